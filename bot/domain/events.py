@@ -1,0 +1,291 @@
+"""What has happened, in the past tense. The incident is the fold of these; the timeline keeps them for good.
+
+Every event carries `at` (UTC) and `by` (who caused it). `Event` is the closed union of them all, told apart
+by `type`; `parse` reads one back from JSON.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter
+
+from bot.domain.base import BOT, UserId, Value, Version
+from bot.domain.evidence import Finding, Outcome
+from bot.domain.plan import Plan
+from bot.domain.run import Step
+from bot.domain.severity import Severity
+
+
+class Happened(Value):
+    """What every event has."""
+
+    at: datetime
+    by: UserId = BOT
+
+
+class IncidentDeclared(Happened):
+    type: Literal["incident_declared"] = "incident_declared"
+    incident_id: str
+    service: str
+    source_channel: str | None
+    wanted: Version | None = None
+    detected_at: datetime | None = None
+
+
+class ChannelOpened(Happened):
+    type: Literal["channel_opened"] = "channel_opened"
+    channel_id: str
+    name: str
+
+
+class SomeoneJoined(Happened):
+    """A second `/rollback` for the same service led here."""
+
+    type: Literal["someone_joined"] = "someone_joined"
+    source_channel: str | None = None
+
+
+class SeveritySet(Happened):
+    """`forward_fix_due_at` and `owner` are set where this severity recommends a forward fix."""
+
+    type: Literal["severity_set"] = "severity_set"
+    severity: Severity
+    owner: UserId | None = None
+    forward_fix_due_at: datetime | None = None
+
+
+class RoleAssigned(Happened):
+    type: Literal["role_assigned"] = "role_assigned"
+    role: str
+    user: UserId
+
+
+class NoteAdded(Happened):
+    type: Literal["note_added"] = "note_added"
+    text: str
+    slack_ts: str | None = None
+
+
+class ActionAdded(Happened):
+    """Something that remains to be done after the incident."""
+
+    type: Literal["action_added"] = "action_added"
+    text: str
+    owner: UserId | None = None
+
+
+class PlanRequested(Happened):
+    """`wanted` None means: let kaeru choose."""
+
+    type: Literal["plan_requested"] = "plan_requested"
+    number: int
+    wanted: Version | None = None
+    reason: str = ""
+
+
+class PlanReady(Happened):
+    type: Literal["plan_ready"] = "plan_ready"
+    plan: Plan
+
+
+class PlanBlocked(Happened):
+    """No plan could be made; `reason` is a sentence with what to do next."""
+
+    type: Literal["plan_blocked"] = "plan_blocked"
+    number: int
+    reason: str
+
+
+class PlanSuperseded(Happened):
+    """The card died: the world or the wish moved on. Always followed by PlanRequested."""
+
+    type: Literal["plan_superseded"] = "plan_superseded"
+    number: int
+    reason: str
+
+
+class PlanExpired(Happened):
+    type: Literal["plan_expired"] = "plan_expired"
+    number: int
+
+
+class PlanRejected(Happened):
+    type: Literal["plan_rejected"] = "plan_rejected"
+    number: int
+    reason: str
+
+
+class ApprovalGiven(Happened):
+    type: Literal["approval_given"] = "approval_given"
+    number: int
+    digest: str
+
+
+class GlassBroken(Happened):
+    """A Critical incident went ahead on one approval, for a stated reason."""
+
+    type: Literal["glass_broken"] = "glass_broken"
+    number: int
+    digest: str
+    reason: str
+
+
+class HoldPlaced(Happened):
+    type: Literal["hold_placed"] = "hold_placed"
+    reason: str = ""
+
+
+class HoldReleased(Happened):
+    type: Literal["hold_released"] = "hold_released"
+
+
+class RollbackChosen(Happened):
+    """Rolled back after all, although a forward fix was recommended."""
+
+    type: Literal["rollback_chosen"] = "rollback_chosen"
+
+
+class ForwardFixReminded(Happened):
+    type: Literal["forward_fix_reminded"] = "forward_fix_reminded"
+    due_at: datetime
+
+
+class RollbackApproved(Happened):
+    """The policy is satisfied; the run exists from here on."""
+
+    type: Literal["rollback_approved"] = "rollback_approved"
+    run_id: str
+    number: int
+    digest: str
+    approved_by: tuple[UserId, ...]
+    steps: tuple[Step, ...]
+    break_glass_reason: str = ""
+
+
+class StepStarted(Happened):
+    type: Literal["step_started"] = "step_started"
+    run_id: str
+    step_id: str
+    detail: str = ""
+
+
+class StepFinished(Happened):
+    type: Literal["step_finished"] = "step_finished"
+    run_id: str
+    step_id: str
+    outcome: Outcome
+    detail: str
+    findings: tuple[Finding, ...] = ()
+
+
+class IncidentMitigated(Happened):
+    """The bad version serves nobody any more, and that was observed."""
+
+    type: Literal["incident_mitigated"] = "incident_mitigated"
+    run_id: str
+    findings: tuple[Finding, ...] = ()
+
+
+class IncidentVerified(Happened):
+    """It stayed well for the whole watch window."""
+
+    type: Literal["incident_verified"] = "incident_verified"
+    run_id: str
+    findings: tuple[Finding, ...] = ()
+
+
+class RollbackFailed(Happened):
+    """The run ended without success. `outcome` is failed or unknown; `safe_state` says what serves now."""
+
+    type: Literal["rollback_failed"] = "rollback_failed"
+    run_id: str
+    outcome: Outcome
+    reason: str
+    safe_state: str
+    findings: tuple[Finding, ...] = ()
+
+
+class IncidentRelapsed(Happened):
+    """It became ill again within the watch window."""
+
+    type: Literal["incident_relapsed"] = "incident_relapsed"
+    run_id: str
+    reason: str
+    findings: tuple[Finding, ...] = ()
+
+
+class StakeholdersTold(Happened):
+    type: Literal["stakeholders_told"] = "stakeholders_told"
+    channel_id: str
+    text: str
+
+
+class DeliveryFailed(Happened):
+    """Something meant for Slack could not be delivered; the incident goes on without it."""
+
+    type: Literal["delivery_failed"] = "delivery_failed"
+    what: str
+    reason: str
+
+
+class LessonsRecorded(Happened):
+    type: Literal["lessons_recorded"] = "lessons_recorded"
+    root_cause: str
+    lessons: str
+    impact: str = ""
+
+
+class IncidentClosed(Happened):
+    type: Literal["incident_closed"] = "incident_closed"
+    summary: str = ""
+
+
+class PostmortemPosted(Happened):
+    """`sha256` is of the Markdown that was posted; `revision` counts from 1."""
+
+    type: Literal["postmortem_posted"] = "postmortem_posted"
+    revision: int
+    sha256: str
+
+
+Event = Annotated[
+    IncidentDeclared
+    | ChannelOpened
+    | SomeoneJoined
+    | SeveritySet
+    | RoleAssigned
+    | NoteAdded
+    | ActionAdded
+    | PlanRequested
+    | PlanReady
+    | PlanBlocked
+    | PlanSuperseded
+    | PlanExpired
+    | PlanRejected
+    | ApprovalGiven
+    | GlassBroken
+    | HoldPlaced
+    | HoldReleased
+    | RollbackChosen
+    | ForwardFixReminded
+    | RollbackApproved
+    | StepStarted
+    | StepFinished
+    | IncidentMitigated
+    | IncidentVerified
+    | RollbackFailed
+    | IncidentRelapsed
+    | StakeholdersTold
+    | DeliveryFailed
+    | LessonsRecorded
+    | IncidentClosed
+    | PostmortemPosted,
+    Field(discriminator="type"),
+]
+
+_ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+def parse(data: dict[str, Any]) -> Event:
+    """Read one event back from its JSON form. Raises pydantic.ValidationError."""
+    return _ADAPTER.validate_python(data)

@@ -1,0 +1,109 @@
+"""What will be done, shown before it is done, and the digest that approvals are bound to."""
+
+import hashlib
+import json
+from datetime import datetime
+from enum import StrEnum
+
+from bot.domain.base import Value, Version
+from bot.domain.evidence import Baseline
+from bot.domain.releases import Release
+
+
+class Commit(Value):
+    sha: str
+    author: str
+    at: datetime
+    subject: str
+
+
+class FileChange(Value):
+    """`added` and `deleted` are lines; None for a binary file."""
+
+    path: str
+    added: int | None
+    deleted: int | None
+
+
+class Changes(Value):
+    """What lies between two versions: what a rollback takes away again.
+
+    `known` is False where it could not be found out; `note` then says why in a sentence.
+    Lists may be cut; the counts never are.
+    """
+
+    known: bool
+    note: str = ""
+    commits: tuple[Commit, ...] = ()
+    files: tuple[FileChange, ...] = ()
+    commit_count: int = 0
+    file_count: int = 0
+    migrations: tuple[str, ...] = ()
+
+
+class Level(StrEnum):
+    INFO = "info"
+    WARNING = "warning"
+    DANGER = "danger"
+
+
+class Warn(Value):
+    level: Level
+    text: str
+
+
+class Check(Value):
+    """One preflight check: what was looked at, whether it holds, and the observed detail."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+class ComponentChange(Value):
+    """One component's way back.
+
+    `fingerprint` is the adapter's opaque summary of the world it was planned against; `actions` are the
+    sentences shown as "what will be done"; `expected_s` is seconds.
+    """
+
+    component: str
+    kind: str
+    from_version: Version
+    to_version: Version
+    fingerprint: str
+    actions: tuple[str, ...]
+    expected_s: float
+
+
+class Plan(Value):
+    """A complete plan. `number` counts within its incident, from 1."""
+
+    number: int
+    service: str
+    from_version: Version
+    to_version: Version
+    why: str
+    components: tuple[ComponentChange, ...]
+    changes: Changes
+    warnings: tuple[Warn, ...]
+    checks: tuple[Check, ...]
+    baseline: Baseline
+    candidates: tuple[Release, ...]
+    created_at: datetime
+
+    @property
+    def digest(self) -> str:
+        """16 hex digits over everything an approval vouches for: what goes from where to where, and how."""
+        vouched = [c.model_dump(mode="json", exclude={"expected_s"}) for c in self.components]
+        text = json.dumps([self.service, self.number, vouched], sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def expected_s(self) -> float:
+        return sum(c.expected_s for c in self.components)
+
+    @property
+    def fingerprint(self) -> str:
+        """The world this plan was made against."""
+        return "|".join(f"{c.component}={c.fingerprint}" for c in self.components)

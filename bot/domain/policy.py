@@ -1,0 +1,74 @@
+"""Who may let a rollback happen. Pure: a policy, the facts, and an answer."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from bot.domain.base import UserId, Value, refuse
+
+
+class Policy(Value):
+    """How a rollback of one severity is approved.
+
+    `approvers` empty means every person of the workspace. `quorum` counts distinct people.
+    `break_glass` lets a single approver of a Critical incident go ahead alone, with a recorded reason.
+    """
+
+    quorum: int = 1
+    approvers: tuple[UserId, ...] = ()
+    requester_may_approve: bool = False
+    expires_after: timedelta = timedelta(minutes=15)
+    break_glass: bool = False
+
+    def allows(self, user: UserId) -> bool:
+        """Whether `user` is among those who decide, leaving aside who asked."""
+        return not self.approvers or user in self.approvers
+
+
+class Tally(Value):
+    """Where the approvals stand."""
+
+    approvals: tuple[UserId, ...]
+    needed: int
+
+    @property
+    def missing(self) -> int:
+        return max(0, self.needed - len(self.approvals))
+
+    @property
+    def reached(self) -> bool:
+        return self.missing == 0
+
+
+def tally(policy: Policy, approvals: Sequence[UserId], *, requester: UserId) -> Tally:
+    """Count the distinct people whose approval this policy accepts, in the order in which they approved."""
+    counted = [
+        user
+        for user in dict.fromkeys(approvals)
+        if policy.allows(user) and (policy.requester_may_approve or user != requester)
+    ]
+    return Tally(approvals=tuple(counted), needed=policy.quorum)
+
+
+def check_may_decide(policy: Policy, user: UserId) -> None:
+    """Raise Refusal unless `user` may decide at all: reject, hold, choose another version."""
+    if not policy.allows(user):
+        refuse(f"You are not among the approvers of this rollback. Ask {mention(policy.approvers)}.")
+
+
+def check_may_approve(
+    policy: Policy, user: UserId, *, requester: UserId, approvals: Sequence[UserId]
+) -> None:
+    """Raise Refusal unless `user` may add an approval now."""
+    check_may_decide(policy, user)
+    if user == requester and not policy.requester_may_approve:
+        others = [u for u in policy.approvers if u != user]
+        whom = mention(others) if others else "someone else"
+        refuse(f"You asked for this rollback, and the policy wants another person's approval. Ask {whom}.")
+    if user in approvals:
+        refuse("You have approved already; another person's approval is still missing.")
+
+
+def mention(users: Sequence[UserId]) -> str:
+    """People as Slack shows them: `<@U1>, <@U2> or <@U3>`."""
+    names = [f"<@{u}>" for u in users]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}" if names else "anyone"

@@ -1,0 +1,97 @@
+"""Which version to go back to: chosen by a record of what was good, never by toggling."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from enum import StrEnum
+
+from bot.domain.base import Refusal, Value, Version
+
+
+class Standing(StrEnum):
+    """What is known about a version in production."""
+
+    UNKNOWN = "unknown"
+    GOOD = "good"
+    QUARANTINED = "quarantined"
+
+
+class Release(Value):
+    """A version that the target can run, with what is remembered of it.
+
+    `released_at` is the tag's time, `last_good_at` the last time kaeru saw it serve well (both UTC).
+    """
+
+    version: Version
+    standing: Standing = Standing.UNKNOWN
+    released_at: datetime | None = None
+    last_good_at: datetime | None = None
+    quarantined_by: str | None = None
+    note: str = ""
+
+
+class Choice(Value):
+    """The version to return to and, in half a sentence, why it."""
+
+    version: Version
+    why: str
+
+
+def order(releases: Iterable[Release], newest_first: Sequence[Version]) -> tuple[Release, ...]:
+    """Sort `releases` as `newest_first` says (the repository's own version order); unlisted ones last."""
+    rank = {version: place for place, version in enumerate(newest_first)}
+    return tuple(
+        sorted(releases, key=lambda release: (rank.get(release.version, len(rank)), release.version))
+    )
+
+
+def choose(releases: Sequence[Release], *, current: Version | None, wanted: Version | None = None) -> Choice:
+    """Choose the target version among `releases` (newest first).
+
+    Without a wish: the version that kaeru saw serve well most recently; failing that, the newest one
+    older than the current. Quarantined versions and the current one are never chosen.
+
+    Raises Refusal where there is nothing to return to, or where the wish cannot be granted.
+    """
+    if wanted is not None:
+        return _grant(releases, current, wanted)
+    open_to_us = [r for r in releases if r.version != current and r.standing is not Standing.QUARANTINED]
+    proven = [(r.last_good_at, r.version) for r in open_to_us if r.last_good_at is not None]
+    if proven:
+        last_good = max(proven, key=lambda pair: pair[0])[1]
+        return Choice(version=last_good, why="the last version that was seen serving well")
+    older = older_than(open_to_us, current, releases)
+    if older:
+        return Choice(
+            version=older[0].version, why="the release before the current one; nobody saw it serve yet"
+        )
+    raise Refusal(
+        "There is no version to return to: every other release is missing or quarantined. "
+        "Put a good release in place, or fix forward."
+    )
+
+
+def older_than(
+    candidates: Sequence[Release], current: Version | None, releases: Sequence[Release]
+) -> tuple[Release, ...]:
+    """The `candidates` that come after `current` in the newest-first `releases`; all if it is not among them."""
+    known = [r.version for r in releases]
+    if current not in known:
+        return tuple(candidates)
+    newer_or_same = set(known[: known.index(current) + 1])
+    return tuple(r for r in candidates if r.version not in newer_or_same)
+
+
+def _grant(releases: Sequence[Release], current: Version | None, wanted: Version) -> Choice:
+    found = next((r for r in releases if r.version == wanted), None)
+    if found is None:
+        names = ", ".join(r.version for r in releases if r.version != current) or "none"
+        raise Refusal(f"{wanted} is not a release that can be run here. These are: {names}.")
+    if found.version == current:
+        raise Refusal(f"{wanted} is what runs now. Choose another version.")
+    if found.standing is Standing.QUARANTINED:
+        by = f" by {found.quarantined_by}" if found.quarantined_by else ""
+        raise Refusal(
+            f"{wanted} is quarantined{by}: it was rolled back before. Choose another version, "
+            f"or lift the quarantine with `kaeru quarantine lift`."
+        )
+    return Choice(version=wanted, why="chosen by hand")

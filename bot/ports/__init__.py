@@ -1,0 +1,39 @@
+"""What the bot asks of the world. Each port is small, says its errors, and has a contract test suite.
+
+Errors carry the reaction (`bot.ports.errors`):
+
+    PortError
+    ├── Unavailable      try again after `retry_after_s`; nothing was changed
+    ├── Refused          stop and ask a human; `remedy` says what to fix
+    │   └── AuthFailed   … credentials or rights are missing
+    ├── Conflict         someone else moved the world: plan again
+    └── OutcomeUnknown   something may have changed: observe before anything is tried again
+"""
+
+from bot.ports.changes import ChangeSource
+from bot.ports.charts import Charts
+from bot.ports.chat import Chat
+from bot.ports.engine import Engine
+from bot.ports.errors import AuthFailed, Conflict, OutcomeUnknown, PortError, Refused, Unavailable
+from bot.ports.health import HealthProbe
+from bot.ports.target import Capabilities, Change, Inspection, Observation, Target, TargetPlan
+
+__all__ = [
+    "AuthFailed",
+    "Capabilities",
+    "Change",
+    "ChangeSource",
+    "Charts",
+    "Chat",
+    "Conflict",
+    "Engine",
+    "HealthProbe",
+    "Inspection",
+    "Observation",
+    "OutcomeUnknown",
+    "PortError",
+    "Refused",
+    "Target",
+    "TargetPlan",
+    "Unavailable",
+]
