@@ -1,0 +1,1 @@
+"""A small web shop with good and bad releases, kept running by a supervisor: what the demo rolls back."""
