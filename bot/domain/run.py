@@ -1,10 +1,11 @@
 """One execution of an approved plan, step by step."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bot.domain.base import UserId, Value, Version
 from bot.domain.evidence import Finding, Outcome
+from bot.domain.plan import Plan
 
 
 class StepState(StrEnum):
@@ -56,3 +57,27 @@ class Run(Value):
         self.step(step_id)
         steps = tuple(s.model_copy(update=changes) if s.id == step_id else s for s in self.steps)
         return self.model_copy(update={"steps": steps})
+
+
+PROVE = "prove"
+WATCH = "watch"
+
+
+def apply_step(component: str) -> str:
+    """The id of the step that takes one component back."""
+    return f"apply:{component}"
+
+
+def steps_for(plan: Plan, *, watch: timedelta) -> tuple[Step, ...]:
+    """The checklist of a run of `plan`."""
+    switches = [
+        Step(id=apply_step(c.component), title=f"Take {c.component} back to {c.to_version}")
+        for c in plan.components
+    ]
+    minutes = watch.total_seconds() / 60
+    length = f"{minutes:.0f} min" if minutes >= 1 else f"{watch.total_seconds():.0f} s"
+    return (
+        *switches,
+        Step(id=PROVE, title="Prove from outside that users are well"),
+        Step(id=WATCH, title=f"Watch for {length}"),
+    )

@@ -1,8 +1,27 @@
 """The durable workflow engine, thin enough to be exchanged."""
 
-from typing import Protocol
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
 
 from bot.domain.base import Value
+
+T = TypeVar("T", None, bool, int, float, str, list[str])
+
+
+class Steps(Protocol):
+    """How a workflow's body does anything at all."""
+
+    async def run(self, name: str, work: Callable[[], Awaitable[T]]) -> T:
+        """Do `work` once and remember its result; after a restart the remembered result is given back.
+
+        A crash within `work` leads to `work` being called again: it must look before it acts.
+        Names are unique within a workflow. Results are plain JSON.
+        """
+        ...
+
+
+Workflow = Callable[[Steps, str], Awaitable[None]]
+"""A workflow's body: pure between its steps, driven by one string argument."""
 
 
 class Parked(Value):
@@ -16,7 +35,7 @@ class Parked(Value):
 class Engine(Protocol):
     """Starts durable workflows. A workflow id names one execution for good."""
 
-    async def start(self, name: str, workflow_id: str, *args: str) -> None:
+    async def start(self, name: str, workflow_id: str, argument: str) -> None:
         """Start workflow `name` under `workflow_id`. Starting it again under the same id does nothing."""
         ...
 
