@@ -1,0 +1,8 @@
+"""A Slack workspace on 127.0.0.1, for the demo and for tests: see README.md beside this file."""
+
+from sandbox.workspace.faults import Fault
+from sandbox.workspace.local import LocalWorkspace
+from sandbox.workspace.person import ClientError, Person
+from sandbox.workspace.timings import Timings
+
+__all__ = ["ClientError", "Fault", "LocalWorkspace", "Person", "Timings"]
