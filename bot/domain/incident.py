@@ -45,7 +45,7 @@ class Impossible(Exception):
 
 
 class PlanRecord(Value):
-    """One plan number's life. `plan` is kept for the newest one only; `note` says why it ended."""
+    """One plan number's life. `plan` is kept for the newest and the approved ones; `note` says why it ended."""
 
     number: int
     state: PlanState = PlanState.ARMING
@@ -70,7 +70,10 @@ class Action(Value):
 
 
 class Incident(Value):
-    """Everything that decisions and views need. `length` counts the events folded in."""
+    """Everything that decisions and views need.
+
+    `length` counts the events folded in; `postmortem_wanted` the postmortem revisions that are due by now.
+    """
 
     id: str
     service: str
@@ -100,6 +103,7 @@ class Incident(Value):
     lessons: str = ""
     impact: str = ""
     summary: str = ""
+    postmortem_wanted: int = 0
     postmortem_revision: int = 0
     length: int = 1
 
@@ -279,9 +283,12 @@ def _changes(incident: Incident, event: e.Event) -> dict[str, Any]:  # noqa: C90
             )
             return {**ended, "mitigated_at": None}
         case e.LessonsRecorded():
-            return {"root_cause": event.root_cause, "lessons": event.lessons, "impact": event.impact}
+            learned = {"root_cause": event.root_cause, "lessons": event.lessons, "impact": event.impact}
+            again = incident.postmortem_wanted + (incident.status is Status.CLOSED)
+            return {**learned, "postmortem_wanted": again}
         case e.IncidentClosed():
-            return {"closed_at": event.at, "closed_by": event.by, "summary": event.summary, "held_by": None}
+            closed = {"closed_at": event.at, "closed_by": event.by, "summary": event.summary}
+            return {**closed, "held_by": None, "postmortem_wanted": incident.postmortem_wanted + 1}
         case e.PostmortemPosted():
             return {"postmortem_revision": event.revision}
         case _:
@@ -300,12 +307,17 @@ def _severity_set(incident: Incident, event: e.SeveritySet) -> dict[str, Any]:
 
 def _plan_requested(incident: Incident, event: e.PlanRequested) -> dict[str, Any]:
     asked = PlanRecord(number=event.number, wanted=event.wanted, requested_at=event.at)
-    older = tuple(r.model_copy(update={"plan": None}) for r in incident.plans)
+    older = tuple(_put_away(r) for r in incident.plans)
     changes: dict[str, Any] = {"plans": (*older, asked)}
     if incident.status in _AFTER_RUN:
         changes |= {"status": Status.DECIDING, "mitigated_at": None, "verified_at": None}
         changes["runs"] = tuple(_concluded(run, event.at) for run in incident.runs)
     return changes
+
+
+def _put_away(record: PlanRecord) -> PlanRecord:
+    """Only the plans that were carried out are kept whole beside the newest one."""
+    return record if record.state is PlanState.APPROVED else record.model_copy(update={"plan": None})
 
 
 def _concluded(run: Run, at: datetime) -> Run:

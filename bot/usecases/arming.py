@@ -1,0 +1,280 @@
+"""Arming: everything that can be found out and prepared while people still read and decide.
+
+Read-only towards the world. Targets, repository and baseline are looked at in parallel; what cannot be
+found out becomes a sentence on the card, and only a missing target makes the plan impossible.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+from bot.catalog import Catalog
+from bot.catalog.model import Service
+from bot.domain import decide
+from bot.domain.base import Refusal, Version
+from bot.domain.evidence import Baseline, BaselineSource, summarize
+from bot.domain.incident import Incident, PlanState, Status
+from bot.domain.plan import Changes, Check, ComponentChange, Level, Plan, Warn
+from bot.domain.releases import Choice, Release, Standing, choose, order
+from bot.ports import Change, ChangeSource, Inspection, PortError, Target, TargetPlan, Unavailable
+from bot.ports.changes import Tagged
+from bot.store import Store
+from bot.usecases.desk import Desk
+from bot.usecases.fleet import Fleet, Hands
+
+ATTEMPTS = 3
+BASELINE_DAYS = 14
+
+
+class Arming:
+    """Makes plans, and notices when the world has moved away from one."""
+
+    def __init__(
+        self, store: Store, catalog: Catalog, fleet: Fleet, desk: Desk, *, clock: Callable[[], datetime]
+    ) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._fleet = fleet
+        self._desk = desk
+        self._clock = clock
+
+    async def arm(self, incident_id: str, number: int) -> None:
+        """Make plan `number` and put it on the card, or say why there is none."""
+        incident = await self._store.read(lambda uow: uow.incidents.get(incident_id))
+        record = incident.record
+        if record is None or record.number != number or record.state is not PlanState.ARMING:
+            return
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                plan = await self.make(
+                    incident.service, number=number, wanted=record.wanted, was_heading_for=_heading(incident)
+                )
+            except Unavailable as error:
+                if attempt < ATTEMPTS:
+                    await asyncio.sleep(min(error.retry_after_s, 5.0))
+                    continue
+                await self._block(incident_id, number, error.advice)
+            except PortError as error:
+                await self._block(incident_id, number, error.advice)
+            except Refusal as refusal:
+                await self._block(incident_id, number, str(refusal))
+            else:
+                await self._desk.change(
+                    incident_id, lambda now_it_is: decide.plan_ready(now_it_is, plan, now=self._clock())
+                )
+            return
+
+    async def _block(self, incident_id: str, number: int, reason: str) -> None:
+        await self._desk.change(
+            incident_id,
+            lambda incident: decide.plan_blocked(incident, number=number, reason=reason, now=self._clock()),
+        )
+
+    async def make(
+        self,
+        service_name: str,
+        *,
+        number: int = 1,
+        wanted: Version | None = None,
+        was_heading_for: Version | None = None,
+    ) -> Plan:
+        """A plan of the world as it is now. Raises PortError or Refusal.
+
+        `was_heading_for` is the target of an open plan that this one replaces: where it runs by now, someone
+        has rolled back by hand, and going back one more version unasked would be wrong.
+        """
+        service = self._catalog.service(service_name)
+        hands = self._fleet.hands(service_name)
+        inspections, tags = await asyncio.gather(_inspect_all(hands.targets), _versions(hands.changes))
+        current = _common_version(inspections)
+        if wanted is None and current == was_heading_for:
+            raise Refusal(
+                f"{service_name} runs {current} already, where this rollback was heading: someone else moved it. "
+                "If users are well, close the incident; if not, choose a version."
+            )
+        releases = await self._releases(service_name, inspections, tags)
+        choice = choose(releases, current=current, wanted=wanted)
+        steps = {
+            name: Change(
+                component=name,
+                from_version=seen.current,
+                to_version=choice.version,
+                fingerprint=seen.fingerprint,
+            )
+            for name, seen in inspections.items()
+        }
+        plans, changes, baseline = await asyncio.gather(
+            _plan_all(hands.targets, steps),
+            _between(hands.changes, choice.version, current),
+            self.baseline(service, choice.version, running=current),
+        )
+        return Plan(
+            number=number,
+            service=service_name,
+            from_version=current,
+            to_version=choice.version,
+            why=choice.why,
+            components=tuple(_component(hands, steps[name], plans[name]) for name in steps),
+            changes=changes,
+            warnings=_warnings(inspections, plans, choice, releases),
+            checks=(
+                Check(name="lock", ok=True, detail=f"no other rollback of {service_name} can start"),
+                *(check for plan in plans.values() for check in plan.checks),
+            ),
+            baseline=baseline,
+            candidates=tuple(r for r in releases if r.version != current)[:25],
+            created_at=self._clock(),
+        )
+
+    async def _releases(
+        self, service: str, inspections: Mapping[str, Inspection], tags: tuple[Tagged, ...]
+    ) -> tuple[Release, ...]:
+        """The versions that every component can run, newest first, with what the ledger knows of them."""
+        ledger = await self._store.read(lambda uow: uow.releases.all(service))
+        tagged = {tag.version: tag.at for tag in tags}
+        on_offer = [{a.version: a.since for a in seen.available} for seen in inspections.values()]
+        runnable = set(on_offer[0]).intersection(*on_offer[1:]) if on_offer else set()
+        releases = []
+        for version in runnable:
+            known = ledger.get(version)
+            releases.append(
+                Release(
+                    version=version,
+                    standing=known.standing if known else Standing.UNKNOWN,
+                    released_at=tagged.get(version) or on_offer[0][version],
+                    last_good_at=known.last_good_at if known else None,
+                    quarantined_by=known.quarantined_by if known else None,
+                )
+            )
+        newest_first = [tag.version for tag in tags]
+        if not newest_first:
+            by_age = sorted(releases, key=lambda r: r.released_at.timestamp() if r.released_at else 0.0)
+            newest_first = [r.version for r in reversed(by_age)]
+        return order(releases, newest_first)
+
+    async def baseline(self, service: Service, version: Version, *, running: Version) -> Baseline:
+        """What good looked like: probes of `version` while it was well, else of the last version that was."""
+        now = self._clock()
+        ledger = await self._store.read(lambda uow: uow.releases.all(service.name))
+        good = [(r.last_good_at, r.version) for r in ledger.values() if r.last_good_at and r.version != running]
+        names = [name for _, name in sorted(good, reverse=True)]
+        names.sort(key=lambda name: name != version)
+        since = now - timedelta(days=BASELINE_DAYS)
+        for name in names:
+            probes = await self._store.read(
+                lambda uow, name=name: uow.probes.baseline(service.name, name, since=since, until=now)  # type: ignore[misc]  # binds the loop's value
+            )
+            if probes:
+                return Baseline(
+                    source=BaselineSource.PROBES,
+                    version=name,
+                    since=min(p.at for p in probes),
+                    until=max(p.at for p in probes),
+                    endpoints=summarize(probes),
+                    thresholds=service.thresholds,
+                )
+        return Baseline(source=BaselineSource.THRESHOLDS, thresholds=service.thresholds)
+
+    async def watch_worlds(self) -> None:
+        """Compare every open plan with the world; a plan that no longer fits dies and is made anew."""
+        for incident in await self._store.read(lambda uow: uow.incidents.list(open_only=True, limit=1000)):
+            if incident.status in (Status.OPEN, Status.DECIDING, Status.FIXING_FORWARD):
+                await self._watch_world(incident)
+
+    async def _watch_world(self, incident: Incident) -> None:
+        record = incident.record
+        if record is None or record.plan is None or record.state is not PlanState.READY:
+            return
+        plan = record.plan
+        try:
+            seen = await _inspect_all(self._fleet.hands(incident.service).targets)
+        except (PortError, Refusal):
+            # Not being able to look is no news about the world; the run itself looks again before it acts.
+            return
+        moved = [c for c in plan.components if seen[c.component].fingerprint != c.fingerprint]
+        if moved:
+            reason = _what_moved(moved[0], seen[moved[0].component])
+            await self._desk.change(
+                incident.id,
+                lambda now_it_is: decide.world_moved(
+                    now_it_is, number=plan.number, reason=reason, now=self._clock()
+                ),
+            )
+
+
+def _heading(incident: Incident) -> Version | None:
+    """Where the plan that was superseded last was heading."""
+    before = incident.plans[-2] if len(incident.plans) > 1 else None
+    return before.to_version if before and before.state is PlanState.SUPERSEDED else None
+
+
+def _what_moved(planned: ComponentChange, seen: Inspection) -> str:
+    if seen.current != planned.from_version:
+        return f"{planned.component} changed from {planned.from_version} to {seen.current} meanwhile"
+    return f"{planned.component} is not as it was when this was planned"
+
+
+async def _inspect_all(targets: Mapping[str, Target]) -> dict[str, Inspection]:
+    seen = await asyncio.gather(*(target.inspect() for target in targets.values()))
+    return dict(zip(targets, seen, strict=True))
+
+
+async def _plan_all(targets: Mapping[str, Target], steps: Mapping[str, Change]) -> dict[str, TargetPlan]:
+    plans = await asyncio.gather(*(targets[name].plan(change) for name, change in steps.items()))
+    return dict(zip(steps, plans, strict=True))
+
+
+async def _versions(source: ChangeSource | None) -> tuple[Tagged, ...]:
+    if source is None:
+        return ()
+    try:
+        return await source.versions()
+    except PortError:
+        return ()  # `_between` meets the same repository and says on the card why it is silent
+
+
+async def _between(source: ChangeSource | None, older: Version, newer: Version) -> Changes:
+    if source is None:
+        return Changes(known=False, note="No repository is configured, so what changes between the versions is unknown.")
+    try:
+        return await source.between(older, newer)
+    except PortError as error:
+        return Changes(known=False, note=error.advice)
+
+
+def _common_version(inspections: Mapping[str, Inspection]) -> Version:
+    """What runs, by the first component; where components disagree the warnings say so."""
+    if not inspections:
+        raise Refusal("This service has no components in kaeru.yml, so there is nothing to roll back.")
+    return next(iter(inspections.values())).current
+
+
+def _component(hands: Hands, change: Change, plan: TargetPlan) -> ComponentChange:
+    return ComponentChange(
+        component=change.component,
+        kind=hands.targets[change.component].capabilities.kind,
+        from_version=change.from_version,
+        to_version=change.to_version,
+        fingerprint=change.fingerprint,
+        actions=plan.actions,
+        expected_s=plan.expected_s,
+    )
+
+
+def _warnings(
+    inspections: Mapping[str, Inspection],
+    plans: Mapping[str, TargetPlan],
+    choice: Choice,
+    releases: tuple[Release, ...],
+) -> tuple[Warn, ...]:
+    warnings = [w for seen in inspections.values() for w in seen.warnings]
+    warnings += [w for plan in plans.values() for w in plan.warnings]
+    versions = {name: seen.current for name, seen in inspections.items()}
+    if len(set(versions.values())) > 1:
+        listed = ", ".join(f"{name} {version}" for name, version in versions.items())
+        warnings.append(Warn(level=Level.WARNING, text=f"The components run different versions: {listed}."))
+    chosen = next(r for r in releases if r.version == choice.version)
+    if chosen.last_good_at is None:
+        text = f"Nobody has seen {chosen.version} serve well yet, as far as kaeru remembers."
+        warnings.append(Warn(level=Level.WARNING, text=text))
+    return tuple(warnings)

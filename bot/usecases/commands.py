@@ -1,0 +1,105 @@
+"""What people ask of kaeru, as data: parsed by a handler or the command line, carried out by the Desk.
+
+`by` is always the person the request came from. Refusals are raised as `bot.domain.base.Refusal`.
+"""
+
+from bot.domain.base import UserId, Value, Version
+from bot.domain.severity import Severity
+
+
+class Command(Value):
+    by: UserId
+
+
+class RollBack(Command):
+    """`/rollback SERVICE [VERSION]`: declare, or join what is open. `channel` is where it was typed."""
+
+    service: str
+    version: Version | None = None
+    channel: str | None = None
+
+
+class IncidentCommand(Command):
+    """One that concerns an incident that exists."""
+
+    incident_id: str
+
+
+class SetSeverity(IncidentCommand):
+    severity: Severity
+
+
+class PlanCommand(IncidentCommand):
+    """One that concerns a plan card: `number` and `digest` are what the button was drawn for."""
+
+    number: int
+    digest: str = ""
+
+
+class Approve(PlanCommand):
+    pass
+
+
+class BreakGlass(PlanCommand):
+    reason: str
+
+
+class Reject(PlanCommand):
+    reason: str = ""
+
+
+class ChooseVersion(IncidentCommand):
+    """`version` None lets kaeru choose again."""
+
+    version: Version | None
+
+
+class Refresh(IncidentCommand):
+    """A new plan where none is alive, or another look at a world that could not be seen."""
+
+
+class RollBackAfterAll(IncidentCommand):
+    pass
+
+
+class Hold(IncidentCommand):
+    reason: str = ""
+
+
+class Release(IncidentCommand):
+    pass
+
+
+class AddNote(IncidentCommand):
+    text: str
+
+
+class AddAction(IncidentCommand):
+    text: str
+    owner: UserId | None = None
+
+
+class AssignRole(IncidentCommand):
+    role: str
+    user: UserId
+
+
+class MarkMessage(IncidentCommand):
+    """Mark a Slack message as belonging in the short timeline, with an optional note."""
+
+    slack_ts: str
+    text: str
+    author: UserId
+    note: str = ""
+
+
+class RecordLessons(IncidentCommand):
+    root_cause: str
+    lessons: str
+    impact: str = ""
+    actions: tuple[AddAction, ...] = ()
+
+
+class Close(IncidentCommand):
+    summary: str = ""
+    unverified: bool = False

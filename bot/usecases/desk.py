@@ -1,0 +1,345 @@
+"""Where every command is carried out: decide, append to the timeline, project, start what follows.
+
+One transaction holds the whole of it: the incident's new state, the timeline's new entries, what Slack
+shall show, the ledger of versions, and the inbox row the command came from. Only after the commit
+workflows are started and the delivery is woken; both find their work by themselves after a crash.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bot.catalog import Catalog
+from bot.domain import decide
+from bot.domain import events as e
+from bot.domain.base import Refusal, UserId
+from bot.domain.incident import Incident, PlanState, Status, evolve
+from bot.domain.policy import Policy
+from bot.domain.run import Step, steps_for
+from bot.domain.severity import Severity
+from bot.domain.timeline import Kind
+from bot.ports import Engine, Unavailable
+from bot.store import Store
+from bot.store.unit import UnitOfWork
+from bot.usecases import commands as c
+from bot.views.project import Context, project, project_event
+
+_log = logging.getLogger(__name__)
+
+Decision = Callable[[Incident], decide.Events]
+
+ARM, ROLLBACK, CLOSE = "arm.v1", "rollback.v1", "close.v1"
+
+
+@dataclass(frozen=True)
+class Changed:
+    """An incident after a decision, and the events that the decision made."""
+
+    incident: Incident
+    events: decide.Events = ()
+
+
+class Desk:
+    """The use cases of incidents. `on_commit` is called after every commit that may have filled the outbox."""
+
+    def __init__(
+        self,
+        store: Store,
+        catalog: Catalog,
+        engine: Engine,
+        *,
+        clock: Callable[[], datetime],
+        on_commit: Callable[[], None],
+        bot_user: UserId,
+    ) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._engine = engine
+        self._clock = clock
+        self._on_commit = on_commit
+        self._bot_user = bot_user
+
+    # What everything goes through.
+
+    async def change(
+        self,
+        incident_id: str,
+        decision: Decision,
+        *,
+        inbox_id: int | None = None,
+        also: Callable[[UnitOfWork], None] | None = None,
+    ) -> Changed:
+        """Apply `decision` to the incident as it stands now. Raises Refusal (nothing is changed then)."""
+
+        def work(uow: UnitOfWork) -> Changed:
+            incident = uow.incidents.find(incident_id)
+            if incident is None:
+                raise Refusal(f"There is no incident {incident_id}. `/incident list` shows the open ones.")
+            changed = self._record(uow, incident, decision(incident))
+            if also is not None:
+                also(uow)
+            if inbox_id is not None:
+                uow.inbox.done(inbox_id)
+            return changed
+
+        changed = await self._store.write(work)
+        await self.follow_up(changed)
+        return changed
+
+    def _record(self, uow: UnitOfWork, incident: Incident | None, events: decide.Events) -> Changed:
+        before = incident
+        for event in events:
+            incident = evolve(incident, event)
+        if incident is None:
+            raise Refusal("There is no such incident.")
+        if before is None:
+            uow.incidents.add(incident)
+        elif events:
+            uow.incidents.save(incident)
+        context = self.context(incident)
+        for event in events:
+            entry = uow.timeline.append(
+                incident.id,
+                at=event.at,
+                kind=Kind.EVENT,
+                actor=event.by,
+                body=event.model_dump(mode="json"),
+            )
+            self._keep_ledger(uow, incident, event)
+            if entry is not None:
+                for slot in project_event(incident, event, entry.seq, context):
+                    uow.outbox.put(slot.lane, slot.slot, slot.operation, incident_id=incident.id)
+        if events:
+            for slot in project(incident, context):
+                uow.outbox.put(slot.lane, slot.slot, slot.operation, incident_id=incident.id)
+        return Changed(incident, events)
+
+    def _keep_ledger(self, uow: UnitOfWork, incident: Incident, event: e.Event) -> None:
+        """A version that is rolled back is quarantined in the same transaction that approves the rollback."""
+        if isinstance(event, e.RollbackApproved):
+            bad = incident.find_run(event.run_id).from_version
+            uow.releases.quarantine(incident.service, bad, incident.id, event.at)
+
+    async def follow_up(self, changed: Changed) -> None:
+        """Start what the incident's state calls for. Safe to repeat: workflow ids are derived from the state."""
+        self._on_commit()
+        await self._start_due(changed.incident)
+
+    async def _start_due(self, incident: Incident) -> None:
+        for name, workflow_id, argument in due_workflows(incident):
+            try:
+                await self._engine.start(name, workflow_id, argument)
+            except Unavailable:
+                # The decision is committed and stands; the next tick starts what it calls for.
+                _log.exception("could not start %s for now", workflow_id)
+
+    def context(self, incident: Incident) -> Context:
+        """What the views need beyond the incident itself."""
+        service = self._catalog.services.get(incident.service)
+        return Context(
+            policy=self.policy(incident),
+            responders=service.responders if service else (),
+            stakeholders=service.stakeholders if service else None,
+            watch_s=service.watch.total_seconds() if service else 0.0,
+            critical=service.critical if service else (),
+            bot_user=self._bot_user,
+        )
+
+    def policy(self, incident: Incident, severity: Severity | None = None) -> Policy:
+        return self._catalog.policy(incident.service, severity or incident.severity)
+
+    def steps(self, incident: Incident) -> tuple[Step, ...]:
+        record = incident.record
+        if record is None or record.plan is None:
+            return ()
+        return steps_for(record.plan, watch=self._catalog.service(incident.service).watch)
+
+    # The commands.
+
+    async def roll_back(self, command: c.RollBack, *, inbox_id: int | None = None) -> Changed:
+        """Declare an incident and ask for its plan, or join the one that is open for this service."""
+        service = self._catalog.service(command.service)
+        now = self._clock()
+
+        def work(uow: UnitOfWork) -> Changed:
+            running = uow.incidents.open_for(service.name)
+            if running is not None:
+                events = decide.join(
+                    running, by=command.by, source_channel=command.channel, wanted=command.version, now=now
+                )
+            else:
+                since = now - timedelta(hours=6)
+                events = decide.declare(
+                    incident_id=uow.incidents.next_id(service.name, now.date()),
+                    service=service.name,
+                    by=command.by,
+                    source_channel=command.channel,
+                    wanted=command.version,
+                    detected_at=uow.probes.first_bad(service.name, since),
+                    now=now,
+                )
+            changed = self._record(uow, running, events)
+            if inbox_id is not None:
+                uow.inbox.done(inbox_id)
+            return changed
+
+        changed = await self._store.write(work)
+        await self.follow_up(changed)
+        return changed
+
+    async def handle(self, command: c.IncidentCommand, *, inbox_id: int | None = None) -> Changed:
+        """Carry out any command on an existing incident. Raises Refusal."""
+        also = self._mark(command) if isinstance(command, c.MarkMessage) else None
+        decision = self._decision(command)
+        return await self.change(command.incident_id, decision, inbox_id=inbox_id, also=also)
+
+    def _decision(self, command: c.IncidentCommand) -> Decision:
+        now = self._clock()
+        by = command.by
+
+        def decided(incident: Incident) -> decide.Events:  # noqa: PLR0911 - one line per command
+            policy = self.policy(incident)
+            match command:
+                case c.SetSeverity(severity=severity):
+                    return decide.set_severity(
+                        incident,
+                        severity,
+                        by=by,
+                        policy=self.policy(incident, severity),
+                        forward_fix_after=self._catalog.forward_fix_after(severity),
+                        steps=self.steps(incident),
+                        now=now,
+                    )
+                case c.Approve(number=number, digest=digest):
+                    steps = self.steps(incident)
+                    return decide.approve(
+                        incident, number=number, digest=digest, by=by, policy=policy, steps=steps, now=now
+                    )
+                case c.BreakGlass(number=number, digest=digest, reason=reason):
+                    return decide.break_glass(
+                        incident,
+                        number=number,
+                        digest=digest,
+                        by=by,
+                        reason=reason,
+                        policy=policy,
+                        steps=self.steps(incident),
+                        now=now,
+                    )
+                case c.Reject(number=number, reason=reason):
+                    return decide.reject(incident, number=number, by=by, reason=reason, policy=policy, now=now)
+                case c.ChooseVersion(version=version):
+                    reason = f"{version} was chosen" if version else "another choice was asked for"
+                    return decide.choose_version(
+                        incident, wanted=version, by=by, now=now, reason=reason, policy=policy
+                    )
+                case c.Refresh():
+                    return decide.request_plan(incident, by=by, now=now)
+                case c.RollBackAfterAll():
+                    return decide.roll_back_after_all(incident, by=by, now=now)
+                case c.Hold(reason=reason):
+                    return decide.hold(incident, by=by, reason=reason, policy=policy, now=now)
+                case c.Release():
+                    return decide.release(incident, by=by, policy=policy, now=now)
+                case c.Close(summary=summary, unverified=unverified):
+                    return decide.close(incident, by=by, summary=summary, unverified=unverified, now=now)
+                case _:
+                    return _record_keeping(incident, command, now)
+
+        return decided
+
+    def _mark(self, command: c.MarkMessage) -> Callable[[UnitOfWork], None]:
+        now = self._clock()
+
+        def work(uow: UnitOfWork) -> None:
+            uow.timeline.append(
+                command.incident_id,
+                at=now,
+                kind=Kind.MARK,
+                actor=command.by,
+                slack_ts=command.slack_ts,
+                body={"text": command.text, "note": command.note},
+                source=f"mark:{command.slack_ts}:{command.by}",
+            )
+
+        return work
+
+    # What the clock asks for.
+
+    async def tick(self) -> int:
+        """Expire cards, remind of forward fixes, and start what a crash kept from starting.
+
+        Level-triggered: it looks at every open incident and does what is due now. Returns how many changed.
+        """
+        moved = 0
+        for incident in await self._store.read(lambda uow: uow.incidents.list(open_only=True, limit=1000)):
+            if self._due(incident):
+                moved += bool((await self.change(incident.id, self._due)).events)
+            else:
+                await self._start_due(incident)
+        return moved
+
+    async def recover(self) -> None:
+        """At start: whatever an earlier process committed and did not get to start is started now."""
+        for incident in await self._store.read(lambda uow: uow.incidents.list(open_only=False, limit=1000)):
+            await self._start_due(incident)
+
+    def _due(self, incident: Incident) -> decide.Events:
+        now = self._clock()
+        if incident.service not in self._catalog.services:
+            return ()
+        expired = decide.expire(incident, policy=self.policy(incident), now=now)
+        if expired:
+            return expired
+        return decide.remind_of_forward_fix(incident, again_after=self._catalog.forward_fix.remind_every, now=now)
+
+
+def _record_keeping(incident: Incident, command: c.IncidentCommand, now: datetime) -> decide.Events:
+    """The commands that are always allowed and only add to the record."""
+    match command:
+        case c.AddNote(text=text):
+            return (e.NoteAdded(at=now, by=command.by, text=_said(text)),)
+        case c.AddAction(text=text, owner=owner):
+            return (e.ActionAdded(at=now, by=command.by, text=_said(text), owner=owner),)
+        case c.AssignRole(role=role, user=user):
+            if not incident.is_open:
+                raise Refusal("This incident is closed; roles are fixed now.")
+            return (e.RoleAssigned(at=now, by=command.by, role=role, user=user),)
+        case c.RecordLessons():
+            recorded = e.LessonsRecorded(
+                at=now,
+                by=command.by,
+                root_cause=command.root_cause.strip(),
+                lessons=command.lessons.strip(),
+                impact=command.impact.strip(),
+            )
+            actions = (e.ActionAdded(at=now, by=command.by, text=a.text, owner=a.owner) for a in command.actions)
+            return (recorded, *actions)
+        case c.MarkMessage():
+            return ()
+        case _:
+            raise TypeError(f"no decision for {type(command).__name__}")
+
+
+def _said(text: str) -> str:
+    stripped = text.strip()
+    if not stripped:
+        raise Refusal("There is no text. Write it after the command, such as `/incident note cache was cold`.")
+    return stripped
+
+
+def due_workflows(incident: Incident) -> tuple[tuple[str, str, str], ...]:
+    """The workflows that this state calls for: (name, workflow id, argument)."""
+    due: list[tuple[str, str, str]] = []
+    record, run = incident.record, incident.run
+    if record is not None and record.state is PlanState.ARMING and incident.is_open:
+        plan_id = f"{incident.id}/{record.number}"
+        due.append((ARM, f"arm:{plan_id}", plan_id))
+    if run is not None and run.ended_at is None and incident.status in (Status.ROLLING_BACK, Status.MITIGATED):
+        due.append((ROLLBACK, f"rollback:{run.id}", run.id))
+    if incident.status is Status.CLOSED:
+        revision = incident.postmortem_revision + 1
+        if incident.postmortem_wanted >= revision:
+            due.append((CLOSE, f"close:{incident.id}/{revision}", f"{incident.id}/{revision}"))
+    return tuple(due)

@@ -1,0 +1,85 @@
+"""kaeru's own light probes of every service: the memory of what good looks like.
+
+A version counts as seen good only after a whole window of rounds passed: against the measured baseline of
+the version before it where there is one, else against the thresholds. One lucky answer proves nothing.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from bot.catalog import Catalog
+from bot.domain.evidence import Baseline, BaselineSource, Outcome, Probe, judge, overall, summarize
+from bot.store import Store
+from bot.store.unit import UnitOfWork
+from bot.usecases.fleet import Fleet
+
+ROUNDS = 8
+"""How many rounds in a row must have passed before a version counts as good."""
+
+
+class Probing:
+    """Probes services and keeps the ledger of versions."""
+
+    def __init__(self, store: Store, catalog: Catalog, fleet: Fleet, *, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._fleet = fleet
+        self._clock = clock
+        self._recent: dict[str, deque[tuple[Probe, ...]]] = {}
+
+    async def probe_all(self, due: Callable[[str], bool] = lambda _service: True) -> None:
+        """One round of every service that has a health section and is `due`."""
+        names = [name for name, hands in self._fleet.services.items() if hands.health and due(name)]
+        await asyncio.gather(*(self.probe(name) for name in names))
+
+    async def probe(self, service: str) -> tuple[Probe, ...]:
+        """One round of one service, kept. Returns the probes."""
+        health = self._fleet.hands(service).health
+        if health is None:
+            return ()
+        probes = await health.round()
+        version = version_of(probes)
+        window = self._recent.setdefault(service, deque(maxlen=ROUNDS))
+        if window and version_of(window[-1]) != version:
+            window.clear()
+        window.append(probes)
+        good = await self._is_good(service, version, window) if version else None
+        now = self._clock()
+
+        def keep(uow: UnitOfWork) -> None:
+            uow.probes.add(service, probes)
+            if version:
+                uow.releases.saw(service, version, now, good=good)
+
+        await self._store.write(keep)
+        return probes
+
+    async def _is_good(self, service: str, version: str, window: deque[tuple[Probe, ...]]) -> bool | None:
+        """True or False after a full window, None while there is not enough to tell."""
+        if len(window) < ROUNDS:
+            return None
+        probes = [probe for round_ in window for probe in round_]
+        thresholds = self._catalog.service(service).thresholds
+        now = self._clock()
+
+        def earlier(uow: UnitOfWork) -> tuple[str | None, tuple[Probe, ...]]:
+            ledger = uow.releases.all(service)
+            others = [r for r in ledger.values() if r.version != version and r.last_good_at is not None]
+            if not others:
+                return None, ()
+            before = max(others, key=lambda r: r.last_good_at or now)
+            since = now - timedelta(days=14)
+            return before.version, uow.probes.baseline(service, before.version, since=since, until=now)
+
+        before, seen = await self._store.read(earlier)
+        source = BaselineSource.PROBES if seen else BaselineSource.THRESHOLDS
+        baseline = Baseline(source=source, version=before, endpoints=summarize(seen), thresholds=thresholds)
+        return overall(judge(probes, baseline)) is Outcome.SUCCEEDED
+
+
+def version_of(probes: tuple[Probe, ...]) -> str | None:
+    """The one version that a round answered with; None where none or several did."""
+    versions = {probe.version for probe in probes if probe.version}
+    return versions.pop() if len(versions) == 1 else None

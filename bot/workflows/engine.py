@@ -1,0 +1,139 @@
+"""The durable engine: DBOS behind our own port, so that a workflow's body never sees it.
+
+What was measured and why it is configured so: docs/adr, "Durable workflows on DBOS". One process may use
+one SQLite engine file; `hold_alone` makes a second process say so instead of running steps twice.
+"""
+
+import asyncio
+import fcntl
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.engine import make_url
+
+from bot.ports import Unavailable
+from bot.ports.engine import Parked, Steps, T, Workflow
+
+_log = logging.getLogger(__name__)
+
+Boundary = Callable[[str], None]
+"""Called with `before:STEP` and `after:STEP`. Production passes nothing; crash tests kill the process here."""
+
+MAX_RECOVERIES = 1_000_000
+"""The default of 100 parks a run for good; a run that keeps crashing the bot must still be finished."""
+
+
+class DbosSteps:
+    """Steps that DBOS remembers."""
+
+    def __init__(self, boundary: Boundary) -> None:
+        self._boundary = boundary
+
+    async def run(self, name: str, work: Callable[[], Awaitable[T]]) -> T:
+        async def step() -> T:
+            return await work()
+
+        self._boundary(f"before:{name}")
+        result: T = await DBOS.run_step_async({"name": name}, step)
+        self._boundary(f"after:{name}")
+        return result
+
+
+class DbosEngine:
+    """`bot.ports.Engine` on DBOS. Open it inside the event loop that everything else uses."""
+
+    def __init__(
+        self,
+        url: str,
+        workflows: Mapping[str, Workflow],
+        *,
+        executor_id: str = "kaeru",
+        boundary: Boundary = lambda _place: None,
+    ) -> None:
+        self._url = url
+        self._workflows = workflows
+        self._executor_id = executor_id
+        self._boundary = boundary
+        self._registered: dict[str, Any] = {}
+        self._started: set[str] = set()
+        self._alone: IO[str] | None = None
+
+    async def open(self) -> None:
+        """Launch, and go on with everything that an earlier process left unfinished.
+
+        Raises Unavailable where another process holds the same SQLite file, or the database does not answer.
+        """
+        self._alone = hold_alone(self._url)
+        config: DBOSConfig = {
+            "name": "kaeru",
+            "system_database_url": self._url,
+            "executor_id": self._executor_id,
+            # Fixed, because a hash of the source would strand running work at every upgrade.
+            "application_version": "kaeru",
+            "serializer": DBOSPortableJSONSerializer(),
+            "use_listen_notify": False,
+            "notification_listener_polling_interval_sec": 0.2,
+            "log_level": "WARNING",
+            "enable_otlp": False,
+        }
+        DBOS(config=config)
+        for name, body in self._workflows.items():
+            self._registered[name] = self._register(name, body)
+        try:
+            DBOS.launch()
+        except SQLAlchemyError as error:
+            raise Unavailable("The engine's database does not answer.", remedy="Check its address and that it runs.") from error
+
+    def _register(self, name: str, body: Workflow) -> Any:
+        steps: Steps = DbosSteps(self._boundary)
+
+        async def workflow(argument: str) -> None:
+            await body(steps, argument)
+
+        workflow.__qualname__ = name
+        return DBOS.workflow(name=name, max_recovery_attempts=MAX_RECOVERIES)(workflow)
+
+    async def close(self) -> None:
+        """Stop. Unfinished workflows go on at the next start."""
+        await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
+        if self._alone is not None:
+            self._alone.close()
+
+    async def start(self, name: str, workflow_id: str, argument: str) -> None:
+        if workflow_id in self._started:
+            return
+        try:
+            with SetWorkflowID(workflow_id):
+                await DBOS.start_workflow_async(self._registered[name], argument)
+        except SQLAlchemyError as error:
+            raise Unavailable(f"The engine could not store {workflow_id}.") from error
+        self._started.add(workflow_id)
+
+    async def parked(self) -> tuple[Parked, ...]:
+        listed = await DBOS.list_workflows_async(
+            status=["ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"], sort_desc=True, limit=100
+        )
+        return tuple(
+            Parked(workflow_id=w.workflow_id, name=w.name, reason=f"ended with {w.error or w.status}") for w in listed
+        )
+
+
+def hold_alone(url: str) -> IO[str] | None:
+    """Take the lock beside a SQLite file for as long as the returned file is open; None for other databases."""
+    parsed = make_url(url)
+    if not parsed.drivername.startswith("sqlite") or not parsed.database:
+        return None
+    lock = Path(f"{parsed.database}.lock").open("w")  # noqa: SIM115 - held open for the process's life
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise Unavailable(
+            "Another kaeru uses this data folder.",
+            remedy="Stop it first, or give this one its own with KAERU_DATA.",
+        ) from error
+    return lock
