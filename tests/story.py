@@ -17,7 +17,7 @@ from bot.domain.evidence import Baseline, BaselineSource, Finding, Outcome, Prob
 from bot.domain.incident import Incident, fold
 from bot.domain.plan import Changes, Check, Commit, ComponentChange, FileChange, Level, Plan, Warn
 from bot.domain.releases import Release, Standing
-from bot.domain.run import Step
+from bot.domain.run import Step, steps_for
 from bot.domain.severity import Severity
 from bot.domain.timeline import GENESIS, Entry, Kind, Verification, seal, verify
 
@@ -30,7 +30,7 @@ NAMES = {ALICE: "Alice", BOB: "Bob", CAROL: "Carol", DAVE: "Dave"}
 CHANNEL = "C0INC1"
 ENDPOINTS = ("/version", "/", "/cart", "/checkout")
 DAY = datetime(2026, 11, 24, tzinfo=UTC)
-BEGIN, DEPLOYED, BACK, END = "14:00:00", "14:08:00", "14:13:14", "14:20:00"
+BEGIN, DEPLOYED, BACK, END = "14:00:00", "14:08:00", "14:13:03.2", "14:20:00"
 
 
 def at(clock: str) -> datetime:
@@ -134,11 +134,8 @@ def plan(number: int = 1, *, fingerprint: str = "3f2a", ready: str = "14:11:33.4
     )
 
 
-STEPS = (
-    Step(id="apply:web", title=f"Switch web to {GOOD}"),
-    Step(id="prove", title=f"Prove that {GOOD} serves well"),
-    Step(id="watch", title="Watch for 5 minutes"),
-)
+def steps() -> tuple[Step, ...]:
+    return steps_for(plan(), watch=timedelta(minutes=5))
 
 
 @cache
@@ -153,7 +150,7 @@ def events() -> tuple[e.Event, ...]:
             incident_id=ID,
             service=SERVICE,
             source_channel="C0GENERAL",
-            detected_at=at("14:08:10"),
+            detected_at=at(DEPLOYED),
         ),
         e.PlanRequested(at=at("14:11:30"), by=ALICE, number=1),
         e.ChannelOpened(at=at("14:11:30.9"), channel_id=CHANNEL, name=ID),
@@ -184,7 +181,7 @@ def events() -> tuple[e.Event, ...]:
             number=2,
             digest=second.digest,
             approved_by=(BOB, CAROL),
-            steps=STEPS,
+            steps=steps(),
         ),
         e.StepStarted(at=at("14:13:03"), run_id=run_id, step_id="apply:web"),
         e.StepFinished(
@@ -225,7 +222,7 @@ def events() -> tuple[e.Event, ...]:
             at=at("14:29:00"),
             by=ALICE,
             root_cause="The checkout asks the currency service for every line of the cart and waits for it.",
-            lessons="The probes saw it within ten seconds; nobody was told before a customer called.",
+            lessons="The probes saw it at once; nobody was told before a customer called.",
             impact="About half of all checkouts failed for five minutes.",
         ),
         e.IncidentClosed(
@@ -286,7 +283,7 @@ def rough_events() -> tuple[e.Event, ...]:
             number=4,
             digest=fourth.digest,
             approved_by=(BOB,),
-            steps=STEPS,
+            steps=steps(),
             break_glass_reason="Nobody else is awake.",
         ),
         e.StepStarted(at=at("24:46:01"), run_id=run_1, step_id="apply:web"),
@@ -315,7 +312,7 @@ def rough_events() -> tuple[e.Event, ...]:
             number=5,
             digest=plan(5, fingerprint="99ee").digest,
             approved_by=(CAROL,),
-            steps=STEPS,
+            steps=steps(),
         ),
         e.StepStarted(at=at("24:50:31"), run_id=run_2, step_id="apply:web"),
         e.StepFinished(

@@ -1,0 +1,178 @@
+"""What happened, one sentence per event, in Slack's text form (see `bot.domain.prose`)."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import assert_never
+
+from bot.domain import events as e
+from bot.domain.durations import human
+from bot.domain.evidence import Finding, Outcome
+from bot.domain.incident import Incident
+from bot.domain.prose import people, person, typed
+
+
+class Weight(StrEnum):
+    """Where an event belongs: a milestone in every timeline, a detail only in the full one."""
+
+    MILESTONE = "milestone"
+    DETAIL = "detail"
+
+
+_DETAILS = (
+    e.ChannelOpened,
+    e.SomeoneJoined,
+    e.PlanRequested,
+    e.PlanSuperseded,
+    e.ForwardFixReminded,
+    e.StepStarted,
+    e.DeliveryFailed,
+    e.PostmortemPosted,
+)
+
+
+def weight(event: e.Event) -> Weight:
+    """A step that failed or is unknown is a milestone, one that succeeded a detail."""
+    if isinstance(event, e.StepFinished):
+        return Weight.DETAIL if event.outcome is Outcome.SUCCEEDED else Weight.MILESTONE
+    return Weight.DETAIL if isinstance(event, _DETAILS) else Weight.MILESTONE
+
+
+def narrate(event: e.Event, incident: Incident | None = None) -> str:  # noqa: C901, PLR0911, PLR0912 - one sentence per event, a table in match form
+    """One sentence. With the `incident` it belongs to, steps have their titles and how long they took."""
+    who = person(event.by)
+    match event:
+        case e.IncidentDeclared():
+            return _declared(event)
+        case e.ChannelOpened():
+            return f"Channel <#{event.channel_id}> opened as {typed(event.name)}"
+        case e.SomeoneJoined():
+            return f"{who} asked for a rollback too{_from(event.source_channel)}, and joined"
+        case e.SeveritySet():
+            return _severity(event)
+        case e.RoleAssigned():
+            return f"Role {typed(event.role)} given to {person(event.user)} by {who}"
+        case e.NoteAdded():
+            return f"Note by {who}: {typed(event.text)}"
+        case e.ActionAdded():
+            owner = f"owner {person(event.owner)}" if event.owner else "no owner yet"
+            return f"Action added by {who} ({owner}): {typed(event.text)}"
+        case e.PlanRequested():
+            target = f"back to {event.wanted}" if event.wanted else "with the version left to kaeru"
+            return f"Plan {event.number} asked for by {who}, {target}{_because(event.reason)}"
+        case e.PlanReady():
+            plan = event.plan
+            change = f"{plan.from_version} → {plan.to_version}"
+            return f"Plan {plan.number} ready: {change} ({typed(plan.why)})"
+        case e.PlanBlocked():
+            return f"No plan {event.number} could be made: {typed(event.reason)}"
+        case e.PlanSuperseded():
+            return f"Plan {event.number} superseded by {who}{_because(event.reason)}"
+        case e.PlanExpired():
+            return f"Plan {event.number} expired without enough approvals"
+        case e.PlanRejected():
+            return f"Plan {event.number} rejected by {who}{_because(event.reason)}"
+        case e.ApprovalGiven():
+            return f"Plan {event.number} approved by {who} (digest {event.digest})"
+        case e.GlassBroken():
+            return f"Glass broken by {who} for plan {event.number} (digest {event.digest}): {typed(event.reason)}"
+        case e.HoldPlaced():
+            return f"Put on hold by {who}{_because(event.reason)}"
+        case e.HoldReleased():
+            return f"Hold released by {who}"
+        case e.RollbackChosen():
+            return f"{who} chose to roll back after all"
+        case e.ForwardFixReminded():
+            return f"Reminded of the forward fix; next reminder {_moment(event.due_at)}"
+        case e.RollbackApproved():
+            return _approved(event)
+        case e.StepStarted():
+            return f"Step {_title(event, incident)} started{_because(event.detail)}"
+        case e.StepFinished():
+            return _finished(event, incident)
+        case e.IncidentMitigated():
+            return f"Mitigated: the bad version serves nobody any more{_findings(event.findings)}"
+        case e.IncidentVerified():
+            return f"Verified: it stayed well for the whole watch window{_findings(event.findings)}"
+        case e.RollbackFailed():
+            how = "has an unknown outcome" if event.outcome is Outcome.UNKNOWN else "failed"
+            told = f"{typed(event.reason)} {typed(event.safe_state)}".strip()
+            return f"Rollback {how}: {told}{_findings(event.findings)}"
+        case e.IncidentRelapsed():
+            return f"Relapsed within the watch window: {typed(event.reason)}{_findings(event.findings)}"
+        case e.StakeholdersTold():
+            return f"Stakeholders told in <#{event.channel_id}>: {typed(event.text)}"
+        case e.DeliveryFailed():
+            return f"Not delivered to Slack: {typed(event.what)}{_because(event.reason)}"
+        case e.LessonsRecorded():
+            return _lessons(event)
+        case e.IncidentClosed():
+            return f"Incident closed by {who}{_because(event.summary)}"
+        case e.PostmortemPosted():
+            return f"Postmortem posted, revision {event.revision} (SHA-256 {event.sha256})"
+        case _:
+            assert_never(event)
+
+
+def _declared(event: e.IncidentDeclared) -> str:
+    wanted = f", back to {event.wanted}" if event.wanted else ""
+    seen = f"; ill since {_moment(event.detected_at)}" if event.detected_at else ""
+    where = _from(event.source_channel)
+    return f"Incident {event.incident_id} of {typed(event.service)} declared by {person(event.by)}{where}{wanted}{seen}"
+
+
+def _severity(event: e.SeveritySet) -> str:
+    told = f"Severity set to {event.severity.label} by {person(event.by)}"
+    if event.forward_fix_due_at is None:
+        return told
+    owner = f" by {person(event.owner)}" if event.owner else ""
+    return f"{told}; a forward fix{owner} is due {_moment(event.forward_fix_due_at)}"
+
+
+def _approved(event: e.RollbackApproved) -> str:
+    alone = f" with broken glass ({typed(event.break_glass_reason)})" if event.break_glass_reason else ""
+    return f"Rollback by plan {event.number} approved by {people(event.approved_by)}{alone}; it begins"
+
+
+def _title(event: e.StepStarted | e.StepFinished, incident: Incident | None) -> str:
+    steps = [s for run in (incident.runs if incident else ()) if run.id == event.run_id for s in run.steps]
+    return f"“{next((typed(s.title) for s in steps if s.id == event.step_id), typed(event.step_id))}”"
+
+
+def _finished(event: e.StepFinished, incident: Incident | None) -> str:
+    steps = [s for run in (incident.runs if incident else ()) if run.id == event.run_id for s in run.steps]
+    started = next((s.started_at for s in steps if s.id == event.step_id), None)
+    after = f" after {human(event.at - started)}" if started is not None else ""
+    how = "has an unknown outcome" if event.outcome is Outcome.UNKNOWN else event.outcome.value
+    return f"Step {_title(event, incident)} {how}{after}{_because(event.detail)}{_findings(event.findings)}"
+
+
+def _lessons(event: e.LessonsRecorded) -> str:
+    parts = (("Root cause", event.root_cause), ("lessons", event.lessons), ("impact", event.impact))
+    told = "; ".join(f"{what}: {typed(text)}" for what, text in parts if text.strip())
+    return f"Recorded by {person(event.by)}. {told or 'Root cause and lessons left empty'}"
+
+
+def _findings(findings: tuple[Finding, ...]) -> str:
+    """Only what is not well; with everything well, how much was looked at."""
+    if not findings:
+        return ""
+    bad = [
+        f"{typed(f.endpoint)}: {typed(f.sentence)}" for f in findings if f.verdict is not Outcome.SUCCEEDED
+    ]
+    if bad:
+        return f" ({'; '.join(bad)})"
+    count = sum(f.stats.count for f in findings)
+    return f" ({count} probes of {len(findings)} endpoints within their limits)"
+
+
+def _from(channel: str | None) -> str:
+    return f" from <#{channel}>" if channel else ""
+
+
+def _because(reason: str) -> str:
+    return f": {typed(reason)}" if reason.strip() else ""
+
+
+def _moment(at: datetime) -> str:
+    """A moment inside a sentence, in UTC; the views show their own zone beside the sentence."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,82 @@
+"""People and what they typed, in Slack's text form and in plain text.
+
+Slack's text form is what messages carry: `<@U1>` mentions a person, `<https://…|label>` is a link, and
+`&`, `<`, `>` stand escaped everywhere else. Plain text has none of that and pings nobody.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from bot.domain.base import BOT, UserId
+
+Names = Mapping[UserId, str]
+
+_COMMAND_LINE = "cli:"
+_KEPT = re.compile(r"<[@#][A-Z0-9]{2,}(?:\|[^<>|\n]*)?>|&(?:amp|lt|gt);")
+_MARKUP = re.compile(r"<([@#!]?)([^<>|\n]+)(?:\|([^<>\n]*))?>")
+_ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
+
+
+def person(user: UserId) -> str:
+    """A person in Slack's text form; kaeru itself and people of the command line by their names."""
+    if user == BOT:
+        return BOT
+    if user.startswith(_COMMAND_LINE):
+        return f"{typed(user.removeprefix(_COMMAND_LINE))} (command line)"
+    return f"<@{user}>"
+
+
+def people(users: Sequence[UserId]) -> str:
+    """`<@U1>, <@U2> and <@U3>`; "nobody" for none."""
+    return listed([person(user) for user in users])
+
+
+def listed(words: Sequence[str]) -> str:
+    """`a, b and c`; "nobody" for none."""
+    if not words:
+        return "nobody"
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def typed(text: str) -> str:
+    """Anything that somebody or something wrote, as one line in Slack's text form.
+
+    Mentions of people and channels stay; `<!channel>` and every other markup is shown, not obeyed.
+    Text that is in Slack's form already is not escaped twice.
+    """
+    line = " ".join(text.split())
+    parts, end = [], 0
+    for kept in _KEPT.finditer(line):
+        parts += [_escape(line[end : kept.start()]), kept.group()]
+        end = kept.end()
+    return "".join(parts) + _escape(line[end:])
+
+
+def _escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def name(user: UserId, names: Names) -> str:
+    """A person in plain text: the display name, or the id where no name is known."""
+    if user.startswith(_COMMAND_LINE):
+        return f"{user.removeprefix(_COMMAND_LINE)} (command line)"
+    return names.get(user) or user
+
+
+def plain(text: str, names: Names) -> str:
+    """Slack's text form as plain text: mentions become names, links `label (address)`, entities characters."""
+
+    def replace(match: re.Match[str]) -> str:
+        sign, what, label = match.groups()
+        if sign == "@":
+            return name(what, names)
+        if sign == "#":
+            return f"#{label or what}"
+        if sign == "!":
+            return label or f"@{what.split('^')[0]}"
+        return f"{label} ({what})" if label and label != what else what
+
+    shown = _MARKUP.sub(replace, text)
+    for entity, character in _ENTITIES:
+        shown = shown.replace(entity, character)
+    return shown

@@ -1,0 +1,97 @@
+"""Every event has a sentence, and no sentence obeys what somebody typed."""
+
+import re
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from syrupy.assertion import SnapshotAssertion
+
+from bot.domain import events as e
+from bot.domain.evidence import Outcome
+from bot.domain.narrate import Weight, narrate, weight
+from bot.domain.prose import person, plain, typed
+from bot.domain.severity import Severity
+from tests import story
+
+ALL = (
+    *story.events(),
+    *story.rough_events(),
+    e.PostmortemPosted(at=story.at("14:31:09"), revision=1, sha256="ab" * 32),
+)
+UNION = get_args(get_args(e.Event)[0])
+
+
+def test_every_event_of_the_union_is_told_in_these_tests() -> None:
+    assert {type(event) for event in ALL} == set(UNION)
+
+
+def test_the_story(snapshot: SnapshotAssertion) -> None:
+    incident = story.incident()
+    told = [f"{weight(event):9} {narrate(event, incident)}" for event in story.events()]
+    assert "\n".join(told) == snapshot
+
+
+def test_the_rough_story(snapshot: SnapshotAssertion) -> None:
+    incident = story.rough_incident()
+    told = [f"{weight(event):9} {narrate(event, incident)}" for event in story.rough_events()]
+    assert "\n".join(told) == snapshot
+
+
+@pytest.mark.parametrize("event", ALL, ids=lambda event: event.type)
+def test_a_sentence_is_one_line_and_begins_like_one(event: e.Event) -> None:
+    sentence = narrate(event)
+    assert "\n" not in sentence
+    assert sentence == sentence.strip()
+    assert sentence[0].isupper() or sentence.startswith(("<@", "kaeru"))
+
+
+def test_severity_names_the_person() -> None:
+    event = e.SeveritySet(at=story.at("14:12:00"), by=story.ALICE, severity=Severity.CRITICAL)
+    assert narrate(event) == "Severity set to Critical by <@U0ALICE>"
+
+
+def test_a_step_without_its_incident_is_called_by_its_id() -> None:
+    event = e.StepStarted(at=story.at("14:13:03"), run_id="r", step_id="apply:web")
+    assert narrate(event) == "Step “apply:web” started"
+    assert narrate(event, story.incident()) == "Step “apply:web” started"
+
+
+def test_a_failed_step_is_a_milestone_and_a_good_one_a_detail() -> None:
+    step = e.StepFinished(
+        at=story.at("14:13:03"), run_id="r", step_id="prove", outcome=Outcome.SUCCEEDED, detail="Well."
+    )
+    assert weight(step) is Weight.DETAIL
+    for outcome in (Outcome.FAILED, Outcome.UNKNOWN):
+        assert weight(step.model_copy(update={"outcome": outcome})) is Weight.MILESTONE
+
+
+def test_people_of_the_command_line_and_the_bot_are_not_mentioned() -> None:
+    assert person("cli:root") == "root (command line)"
+    assert person("cli:<!here>") == "&lt;!here&gt; (command line)"
+    assert person("kaeru") == "kaeru"
+
+
+def test_what_people_typed_keeps_mentions_and_nothing_else() -> None:
+    assert (
+        typed("ask <@U0BOB|bob>\nin <#C1|general> & <!channel>")
+        == "ask <@U0BOB|bob> in <#C1|general> &amp; &lt;!channel&gt;"
+    )
+
+
+@given(st.text(alphabet=st.sampled_from("<>&!@#|UC019 \nabclgtmp;^"), max_size=40))
+def test_typed_text_never_rings_everybody_and_is_stable(text: str) -> None:
+    shown = typed(text)
+    assert all(re.fullmatch(r"<[@#][A-Z0-9]+(\|[^<>|]*)?>", m) for m in re.findall(r"<[^>]*>?", shown))
+    assert typed(shown) == shown
+
+
+@given(st.text(max_size=60).filter(lambda text: not re.search(r"<[@#]|&(amp|lt|gt);", text)))
+def test_plain_gives_back_what_was_typed(text: str) -> None:
+    assert plain(typed(text), {}) == " ".join(text.split())
+
+
+def test_plain_resolves_what_slack_marks_up() -> None:
+    text = "<@U0BOB> <@U9> <#C1|general> <#C2> <!here> <!subteam^S1|@oncall> <https://a.example|it> &lt;b&gt;"
+    assert plain(text, story.NAMES) == "Bob U9 #general #C2 @here @oncall it (https://a.example) <b>"
