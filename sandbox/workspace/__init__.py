@@ -2,7 +2,8 @@
 
 from sandbox.workspace.faults import Fault
 from sandbox.workspace.local import LocalWorkspace
-from sandbox.workspace.person import ClientError, Person
+from sandbox.workspace.person import Person
+from sandbox.workspace.session import ClientError
 from sandbox.workspace.timings import Timings
 
 __all__ = ["ClientError", "Fault", "LocalWorkspace", "Person", "Timings"]

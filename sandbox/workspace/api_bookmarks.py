@@ -1,4 +1,4 @@
-"""bookmarks.*"""
+"""Channel bookmarks: bookmarks.* of the Web API."""
 
 from sandbox.workspace.errors import SlackError
 from sandbox.workspace.limits import TIER_2, TIER_3

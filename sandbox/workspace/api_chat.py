@@ -1,4 +1,4 @@
-"""chat.*"""
+"""Messages of the bot: chat.* of the Web API."""
 
 from typing import Any
 

@@ -3,6 +3,7 @@
 import asyncio
 import mimetypes
 import secrets
+from functools import partial
 
 from sandbox.workspace import messages
 from sandbox.workspace.api_chat import author
@@ -106,41 +107,52 @@ def upload(context: Context, secret: str, content: bytes) -> None:
 def complete_upload(call: Call) -> Json:
     """Answers at once; the message appears a moment later, as in Slack."""
     context = call.context
-    given = call.structure("files", "invalid_arguments")
-    if not isinstance(given, list) or not given:
-        raise SlackError("invalid_arguments")
-    files: list[tuple[StoredFile, str]] = []
-    for one in given:
-        file = context.state.files.get(str(one.get("id", "")))
-        if file is None or file.content is None:
-            raise SlackError("file_not_found")
-        if file.completed:
-            raise SlackError("file_already_completed")
-        files.append((file, str(one.get("title") or file.shape["name"])))
-    targets = [call.text("channel_id"), *call.names("channels")]
-    channels = [context.state.channel(target, context.state.bot_user) for target in targets if target]
-    for channel in channels:
-        if channel.is_archived:
-            raise SlackError("is_archived")
-        if context.state.bot_user not in channel.members:
-            raise SlackError("not_in_channel")
+    files, channels = uploaded(call), targets(call)
     thread_ts = call.stamp("thread_ts", "invalid_thread_ts")
+    if thread_ts is not None:
+        for channel in channels:
+            messages.get(channel, thread_ts)
     blocks = call.structure("blocks", "invalid_blocks_format")
-    if blocks:
-        check_blocks(blocks)
     body = author(context.state) | {"text": call.text("initial_comment")}
     if blocks:
+        check_blocks(blocks)
         body["blocks"] = assign_ids(blocks)
     for file, title in files:
         file.completed = True
         file.shape = {**file.shape, "title": title}
     for channel in channels:
-        if thread_ts is not None:
-            messages.get(channel, thread_ts)
-        asyncio.get_running_loop().call_later(
-            context.timings.share, lambda room=channel: share(context, room, files, body, thread_ts=thread_ts)
-        )
+        later = partial(share, context, channel, files, body, thread_ts=thread_ts)
+        asyncio.get_running_loop().call_later(context.timings.share, later)
     return {"files": [file.shape for file, _ in files]}
+
+
+def uploaded(call: Call) -> list[tuple[StoredFile, str]]:
+    """The uploads a completion names, with their titles. Raises file_not_found, file_already_completed."""
+    given = call.structure("files", "invalid_arguments")
+    if not isinstance(given, list) or not given:
+        raise SlackError("invalid_arguments")
+    files: list[tuple[StoredFile, str]] = []
+    for one in given:
+        file = call.context.state.files.get(str(one.get("id", "")))
+        if file is None or file.content is None:
+            raise SlackError("file_not_found")
+        if file.completed:
+            raise SlackError("file_already_completed")
+        files.append((file, str(one.get("title") or file.shape["name"])))
+    return files
+
+
+def targets(call: Call) -> list[Channel]:
+    """Where a completion shares: channels the bot is in. Raises not_in_channel, is_archived."""
+    state = call.context.state
+    named = [call.text("channel_id"), *call.names("channels")]
+    channels = [state.channel(name, state.bot_user) for name in named if name]
+    for channel in channels:
+        if channel.is_archived:
+            raise SlackError("is_archived")
+        if state.bot_user not in channel.members:
+            raise SlackError("not_in_channel")
+    return channels
 
 
 def info(call: Call) -> Json:

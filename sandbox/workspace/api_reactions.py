@@ -1,4 +1,4 @@
-"""reactions.*"""
+"""Emoji on messages: reactions.* of the Web API."""
 
 import re
 

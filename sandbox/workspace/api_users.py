@@ -1,4 +1,4 @@
-"""users.*"""
+"""People: users.* of the Web API."""
 
 from sandbox.workspace.limits import TIER_2, TIER_4
 from sandbox.workspace.methods import Call, Method

@@ -1,4 +1,4 @@
-"""views.*"""
+"""Modals and App Homes: views.* of the Web API."""
 
 from typing import Any
 

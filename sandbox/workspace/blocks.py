@@ -157,7 +157,7 @@ def find_faults(blocks: Any, surface: str, at: str = "/blocks") -> list[str]:
             if block_id is not None and block_id in seen:
                 found.say(f"`block_id` with value `{block_id}` already exists", f"{where}/block_id")
             seen.add(str(block_id))
-            found.block = where
+            found.action_ids.clear()
             check(block, where, found)
     return found.messages
 

@@ -9,10 +9,9 @@ from sandbox.workspace.model import Json
 
 @dataclass(slots=True)
 class Findings:
-    """`block` is the place of the block under inspection: action ids must differ within a message."""
+    """`action_ids` are those of the block under inspection: within one they must differ, as Slack documents it."""
 
     messages: list[str] = field(default_factory=list)
-    block: str = ""
     action_ids: set[str] = field(default_factory=set)
 
     def say(self, what: str, at: str) -> None:
@@ -133,24 +132,31 @@ def check_element(element: Any, at: str, place: str, found: Findings) -> None:
     if kind not in PLACES[place]:
         found.say(f"unsupported type: {kind}", f"{at}/type")
         return
-    action_id = element.get("action_id")
     found.length(element, "action_id", at, 255)
-    if action_id is not None:
-        if action_id in found.action_ids:
-            found.say(f"`action_id` with value `{action_id}` already exists", f"{at}/action_id")
-        found.action_ids.add(str(action_id))
+    unique_action(element.get("action_id"), at, found)
     if kind == "button":
         button(element, at, found)
     elif kind == "image":
-        found.needs(element, at, "alt_text")
-        if "image_url" not in element and "slack_file" not in element:
-            found.missing(at, "image_url")
+        image(element, at, found)
     elif kind in MOST_OPTIONS:
         options(element, at, MOST_OPTIONS[kind], found)
     if "placeholder" in element:
         text_object(element["placeholder"], f"{at}/placeholder", 150, found, plain=True)
     if "confirm" in element:
         confirm(element["confirm"], f"{at}/confirm", found)
+
+
+def unique_action(action_id: Any, at: str, found: Findings) -> None:
+    if action_id is not None:
+        if action_id in found.action_ids:
+            found.say(f"`action_id` with value `{action_id}` already exists", f"{at}/action_id")
+        found.action_ids.add(str(action_id))
+
+
+def image(element: Json, at: str, found: Findings) -> None:
+    found.needs(element, at, "alt_text")
+    if "image_url" not in element and "slack_file" not in element:
+        found.missing(at, "image_url")
 
 
 def button(element: Json, at: str, found: Findings) -> None:

@@ -20,7 +20,9 @@ KINDS: tuple[str, ...] = get_args(Kind)
 
 @dataclass(slots=True)
 class Fault:
-    """`method` is a Web API method, `*` for any, `response_url`, `upload`, `socket.connect`, `socket.deliver` or
+    """What goes wrong, where, and how often.
+
+    `method` is a Web API method, `*` for any, `response_url`, `upload`, `socket.connect`, `socket.deliver` or
     `socket.ack`. `type` narrows the socket ones to an envelope type (events_api, slash_commands, interactive).
     `skip` lets that many calls through first.
     """

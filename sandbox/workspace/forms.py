@@ -44,8 +44,9 @@ def label(element: Json) -> str:
 
 
 def find(thing: Json, wanted: str) -> tuple[Json, Json]:
-    """The element whose action_id, text, placeholder, block_id or block label is `wanted`; else the one whose text
-    contains it. Raises LookupError.
+    """The element whose action_id, text, placeholder, block_id or block label is `wanted`.
+
+    If there is none, the one whose text contains it. Raises LookupError.
     """
     found = list(elements(thing))
     for block, element in found:
@@ -65,7 +66,7 @@ def button_action(thing: Json, wanted: str) -> Json:
     block, element = find(thing, wanted)
     if element["type"] != "button":
         raise LookupError(f"{wanted!r} is a {element['type']}, not a button: use select.")
-    kept = {key: element[key] for key in ("text", "value", "style") if key in element}
+    kept: Json = {key: element[key] for key in ("text", "value", "style") if key in element}
     return {"type": "button", "action_id": element["action_id"], "block_id": block["block_id"], **kept}
 
 
@@ -137,8 +138,9 @@ def is_empty(value: Json) -> bool:
 
 
 def state_of(view: Json, values: Mapping[str, Any], *, strict: bool = True) -> Json:
-    """Slack's `{"values": …}` of a form. Raises LookupError for a value without an input, and with `strict` for a
-    required input that stays empty.
+    """Slack's `{"values": …}` of a form.
+
+    Raises LookupError for a value without an input, and with `strict` for a required input that stays empty.
     """
     state: dict[str, Json] = {}
     filled = {id(find(view, name)[1]): value for name, value in values.items()}

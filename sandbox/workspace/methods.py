@@ -131,7 +131,7 @@ class Method:
     handler: Handler
     tier: Tier
     scope: str | None = None
-    token: Literal["bot", "app", "none"] = "bot"
+    accepts: Literal["bot", "app", "nothing"] = "bot"
     per: str = ""
 
 
@@ -147,7 +147,7 @@ class Registry:
         method = self.methods.get(name)
         if method is None:
             raise SlackError("unknown_method", req_method=name)
-        if method.token != "none":
+        if method.accepts != "nothing":
             authenticate(context, method, token)
         context.limits.spend(method.tier, name, str(args.get(method.per, "")))
         call = Call(context, args)
@@ -164,5 +164,5 @@ def authenticate(context: Context, method: Method, token: str) -> None:
     kind = kinds.get(token)
     if kind is None:
         raise SlackError("invalid_auth")
-    if kind != method.token:
+    if kind != method.accepts:
         raise SlackError("not_allowed_token_type")

@@ -1,31 +1,22 @@
 """Somebody in the workspace, for tests and scripts: they write, click and wait for what they see."""
 
-import asyncio
 import base64
-import inspect
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Self, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import aiohttp
 
 from sandbox.workspace import forms
 from sandbox.workspace.model import Json
+from sandbox.workspace.session import ClientError, Session
 
-Seen = TypeVar("Seen")
-Look = Callable[[], Seen | None | Awaitable[Seen | None]]
 Matching = str | Callable[[Json], bool]
 
 
-class ClientError(Exception):
-    """Something a person did was refused: `code` is Slack's word for it (dispatch_failed, is_archived, ...)."""
+class Person(Session):
+    """Acts through the page's protocol.
 
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(f"{code}: {message}")
-        self.code = code
-
-
-class Person:
-    """Acts through the page's protocol. Channels go by name ("#incidents", "incidents"), by id, or as "@kaeru" for
+    Channels go by name ("#incidents", "incidents"), by id, or as "@kaeru" for
     the IM with somebody. Messages are Slack's own objects plus `channel`, so that they can be clicked.
 
         card = await alice.message("#inc-1", "Roll back")       # waits until one says so
@@ -34,79 +25,7 @@ class Person:
         await alice.submit_view(modal, {"Version": "v1.2.9"})    # by label, action_id or block_id
     """
 
-    def __init__(self, base_url: str, user_id: str, name: str) -> None:
-        self.base_url = base_url.rstrip("/")
-        self.id = user_id
-        self.name = name
-        self.session: aiohttp.ClientSession | None = None
-        self.listener: asyncio.Task[None] | None = None
-        self.changed = asyncio.Event()
-        self.ids: dict[str, str] = {}
-
-    @classmethod
-    async def at(cls, base_url: str, name: str) -> Self:
-        """A person of a workspace in another process, by name or id. Close it, or use `async with`."""
-        person = cls(base_url, name, name)
-        try:
-            boot = await person.call("boot")
-        except BaseException:
-            await person.close()
-            raise
-        person.id, person.name = boot["self"]["id"], boot["self"]["name"]
-        return person
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        if self.listener is not None:
-            self.listener.cancel()
-            await asyncio.gather(self.listener, return_exceptions=True)
-            self.listener = None
-        if self.session is not None:
-            await self.session.close()
-            self.session = None
-
-    async def call(self, verb: str, **fields: Any) -> Json:
-        """One call of the page's protocol. Raises ClientError."""
-        if self.session is None:
-            self.session = aiohttp.ClientSession()
-        body = {"user": self.id, **{name: value for name, value in fields.items() if value is not None}}
-        async with self.session.post(f"{self.base_url}/client/{verb}", json=body) as response:
-            answer: Json = await response.json()
-        if not answer.get("ok"):
-            raise ClientError(str(answer.get("error")), str(answer.get("message", "")))
-        return answer
-
     # channels
-
-    async def channel_id(self, channel: str) -> str:
-        """The id behind a name. Raises LookupError."""
-        name = channel.removeprefix("#")
-        known = self.ids.get(channel)
-        if known is not None:
-            return known
-        boot = await self.call("boot")
-        ids = {one["id"] for one in boot["channels"]}
-        if channel in ids:
-            return channel
-        if channel.startswith("@"):
-            other = next((user["id"] for user in boot["users"] if user["name"] == channel[1:]), None)
-            if other is None:
-                raise LookupError(f"There is nobody called {channel}.")
-            found = str((await self.call("open_im", **{"with": other}))["channel"]["id"])
-        else:
-            by_name = {one.get("name"): str(one["id"]) for one in boot["channels"]}
-            if name not in by_name:
-                raise LookupError(
-                    f"{self.name} sees no channel {channel!r}, only {sorted(filter(None, by_name))}."
-                )
-            found = by_name[name]
-        self.ids[channel] = found
-        return found
 
     async def channels(self) -> list[Json]:
         """Those they can see, as boot gives them."""
@@ -186,9 +105,6 @@ class Person:
 
     async def download(self, url: str) -> bytes:
         """A file's content by its url_private, as the page would load it."""
-        await self.call("boot")
-        if self.session is None:
-            raise RuntimeError("The person is closed: use a new one.")
         jar = aiohttp.CookieJar(unsafe=True)  # cookies of an address without a name
         async with aiohttp.ClientSession(cookie_jar=jar) as session:
             async with session.get(f"{self.base_url}/") as page:
@@ -223,30 +139,12 @@ class Person:
         ]
         return found
 
-    async def wait_for(self, look: Look[Seen], *, timeout: float = 5.0, what: str = "") -> Seen:  # noqa: ASYNC109
-        """Looks again whenever something changes, until `look()` (plain or async) gives something true; gives that.
-
-        Raises TimeoutError that names `what`.
-        """
-        await self.listen()
-        deadline = asyncio.get_running_loop().time() + timeout
-        while True:
-            self.changed.clear()
-            seen = look()
-            value = await seen if inspect.isawaitable(seen) else seen
-            if value:
-                return value
-            left = deadline - asyncio.get_running_loop().time()
-            if left <= 0:
-                raise TimeoutError(
-                    f"{self.name} waited {timeout:g} s for {what or look} and it did not come."
-                )
-            await asyncio.wait([asyncio.ensure_future(self.changed.wait())], timeout=min(left, 0.25))
-
     async def message(
         self, channel: str, matching: Matching, *, thread: str | None = None, timeout: float = 5.0  # noqa: ASYNC109
     ) -> Json:  # fmt: skip
-        """Waits for a message and gives the latest one. `matching` is a text that it contains (in text, blocks or
+        """Waits for a message and gives the latest one.
+
+        `matching` is a text that it contains (in text, blocks or
         buttons), or a function of the message. `thread` looks among the replies of a ts.
         """
         seen: list[str] = []
@@ -266,20 +164,6 @@ class Person:
                 f"{self.name} waited {timeout:g} s in {channel} for {wanted}. Last there:\n  {last}"
             ) from None
 
-    async def listen(self) -> None:
-        if self.listener is None or self.listener.done():
-            if self.session is None:
-                self.session = aiohttp.ClientSession()
-            socket = await self.session.ws_connect(
-                f"{self.base_url}/client/ws", params={"user": self.id}, max_msg_size=0
-            )
-            self.listener = asyncio.create_task(self.hear(socket))
-
-    async def hear(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        async with socket:
-            async for _ in socket:
-                self.changed.set()
-
     # clicking
 
     async def act(self, thing: Json, action: Json, state: Json | None = None) -> None:
@@ -292,14 +176,18 @@ class Person:
         await self.call("action", container=container, action=action, state=state)
 
     async def click(self, thing: Json, button: str) -> None:
-        """Clicks a button of a message or view, by its action_id or its text. It may be one that is gone by now:
-        people click on what they see. Raises LookupError when the object given has no such button.
+        """Clicks a button of a message or view, by its action_id or its text.
+
+        It may be one that is gone by now: people click on what they see. Raises LookupError when the object given
+        has no such button.
         """
         await self.act(thing, forms.button_action(thing, button))
 
     async def select(self, thing: Json, element: str, choice: str | list[str]) -> None:
-        """Chooses in a select, picker or overflow of a message or view; the element by action_id, block_id or
-        placeholder, the choice by its text or value (a list for multi selects and checkboxes).
+        """Chooses in a select, picker or overflow of a message or view.
+
+        The element goes by action_id, block_id or placeholder; the choice by its text or value (a list for multi
+        selects and checkboxes).
         """
         await self.act(thing, forms.select_action(thing, element, choice))
 
@@ -321,6 +209,7 @@ class Person:
 
     async def submit_view(self, view: Json, values: Mapping[str, Any] | None = None) -> Json:
         """Submits a modal with `values` by label, action_id or block_id; what is not named keeps its initial value.
+
         Gives the bot's response_action object, {} when it closed. Raises LookupError for a value with no input, or a
         required input with no value.
         """

@@ -51,7 +51,7 @@ class Server:
                 web.delete("/faults", self.clear_faults),
                 web.get("/stats", self.stats),
                 web.get("/", self.index),
-                web.get("/{asset:.+}", self.asset),
+                web.get("/static/{asset:.+}", self.asset),
             ]
         )
         return app
@@ -154,7 +154,7 @@ class Server:
         return response
 
     async def asset(self, request: web.Request) -> web.StreamResponse:
-        path = (PAGE / request.match_info["asset"].removeprefix("page/")).resolve()
+        path = (PAGE / request.match_info["asset"]).resolve()
         if not path.is_relative_to(PAGE.resolve()) or not path.is_file():
             raise web.HTTPNotFound(text="There is no such page.")
         return web.FileResponse(path, headers={"Cache-Control": "no-cache"})
@@ -224,23 +224,18 @@ async def strike(
         case "delay":
             await asyncio.sleep(fault.seconds)
             return perform()
-        case "drop_response":
-            perform()
-            return reset(request)
-        case "drop_request":
-            return reset(request)
+        case "drop_response" | "drop_request":
+            if fault.kind == "drop_response":
+                perform()
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response(status=500)  # goes nowhere: the connection is gone
         case "rate_limited":
             return rate_limited(max(1, round(fault.seconds)))
         case "error":
             return web.json_response({"ok": False, "error": fault.error})
         case _:
             return web.Response(status=fault.status, text=HTML_ERROR, content_type="text/html")
-
-
-def reset(request: web.Request) -> web.Response:
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response(status=500)  # goes nowhere: the connection is gone
 
 
 def rate_limited(seconds: int) -> web.Response:

@@ -61,6 +61,7 @@ class Hub:
         self.retries: set[asyncio.TimerHandle] = set()
         self.watchers: list[Callable[[bool], None]] = []
         self.sweeper: asyncio.TimerHandle | None = None
+        self.closing: set[asyncio.Task[None]] = set()
 
     @property
     def open_connections(self) -> list[Connection]:
@@ -252,9 +253,19 @@ class Hub:
                 continue
             note = {"type": "disconnect", "reason": reason, "debug_info": {"host": "applink-local"}}
             connection.outbox.put_nowait(json.dumps(note))
+            closing = asyncio.create_task(self.part(connection))
+            self.closing.add(closing)
+            closing.add_done_callback(self.closing.discard)
         return len(leaving)
 
+    async def part(self, connection: Connection) -> None:
+        """Slack leaves a moment to open the next connection before it closes this one."""
+        await asyncio.sleep(self.timings.parting)
+        await connection.socket.close(code=WSCloseCode.GOING_AWAY)
+
     async def close(self) -> None:
+        for task in self.closing:
+            task.cancel()
         for handle in self.retries:
             handle.cancel()
         if self.sweeper is not None:

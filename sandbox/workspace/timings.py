@@ -13,5 +13,7 @@ class Timings:
     response_url: float = 1800.0
     response_url_uses: int = 5
     heartbeat: float = 10.0
+    # From Slack's `disconnect` message to the end of the connection.
+    parting: float = 2.0
     # Slack shares an uploaded file after it has answered: callers that look at once do not find it.
     share: float = 0.05
