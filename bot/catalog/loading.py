@@ -1,0 +1,204 @@
+"""From kaeru.yml to a Catalog, with every mistake found at once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from bot.catalog.catalog import Adapter, Catalog, Component, Service
+from bot.catalog.document import Document, Loc, read_document
+from bot.catalog.people import Directory
+from bot.catalog.policies import Layer, PoliciesSpec, unsatisfiable
+from bot.catalog.problems import CatalogInvalid, Problem, did_you_mean
+from bot.catalog.sentences import got, problems_of, setting_at
+from bot.catalog.spec import FileSpec, HealthSpec, ServiceSpec
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """The adapters' settings models by kind, as the composition root passes them in."""
+
+    targets: Mapping[str, type[BaseModel]] = field(default_factory=dict)
+    changes: Mapping[str, type[BaseModel]] = field(default_factory=dict)
+
+
+def load_catalog(path: Path, kinds: Kinds, *, environ: Mapping[str, str] | None = None) -> Catalog:
+    """Read and check `path`; `environ` (default: the process's) is what `${NAME}` is replaced from.
+
+    Raises CatalogInvalid with every problem found, each with its line and column.
+    """
+    document = read_document(path, environ)
+    return _Loading(document, kinds, path.absolute()).catalog()
+
+
+class _Loading:
+    """One pass over one file. Collects problems; gives up only at the end."""
+
+    def __init__(self, document: Document, kinds: Kinds, path: Path) -> None:
+        self.document = document
+        self.kinds = kinds
+        self.path = path
+        self.problems: list[Problem] = []
+        self.raw: dict[str, Any] = {}
+        self.directory = Directory()
+
+    def catalog(self) -> Catalog:
+        data = self.document.data
+        if not isinstance(data, dict):
+            found = got(self.document, ())
+            sentence = f"expected a mapping with `services`, got {found}. See kaeru.example.yml."
+            raise CatalogInvalid([*self.document.problems, self.document.problem((), sentence)])
+        self.raw = {key: value for key, value in data.items() if not key.startswith("x-")}
+        self.directory = Directory.of(self.raw.get("people"), self.raw.get("groups"))
+        self._ambiguous_names()
+        spec = self._validated(FileSpec, self.raw, ())
+        shared = self._policies(("policies",), self.raw.get("policies"), ())
+        services: dict[str, Service] = {}
+        listed = self.raw.get("services")
+        for name, raw in listed.items() if isinstance(listed, dict) else ():
+            service = self._service(name, raw, spec, shared)
+            if service is not None:
+                services[name] = service
+        self._raise_if_any()
+        if spec is None:  # cannot be: what makes it None is a problem
+            raise CatalogInvalid([])
+        people = {p.slack: p.name for p in spec.people.values() if p.name}
+        return Catalog(
+            path=self.path,
+            workspace=spec.workspace,
+            people=people,
+            services=services,
+            forward_fix=spec.forward_fix,
+            nudges=spec.nudges,
+        )
+
+    def _raise_if_any(self) -> None:
+        broken = {problem.path for problem in self.document.problems}
+        fresh = [p for p in self.problems if p.path not in broken]
+        if fresh or self.document.problems:
+            raise CatalogInvalid([*self.document.problems, *fresh])
+
+    def _validated(self, model: type[M], data: Any, at: Loc) -> M | None:
+        try:
+            return model.model_validate(data, context=self.directory)
+        except ValidationError as error:
+            self.problems += problems_of(error, self.document, at, model)
+            return None
+
+    def _ambiguous_names(self) -> None:
+        for name in self.directory.groups:
+            if name in self.directory.people:
+                self._say(
+                    ("groups", name), f"{name!r} is a person already; give the group another name.", key=True
+                )
+
+    def _say(self, loc: Loc, sentence: str, *, key: bool = False) -> None:
+        self.problems.append(self.document.problem(loc, sentence, key=key))
+
+    def _policies(self, loc: Loc, raw: Any, shared: tuple[Layer, ...]) -> tuple[Layer, ...]:
+        """The layers from here on; without this one where it is not valid (that is reported elsewhere)."""
+        if raw is None:
+            return shared
+        try:
+            layers = ((loc, PoliciesSpec.model_validate(raw, context=self.directory)), *shared)
+        except ValidationError:
+            return shared
+        for where, sentence in unsatisfiable(layers):
+            self._say(where, sentence)
+        return layers
+
+    def _service(
+        self, name: str, raw: Any, spec: FileSpec | None, shared: tuple[Layer, ...]
+    ) -> Service | None:
+        at: Loc = ("services", name)
+        if not isinstance(raw, dict):
+            return None
+        layers = self._policies((*at, "policies"), raw.get("policies"), shared)
+        components = self._components(name, raw, at)
+        changes = self._adapter(raw.get("changes"), (*at, "changes"), self.kinds.changes)
+        if spec is None:
+            return None
+        known = spec.services[name]
+        return Service(
+            name=name,
+            description=known.description,
+            owners=known.owners,
+            responders=known.owners if known.responders is None else known.responders,
+            stakeholders=known.stakeholders or spec.workspace.stakeholders,
+            components=tuple(sorted(components, key=lambda c: (c.tier, c.name))),
+            changes=changes,
+            health=self._rooted_health(known.health),
+            watch=known.watch,
+            watch_interval=known.watch_interval,
+            postmortem_template=self._template(known),
+            policies=layers,
+        )
+
+    def _rooted_health(self, health: HealthSpec) -> HealthSpec:
+        if health.ca_file is None:
+            return health
+        return health.model_copy(update={"ca_file": self.path.parent / health.ca_file.expanduser()})
+
+    def _template(self, known: ServiceSpec) -> Path | None:
+        return self.path.parent / known.postmortem_template if known.postmortem_template else None
+
+    def _components(self, name: str, raw: dict[str, Any], at: Loc) -> list[Component]:
+        many, single = raw.get("components"), raw.get("target")
+        if single is not None and many:
+            self._say((*at, "target"), "use either `target` or `components`, not both.", key=True)
+            return []
+        if single is not None:
+            adapter = self._adapter(single, (*at, "target"), self.kinds.targets)
+            return [Component(name=name, tier=0, target=adapter)] if adapter else []
+        if not many:
+            kind = next(iter(self.kinds.targets), "symlink")
+            self._say(
+                at,
+                f"this service has nothing to roll back; add `target: {{kind: {kind}, …}}` or `components`.",
+            )
+            return []
+        found = []
+        for part, inner in many.items() if isinstance(many, dict) else ():
+            if not isinstance(inner, dict) or inner.get("target") is None:
+                continue
+            adapter = self._adapter(inner["target"], (*at, "components", part, "target"), self.kinds.targets)
+            tier = inner.get("tier", 0)
+            if adapter:
+                found.append(Component(part, int(tier) if isinstance(tier, int | str) else 0, adapter))
+        return found
+
+    def _adapter(self, raw: Any, at: Loc, models: Mapping[str, type[BaseModel]]) -> Adapter | None:
+        if not isinstance(raw, dict):
+            return None  # absent, or reported by the model of the service
+        kind = raw.get("kind")
+        choice = f"`kind` says which adapter this is. Known: {', '.join(sorted(models)) or 'none'}."
+        if not isinstance(kind, str):
+            self._say(
+                (*at, "kind"),
+                f"expected the name of an adapter, got {got(self.document, (*at, 'kind'))}; {choice}",
+            )
+            return None
+        model = models.get(kind)
+        if model is None:
+            self._say(
+                (*at, "kind"),
+                f"there is no adapter {kind!r} here. {did_you_mean(kind, list(models))}".strip(),
+            )
+            return None
+        settings = {k: v for k, v in raw.items() if k != "kind" or "kind" in model.model_fields}
+        validated = self._validated(model, rooted(settings, model, self.path.parent), at)
+        return Adapter(kind, validated) if validated is not None else None
+
+
+def rooted(settings: dict[str, Any], model: type[BaseModel], folder: Path) -> dict[str, Any]:
+    """The same settings with every relative path (a field of type Path) taken from `folder`."""
+    return {
+        name: str(folder / Path(value).expanduser())
+        if isinstance(value, str) and value and setting_at(model, (name,)).is_path
+        else value
+        for name, value in settings.items()
+    }

@@ -1,0 +1,78 @@
+"""Every adapter by its kind: its settings and how it is made. Nothing of an adapter is imported before it is asked for.
+
+A new adapter is one line in `TARGETS` or `CHANGES`; integrations/README.md says what else it needs.
+"""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from pydantic import BaseModel
+
+from bot.catalog import Adapter, HealthSpec, Kinds
+from bot.ports import ChangeSource, HealthProbe, Target
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where an adapter lives. `settings` and `factory` are `module:name`; the factory takes the settings."""
+
+    settings: str
+    factory: str
+
+    def settings_model(self) -> type[BaseModel]:
+        return cast("type[BaseModel]", _load(self.settings))
+
+    def make(self, settings: BaseModel) -> Any:
+        return _load(self.factory)(settings)
+
+
+TARGETS: Mapping[str, Entry] = {
+    "symlink": Entry(
+        settings="integrations.symlink.settings:SymlinkSettings",
+        factory="integrations.symlink.target:SymlinkTarget",
+    ),
+}
+CHANGES: Mapping[str, Entry] = {
+    "git": Entry(
+        settings="integrations.git.settings:GitSettings", factory="integrations.git.source:GitChanges"
+    ),
+}
+
+
+def kinds() -> Kinds:
+    """The settings models of every adapter, for the catalog and its schema."""
+    return Kinds(
+        targets={kind: entry.settings_model() for kind, entry in TARGETS.items()},
+        changes={kind: entry.settings_model() for kind, entry in CHANGES.items()},
+    )
+
+
+def make_target(adapter: Adapter) -> Target:
+    """The deploy target of a component. Raises KeyError for a kind that is not registered."""
+    return cast("Target", TARGETS[adapter.kind].make(adapter.settings))
+
+
+def make_changes(adapter: Adapter) -> ChangeSource:
+    """The change source of a service. Raises KeyError for a kind that is not registered."""
+    return cast("ChangeSource", CHANGES[adapter.kind].make(adapter.settings))
+
+
+def make_health(health: HealthSpec) -> HealthProbe:
+    """What asks a service from outside, over HTTP."""
+    settings = _load("integrations.http_health.settings:HttpHealthSettings")(
+        base_url=health.url,
+        version_path=health.version.path,
+        version_field=health.version.json_field,
+        critical=tuple({"path": e.path, "method": e.method} for e in health.critical),
+        timeout_s=health.timeout.total_seconds(),
+        ca_file=None if health.ca_file is None else str(health.ca_file),
+        **({"version_header": health.version.header} if health.version.header else {}),
+    )
+    return cast("HealthProbe", _load("integrations.http_health.probe:HttpHealthProbe")(settings))
+
+
+def _load(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)
