@@ -1,6 +1,6 @@
 """The services file, kaeru.yml: read with positions, checked as a whole, and asked by everything else."""
 
-from bot.catalog.catalog import Adapter, Catalog, Component, Service
+from bot.catalog.model import Adapter, Catalog, Component, Service
 from bot.catalog.durations import Duration, format_duration, parse_duration
 from bot.catalog.loading import Kinds, load_catalog
 from bot.catalog.problems import CatalogInvalid, Problem

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from bot.catalog.catalog import Adapter, Catalog, Component, Service
+from bot.catalog.model import Adapter, Catalog, Component, Service
 from bot.catalog.document import Document, Loc, read_document
 from bot.catalog.people import Directory
 from bot.catalog.policies import Layer, PoliciesSpec, unsatisfiable
