@@ -142,7 +142,12 @@ def choose_version(
 def world_moved(incident: Incident, *, number: int, reason: str, now: datetime) -> Events:
     """What the plan was made against is no longer so. Silent where that plan is not alive any more."""
     record = incident.record
-    if record is None or record.number != number or record.state is not PlanState.READY:
+    if (
+        record is None
+        or record.number != number
+        or record.state is not PlanState.READY
+        or not incident.is_open
+    ):
         return ()
     return _replan(incident, wanted=record.wanted, by=BOT, now=now, reason=reason)
 
@@ -167,7 +172,8 @@ def plan_blocked(incident: Incident, *, number: int, reason: str, now: datetime)
 
 def _is_arming(incident: Incident, number: int) -> bool:
     record = incident.record
-    return record is not None and record.number == number and record.state is PlanState.ARMING
+    arming = record is not None and record.number == number and record.state is PlanState.ARMING
+    return arming and incident.is_open
 
 
 def approve(
@@ -247,6 +253,7 @@ def _approved(
 def reject(
     incident: Incident, *, number: int, by: UserId, reason: str, policy: Policy, now: datetime
 ) -> Events:
+    _must_be_open(incident)
     record = _record_of(incident, number)
     if record.state is not PlanState.READY:
         refuse(_LIFELESS[record.state])

@@ -156,7 +156,9 @@ class Arming:
         """What good looked like: probes of `version` while it was well, else of the last version that was."""
         now = self._clock()
         ledger = await self._store.read(lambda uow: uow.releases.all(service.name))
-        good = [(r.last_good_at, r.version) for r in ledger.values() if r.last_good_at and r.version != running]
+        good = [
+            (r.last_good_at, r.version) for r in ledger.values() if r.last_good_at and r.version != running
+        ]
         names = [name for _, name in sorted(good, reverse=True)]
         names.sort(key=lambda name: name != version)
         since = now - timedelta(days=BASELINE_DAYS)
@@ -235,7 +237,9 @@ async def _versions(source: ChangeSource | None) -> tuple[Tagged, ...]:
 
 async def _between(source: ChangeSource | None, older: Version, newer: Version) -> Changes:
     if source is None:
-        return Changes(known=False, note="No repository is configured, so what changes between the versions is unknown.")
+        return Changes(
+            known=False, note="No repository is configured, so what changes between the versions is unknown."
+        )
     try:
         return await source.between(older, newer)
     except PortError as error:

@@ -228,7 +228,9 @@ class Desk:
                         now=now,
                     )
                 case c.Reject(number=number, reason=reason):
-                    return decide.reject(incident, number=number, by=by, reason=reason, policy=policy, now=now)
+                    return decide.reject(
+                        incident, number=number, by=by, reason=reason, policy=policy, now=now
+                    )
                 case c.ChooseVersion(version=version):
                     reason = f"{version} was chosen" if version else "another choice was asked for"
                     return decide.choose_version(
@@ -292,7 +294,9 @@ class Desk:
         expired = decide.expire(incident, policy=self.policy(incident), now=now)
         if expired:
             return expired
-        return decide.remind_of_forward_fix(incident, again_after=self._catalog.forward_fix.remind_every, now=now)
+        return decide.remind_of_forward_fix(
+            incident, again_after=self._catalog.forward_fix.remind_every, now=now
+        )
 
 
 def _record_keeping(incident: Incident, command: c.IncidentCommand, now: datetime) -> decide.Events:
@@ -314,7 +318,9 @@ def _record_keeping(incident: Incident, command: c.IncidentCommand, now: datetim
                 lessons=command.lessons.strip(),
                 impact=command.impact.strip(),
             )
-            actions = (e.ActionAdded(at=now, by=command.by, text=a.text, owner=a.owner) for a in command.actions)
+            actions = (
+                e.ActionAdded(at=now, by=command.by, text=a.text, owner=a.owner) for a in command.actions
+            )
             return (recorded, *actions)
         case c.MarkMessage():
             return ()
@@ -325,7 +331,9 @@ def _record_keeping(incident: Incident, command: c.IncidentCommand, now: datetim
 def _said(text: str) -> str:
     stripped = text.strip()
     if not stripped:
-        raise Refusal("There is no text. Write it after the command, such as `/incident note cache was cold`.")
+        raise Refusal(
+            "There is no text. Write it after the command, such as `/incident note cache was cold`."
+        )
     return stripped
 
 
@@ -336,7 +344,11 @@ def due_workflows(incident: Incident) -> tuple[tuple[str, str, str], ...]:
     if record is not None and record.state is PlanState.ARMING and incident.is_open:
         plan_id = f"{incident.id}/{record.number}"
         due.append((ARM, f"arm:{plan_id}", plan_id))
-    if run is not None and run.ended_at is None and incident.status in (Status.ROLLING_BACK, Status.MITIGATED):
+    if (
+        run is not None
+        and run.ended_at is None
+        and incident.status in (Status.ROLLING_BACK, Status.MITIGATED)
+    ):
         due.append((ROLLBACK, f"rollback:{run.id}", run.id))
     if incident.status is Status.CLOSED:
         revision = incident.postmortem_revision + 1

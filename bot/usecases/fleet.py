@@ -26,5 +26,7 @@ class Fleet:
         """Raises Refusal for a service that is no longer configured."""
         found = self.services.get(service)
         if found is None:
-            raise Refusal(f"{service} is not in kaeru.yml any more. Put it back, or act by hand and close the incident.")
+            raise Refusal(
+                f"{service} is not in kaeru.yml any more. Put it back, or act by hand and close the incident."
+            )
         return found

@@ -22,7 +22,9 @@ ROUNDS = 8
 class Probing:
     """Probes services and keeps the ledger of versions."""
 
-    def __init__(self, store: Store, catalog: Catalog, fleet: Fleet, *, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, store: Store, catalog: Catalog, fleet: Fleet, *, clock: Callable[[], datetime]
+    ) -> None:
         self._store = store
         self._catalog = catalog
         self._fleet = fleet

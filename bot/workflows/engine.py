@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 from bot.ports import Unavailable
 from bot.ports.engine import Parked, Steps, T, Workflow
@@ -86,7 +86,9 @@ class DbosEngine:
         try:
             DBOS.launch()
         except SQLAlchemyError as error:
-            raise Unavailable("The engine's database does not answer.", remedy="Check its address and that it runs.") from error
+            raise Unavailable(
+                "The engine's database does not answer.", remedy="Check its address and that it runs."
+            ) from error
 
     def _register(self, name: str, body: Workflow) -> Any:
         steps: Steps = DbosSteps(self._boundary)
@@ -118,7 +120,8 @@ class DbosEngine:
             status=["ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"], sort_desc=True, limit=100
         )
         return tuple(
-            Parked(workflow_id=w.workflow_id, name=w.name, reason=f"ended with {w.error or w.status}") for w in listed
+            Parked(workflow_id=w.workflow_id, name=w.name, reason=f"ended with {w.error or w.status}")
+            for w in listed
         )
 
 

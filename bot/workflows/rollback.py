@@ -128,7 +128,10 @@ class RollbackSteps:
                 await self._finished(incident.id, run, PROVE, Outcome.FAILED, detail, findings)
                 return Outcome.FAILED.value
             await self._started(
-                incident.id, run, PROVE, f"{min(streak, health.consecutive)} of {health.consecutive} in a row well"
+                incident.id,
+                run,
+                PROVE,
+                f"{min(streak, health.consecutive)} of {health.consecutive} in a row well",
             )
             await asyncio.sleep(health.interval.total_seconds())
 
@@ -159,7 +162,9 @@ class RollbackSteps:
             await self._probing.probe(incident.service)
             if not await self._still_watching(incident.id, run_id):
                 return Outcome.UNKNOWN.value
-            findings = await self._findings(service, plan.baseline, self._clock() - service.watch_interval * 10, since)
+            findings = await self._findings(
+                service, plan.baseline, self._clock() - service.watch_interval * 10, since
+            )
             reason = _relapse(findings, run.to_version, await self._versions_now(service.name, since))
             if reason and ill_before:
                 return await self._relapsed(incident.id, run, reason, findings)
@@ -189,7 +194,9 @@ class RollbackSteps:
         for component in plan.components:
             target = hands.targets[component.component]
             change = _change(plan, component.component)
-            said.append(await _settle(target, change, f"{run_id}/revert:{component.component}", back=decision.go_back))
+            said.append(
+                await _settle(target, change, f"{run_id}/revert:{component.component}", back=decision.go_back)
+            )
         reason = f"{failed.title}: {failed.detail}" if failed else "a step ended without a result"
         event = e.RollbackFailed(
             at=self._clock(),
@@ -345,10 +352,16 @@ async def _applied(target: Target, change: Change, *, key: str) -> Observation:
                 raise
             await asyncio.sleep(error.retry_after_s)
             continue
-        return seen if seen.outcome is not Outcome.UNKNOWN else await _observed(target, change, key, seen, deadline)
+        return (
+            seen
+            if seen.outcome is not Outcome.UNKNOWN
+            else await _observed(target, change, key, seen, deadline)
+        )
 
 
-async def _observed(target: Target, change: Change, key: str, seen: Observation, deadline: float) -> Observation:
+async def _observed(
+    target: Target, change: Change, key: str, seen: Observation, deadline: float
+) -> Observation:
     loop = asyncio.get_running_loop()
     while seen.outcome is Outcome.UNKNOWN and loop.time() < deadline:
         await asyncio.sleep(OBSERVE_EVERY_S)

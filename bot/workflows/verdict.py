@@ -47,7 +47,9 @@ def safest(
     if worse:
         sentence = "The target version fails more requests than the one before it, so that one was put back."
         return Safest(go_back=True, target_is_bad=True, sentence=sentence)
-    sentence = "The target version is not well either, but no worse than the one before it, so it was left in place."
+    sentence = (
+        "The target version is not well either, but no worse than the one before it, so it was left in place."
+    )
     return Safest(go_back=False, target_is_bad=True, sentence=sentence)
 
 

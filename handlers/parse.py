@@ -1,0 +1,134 @@
+"""What a person typed, as data. Pure; a mistake raises Refusal with a sentence that shows the right form."""
+
+import re
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from bot.domain.base import Refusal, UserId, Value, Version
+from bot.domain.severity import Severity
+
+_USER = re.compile(r"^<@([UW][A-Z0-9]+)(?:\|[^>]*)?>$")
+_VERSION: TypeAdapter[str] = TypeAdapter(Version)
+_SEVERITIES = {
+    **{s.value: s for s in Severity},
+    "crit": Severity.CRITICAL,
+    "sev1": Severity.CRITICAL,
+    "1": Severity.CRITICAL,
+    "sev2": Severity.HIGH,
+    "2": Severity.HIGH,
+    "med": Severity.MEDIUM,
+    "sev3": Severity.MEDIUM,
+    "3": Severity.MEDIUM,
+    "sev4": Severity.LOW,
+    "4": Severity.LOW,
+}
+
+
+class RollbackRequest(Value):
+    """`/rollback [SERVICE [VERSION]] [--dry-run]`. Without a service: the picker."""
+
+    service: str | None = None
+    version: str | None = None
+    dry_run: bool = False
+    help: bool = False
+
+
+class IncidentRequest(Value):
+    """`/incident VERB [REST]`. `incident_id` where one was named; else the channel says which."""
+
+    verb: str
+    rest: str = ""
+    incident_id: str | None = None
+
+
+VERBS = ("status", "severity", "note", "action", "role", "hold", "lessons", "close", "export", "list", "help")
+_ALIASES = {"sev": "severity", "?": "help", "--help": "help", "": "status", "ls": "list", "release": "hold"}
+
+
+def rollback(text: str) -> RollbackRequest:
+    """Raises Refusal."""
+    words = text.split()
+    flags = {w for w in words if w.startswith("--")}
+    names = [w for w in words if not w.startswith("--")]
+    if names[:1] == ["help"] or "--help" in flags:
+        return RollbackRequest(help=True)
+    unknown = flags - {"--dry-run"}
+    if unknown:
+        raise Refusal(f"I do not know {sorted(unknown)[0]}. Use `/rollback SERVICE [VERSION] [--dry-run]`.")
+    if len(names) > 2:
+        raise Refusal(
+            "That is more than a service and a version. Use `/rollback SERVICE [VERSION] [--dry-run]`."
+        )
+    service = names[0] if names else None
+    wanted = version(names[1]) if len(names) == 2 else None
+    return RollbackRequest(service=service, version=wanted, dry_run="--dry-run" in flags)
+
+
+def incident(text: str) -> IncidentRequest:
+    """Raises Refusal."""
+    words = text.split(maxsplit=1)
+    verb = words[0].lower() if words else ""
+    rest = words[1].strip() if len(words) > 1 else ""
+    named = None
+    if verb == "release":
+        rest = "off"
+    verb = _ALIASES.get(verb, verb)
+    if verb not in VERBS:
+        raise Refusal(f"I do not know `/incident {words[0]}`. These exist: {', '.join(VERBS)}.")
+    first, _, after = rest.partition(" ")
+    if re.fullmatch(r"[a-z0-9_-]*-\d{8}-[a-z0-9_-]+-\d+", first):
+        named, rest = first, after.strip()
+    return IncidentRequest(verb=verb, rest=rest, incident_id=named)
+
+
+def version(text: str) -> str:
+    """Raises Refusal for what cannot be a version."""
+    try:
+        return _VERSION.validate_python(text)
+    except ValidationError as error:
+        shown = text[:40].replace("`", "'")
+        raise Refusal(f"`{shown}` cannot be a version. A version looks like v1.2.9.") from error
+
+
+def severity(text: str) -> Severity:
+    """Raises Refusal."""
+    found = _SEVERITIES.get(text.strip().lower())
+    if found is None:
+        raise Refusal("Say how bad it is: `/incident severity critical`, high, medium or low.")
+    return found
+
+
+def user(text: str) -> UserId:
+    """A mention, as Slack escapes it. Raises Refusal."""
+    match = _USER.match(text.strip())
+    if match is None:
+        raise Refusal("Name a person with @, such as `/incident role lead @alice`.")
+    return match.group(1)
+
+
+def role(rest: str) -> tuple[str, UserId]:
+    """`lead @alice`. Raises Refusal."""
+    name, _, who = rest.partition(" ")
+    if not re.fullmatch(r"[a-z][a-z-]{1,30}", name.lower()):
+        raise Refusal(
+            "Say which role and who: `/incident role lead @alice`. Roles: lead, comms, scribe, fixer."
+        )
+    return name.lower(), user(who)
+
+
+def values(view: dict[str, Any]) -> dict[str, Any]:
+    """A modal's inputs by block id: text, an option's value, a list of them, or a user id; None when empty."""
+    state = view.get("state", {}).get("values", {})
+    return {block: _value(next(iter(actions.values()))) for block, actions in state.items() if actions}
+
+
+def _value(element: dict[str, Any]) -> Any:
+    for key in ("value", "selected_user", "selected_date_time", "selected_conversation"):
+        if element.get(key) is not None:
+            return element[key]
+    if element.get("selected_option"):
+        return element["selected_option"]["value"]
+    if "selected_options" in element:
+        return [option["value"] for option in element["selected_options"]]
+    return None

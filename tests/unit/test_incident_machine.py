@@ -1,0 +1,315 @@
+"""Whatever people and the clock do in whatever order, an incident stays lawful."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from bot.domain import decide
+from bot.domain import events as e
+from bot.domain.base import Refusal
+from bot.domain.evidence import Baseline, BaselineSource, Outcome
+from bot.domain.incident import Incident, PlanState, Status, evolve, fold
+from bot.domain.plan import Changes, ComponentChange, Plan
+from bot.domain.policy import Policy
+from bot.domain.run import steps_for
+from bot.domain.severity import Severity
+
+PEOPLE = ["UALICE", "UBOB", "UCAROL", "UDAN", "UEVE"]
+POLICIES = {
+    Severity.CRITICAL: Policy(quorum=1, approvers=("UALICE", "UBOB"), break_glass=True),
+    Severity.HIGH: Policy(quorum=2, approvers=("UALICE", "UBOB", "UCAROL")),
+    Severity.MEDIUM: Policy(quorum=1, requester_may_approve=True, expires_after=timedelta(minutes=2)),
+    Severity.LOW: Policy(quorum=3),
+}
+people = st.sampled_from(PEOPLE)
+
+
+def plan_for(incident: Incident, *, to: str) -> Plan:
+    record = incident.record
+    assert record is not None
+    change = ComponentChange(
+        component="web",
+        kind="memory",
+        from_version="v1.3.0",
+        to_version=to,
+        fingerprint=f"f{record.number}",
+        actions=("switch",),
+        expected_s=1.0,
+    )
+    return Plan(
+        number=record.number,
+        service="shop",
+        from_version="v1.3.0",
+        to_version=to,
+        why="test",
+        components=(change,),
+        changes=Changes(known=False),
+        warnings=(),
+        checks=(),
+        baseline=Baseline(source=BaselineSource.THRESHOLDS),
+        candidates=(),
+        created_at=record.requested_at,
+    )
+
+
+class IncidentMachine(RuleBasedStateMachine):
+    """Commands at random; the invariants hold after each of them."""
+
+    @initialize(by=people)
+    def declare(self, by: str) -> None:
+        self.now = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
+        self.log: list[e.Event] = []
+        self.incident: Incident | None = None
+        self.record(
+            decide.declare(
+                incident_id="inc-20261124-shop-1",
+                service="shop",
+                by=by,
+                source_channel="C1",
+                wanted=None,
+                detected_at=None,
+                now=self.now,
+            )
+        )
+
+    def record(self, events: decide.Events) -> None:
+        for event in events:
+            self.incident = evolve(self.incident, event)
+            self.log.append(event)
+
+    def attempt(self, decision: object) -> None:
+        """A refusal is an answer, and it changes nothing."""
+        before = self.incident
+        try:
+            events = decision()  # type: ignore[operator]
+        except Refusal as refusal:
+            assert str(refusal).strip().endswith((".", "`"))
+            assert self.incident is before
+            return
+        self.record(events)
+
+    @property
+    def policy(self) -> Policy:
+        severity = self.incident.severity if self.incident else None
+        return POLICIES[severity or Severity.LOW]
+
+    @rule(minutes=st.integers(0, 20))
+    def time_passes(self, minutes: int) -> None:
+        self.now += timedelta(minutes=minutes)
+        self.attempt(lambda: decide.expire(self.incident, policy=self.policy, now=self.now))
+        self.attempt(
+            lambda: decide.remind_of_forward_fix(
+                self.incident, again_after=timedelta(minutes=30), now=self.now
+            )
+        )
+
+    @rule(by=people, severity=st.sampled_from(list(Severity)))
+    def set_severity(self, by: str, severity: Severity) -> None:
+        self.attempt(
+            lambda: decide.set_severity(
+                self.incident,
+                severity,
+                by=by,
+                policy=POLICIES[severity],
+                forward_fix_after=timedelta(minutes=30),
+                steps=self.steps(),
+                now=self.now,
+            )
+        )
+
+    def steps(self) -> tuple:  # type: ignore[type-arg]
+        record = self.incident.record
+        return steps_for(record.plan, watch=timedelta(minutes=5)) if record and record.plan else ()
+
+    @rule(to=st.sampled_from(["v1.2.9", "v1.2.8"]))
+    def plan_is_ready(self, to: str) -> None:
+        plan = plan_for(self.incident, to=to)
+        self.attempt(lambda: decide.plan_ready(self.incident, plan, now=self.now))
+
+    @rule()
+    def plan_is_blocked(self) -> None:
+        number = self.incident.record.number
+        self.attempt(
+            lambda: decide.plan_blocked(self.incident, number=number, reason="no way back", now=self.now)
+        )
+
+    @rule(by=people, stale=st.booleans())
+    def approve(self, by: str, stale: bool) -> None:
+        record = self.incident.record
+        digest = "0" * 16 if stale or record.plan is None else record.plan.digest
+        number = record.number
+        self.attempt(
+            lambda: decide.approve(
+                self.incident,
+                number=number,
+                digest=digest,
+                by=by,
+                policy=self.policy,
+                steps=self.steps(),
+                now=self.now,
+            )
+        )
+
+    @rule(by=people, reason=st.sampled_from(["", "  ", "payments are down"]))
+    def break_glass(self, by: str, reason: str) -> None:
+        record = self.incident.record
+        digest = record.plan.digest if record.plan else ""
+        number = record.number
+        self.attempt(
+            lambda: decide.break_glass(
+                self.incident,
+                number=number,
+                digest=digest,
+                by=by,
+                reason=reason,
+                policy=self.policy,
+                steps=self.steps(),
+                now=self.now,
+            )
+        )
+
+    @rule(by=people)
+    def reject(self, by: str) -> None:
+        number = self.incident.record.number
+        self.attempt(
+            lambda: decide.reject(
+                self.incident, number=number, by=by, reason="", policy=self.policy, now=self.now
+            )
+        )
+
+    @rule(by=people, wanted=st.sampled_from([None, "v1.2.8"]))
+    def choose_version(self, by: str, wanted: str | None) -> None:
+        self.attempt(
+            lambda: decide.choose_version(
+                self.incident, wanted=wanted, by=by, now=self.now, reason="chosen", policy=self.policy
+            )
+        )
+
+    @rule(by=people, wanted=st.sampled_from([None, "v1.2.9", "v1.2.8"]))
+    def join(self, by: str, wanted: str | None) -> None:
+        if self.incident.is_open:
+            self.attempt(
+                lambda: decide.join(self.incident, by=by, source_channel="C2", wanted=wanted, now=self.now)
+            )
+
+    @rule()
+    def world_moves(self) -> None:
+        number = self.incident.record.number
+        self.attempt(
+            lambda: decide.world_moved(self.incident, number=number, reason="a deploy", now=self.now)
+        )
+
+    @rule(by=people)
+    def hold(self, by: str) -> None:
+        self.attempt(lambda: decide.hold(self.incident, by=by, reason="", policy=self.policy, now=self.now))
+
+    @rule(by=people)
+    def release(self, by: str) -> None:
+        self.attempt(lambda: decide.release(self.incident, by=by, policy=self.policy, now=self.now))
+
+    @rule(by=people)
+    def after_all(self, by: str) -> None:
+        self.attempt(lambda: decide.roll_back_after_all(self.incident, by=by, now=self.now))
+
+    @precondition(lambda self: self.incident and self.incident.status is Status.ROLLING_BACK)
+    @rule(outcome=st.sampled_from(list(Outcome)))
+    def run_ends(self, outcome: Outcome) -> None:
+        run_id = self.incident.run.id
+        if outcome is Outcome.SUCCEEDED:
+            self.record((e.IncidentMitigated(at=self.now, run_id=run_id),))
+        else:
+            self.record(
+                (
+                    e.RollbackFailed(
+                        at=self.now, run_id=run_id, outcome=outcome, reason="bad", safe_state="as before"
+                    ),
+                )
+            )
+
+    @precondition(lambda self: self.incident and self.incident.status is Status.MITIGATED)
+    @rule(well=st.booleans())
+    def watch_ends(self, well: bool) -> None:
+        run_id = self.incident.run.id
+        event = (
+            e.IncidentVerified(at=self.now, run_id=run_id)
+            if well
+            else e.IncidentRelapsed(at=self.now, run_id=run_id, reason="errors again")
+        )
+        self.record((event,))
+
+    @rule(by=people, unverified=st.booleans())
+    def close(self, by: str, unverified: bool) -> None:
+        self.attempt(
+            lambda: decide.close(self.incident, by=by, summary="", unverified=unverified, now=self.now)
+        )
+
+    @invariant()
+    def state_is_the_fold_of_its_events(self) -> None:
+        if self.incident is not None:
+            assert fold(self.log) == self.incident
+            assert Incident.model_validate_json(self.incident.model_dump_json()) == self.incident
+
+    @invariant()
+    def one_plan_at_most_is_alive(self) -> None:
+        if self.incident is not None:
+            alive = [r for r in self.incident.plans if r.state in (PlanState.ARMING, PlanState.READY)]
+            assert len(alive) <= 1
+            assert all(r is self.incident.plans[-1] for r in alive)
+
+    @invariant()
+    def a_run_is_under_way_exactly_while_rolling_back(self) -> None:
+        if self.incident is not None:
+            unfinished = [r for r in self.incident.runs if r.outcome is None]
+            assert len(unfinished) == (self.incident.status is Status.ROLLING_BACK)
+
+    @invariant()
+    def every_run_was_approved_as_the_policy_wants(self) -> None:
+        severity: Severity | None = None
+        requester = ""
+        for event in getattr(self, "log", []):
+            match event:
+                case e.IncidentDeclared():
+                    requester = event.by
+                case e.SeveritySet():
+                    severity = event.severity
+                case e.RollbackApproved():
+                    assert severity is not None
+                    policy = POLICIES[severity]
+                    assert len(set(event.approved_by)) == len(event.approved_by)
+                    if event.break_glass_reason:
+                        assert severity is Severity.CRITICAL
+                        assert policy.allows(event.by)
+                        continue
+                    assert len(event.approved_by) >= policy.quorum
+                    assert all(policy.allows(u) for u in event.approved_by)
+                    assert policy.requester_may_approve or requester not in event.approved_by
+                case _:
+                    pass
+
+    @invariant()
+    def nothing_begins_while_held(self) -> None:
+        held = False
+        for event in getattr(self, "log", []):
+            if isinstance(event, e.HoldPlaced):
+                held = True
+            elif isinstance(event, e.HoldReleased):
+                held = False
+            else:
+                assert not (held and isinstance(event, e.RollbackApproved))
+
+    @invariant()
+    def closed_is_final(self) -> None:
+        closed_at = next(
+            (i for i, event in enumerate(getattr(self, "log", [])) if isinstance(event, e.IncidentClosed)),
+            None,
+        )
+        if closed_at is not None:
+            assert closed_at == len(self.log) - 1
+
+
+IncidentMachine.TestCase.settings = settings(
+    max_examples=150, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+)
+TestIncident = IncidentMachine.TestCase

@@ -1,0 +1,89 @@
+"""The version to go back to: by record, never by toggling."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.base import Refusal
+from bot.domain.releases import Release, Standing, choose, order
+
+NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
+
+
+def release(version: str, *, good_ago: int | None = None, quarantined: bool = False) -> Release:
+    return Release(
+        version=version,
+        standing=Standing.QUARANTINED if quarantined else Standing.UNKNOWN,
+        last_good_at=None if good_ago is None else NOW - timedelta(hours=good_ago),
+        quarantined_by="inc-1" if quarantined else None,
+    )
+
+
+def test_the_version_seen_serving_well_last_is_chosen() -> None:
+    releases = [release("v3"), release("v2"), release("v1", good_ago=1), release("v0", good_ago=5)]
+    assert choose(releases, current="v3").version == "v1"
+
+
+def test_without_a_record_the_release_before_the_current_is_chosen() -> None:
+    releases = [release("v4"), release("v3"), release("v2"), release("v1")]
+    choice = choose(releases, current="v3")
+    assert choice.version == "v2"
+    assert "nobody saw it" in choice.why
+
+
+def test_a_quarantined_version_is_never_chosen_even_when_it_is_the_newest_good() -> None:
+    releases = [release("v3"), release("v2", good_ago=1, quarantined=True), release("v1")]
+    assert choose(releases, current="v3").version == "v1"
+
+
+def test_nothing_to_return_to_is_said() -> None:
+    with pytest.raises(Refusal, match="no version to return to"):
+        choose([release("v2"), release("v1", quarantined=True)], current="v2")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sentence"),
+    [
+        ("v9", "not a release that can be run here. These are: v2, v1"),
+        ("v3", "is what runs now"),
+        ("v2", "quarantined by inc-1"),
+    ],
+)
+def test_a_wish_that_cannot_be_granted_is_refused(wanted: str, sentence: str) -> None:
+    releases = [release("v3"), release("v2", quarantined=True), release("v1")]
+    with pytest.raises(Refusal, match=sentence):
+        choose(releases, current="v3", wanted=wanted)
+
+
+def test_order_follows_the_repository() -> None:
+    releases = [release("v1.10"), release("v1.9"), release("stray")]
+    assert [r.version for r in order(releases, ["v1.10", "v1.9"])] == ["v1.10", "v1.9", "stray"]
+
+
+@given(
+    st.lists(st.integers(0, 8), min_size=2, max_size=8, unique=True),
+    st.data(),
+)
+def test_undoing_again_and_again_never_returns_to_a_version_that_was_left(
+    numbers: list[int], data: st.DataObject
+) -> None:
+    """Good, bad, bad again: each rollback quarantines what it leaves, so no later one can toggle back."""
+    good = data.draw(st.sets(st.sampled_from(numbers)))
+    releases = {
+        f"v{n}": release(f"v{n}", good_ago=n if n in good else None) for n in sorted(numbers, reverse=True)
+    }
+    current = next(iter(releases))
+    left: set[str] = set()
+    while True:
+        try:
+            target = choose(list(releases.values()), current=current).version
+        except Refusal:
+            break
+        assert target != current
+        assert target not in left
+        left.add(current)
+        releases[current] = releases[current].model_copy(update={"standing": Standing.QUARANTINED})
+        current = target
+    assert len(left) < len(releases)
