@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from bot.catalog.model import Adapter, Catalog, Component, Service
 from bot.catalog.document import Document, Loc, read_document
+from bot.catalog.model import Adapter, Catalog, Component, Service
 from bot.catalog.people import Directory
 from bot.catalog.policies import Layer, PoliciesSpec, unsatisfiable
 from bot.catalog.problems import CatalogInvalid, Problem, did_you_mean
@@ -138,8 +138,8 @@ class _Loading:
             policies=layers,
         )
 
-    def _rooted_health(self, health: HealthSpec) -> HealthSpec:
-        if health.ca_file is None:
+    def _rooted_health(self, health: HealthSpec | None) -> HealthSpec | None:
+        if health is None or health.ca_file is None:
             return health
         return health.model_copy(update={"ca_file": self.path.parent / health.ca_file.expanduser()})
 

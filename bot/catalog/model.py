@@ -48,7 +48,7 @@ class Service:
     stakeholders: str | None
     components: tuple[Component, ...]
     changes: Adapter | None
-    health: HealthSpec
+    health: HealthSpec | None
     watch: timedelta
     watch_interval: timedelta
     postmortem_template: Path | None
@@ -56,7 +56,12 @@ class Service:
 
     @property
     def thresholds(self) -> Thresholds:
-        return self.health.thresholds.resolved()
+        return self.health.thresholds.resolved() if self.health else Thresholds()
+
+    @property
+    def critical(self) -> tuple[str, ...]:
+        """The paths of the critical endpoints."""
+        return tuple(endpoint.path for endpoint in self.health.critical) if self.health else ()
 
     def component(self, name: str) -> Component:
         """Raises Refusal for a component this service does not have."""

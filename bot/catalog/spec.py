@@ -213,6 +213,8 @@ class HealthSpec(Spec):
     """How many good rounds in a row prove a rollback."""
     interval: Duration = Field(default=timedelta(seconds=1), examples=["1s"])
     """The time between two rounds of that proof."""
+    prove_for: Duration = Field(default=timedelta(minutes=2), examples=["2m"])
+    """How long that proof may take; the rollback counts as failed after it."""
     probe_every: Duration = Field(default=timedelta(seconds=10), examples=["10s"])
     """How often the service is asked while all is well, to know what good looks like."""
     thresholds: ThresholdsSpec = ThresholdsSpec()
@@ -247,8 +249,8 @@ class ServiceSpec(Spec):
     """The parts that are rolled back together, by name."""
     changes: ChangesSpec | None = Field(default=None, examples=[{"kind": "git", "repository": "../shop"}])
     """Where to look up what lies between two versions."""
-    health: HealthSpec = Field(examples=[{"url": "https://shop.example.com"}])
-    """How it is seen from outside."""
+    health: HealthSpec | None = Field(default=None, examples=[{"url": "https://shop.example.com"}])
+    """How it is seen from outside. Without it no rollback of the service can be proven."""
     watch: Duration = Field(default=timedelta(minutes=5), examples=["5m"])
     """How long the service is watched after a rollback until it counts as verified."""
     watch_interval: Duration = Field(default=timedelta(seconds=5), examples=["5s"])
