@@ -97,7 +97,7 @@ document.addEventListener("keydown", (event) => {
 
 try {
   changed();
-  await start(new URL(location.href).searchParams.get("as"));
+  await start(new URL(location.href).searchParams.get("as") ?? "alice");
 } catch (error) {
   state.failure = error.message;
   changed();

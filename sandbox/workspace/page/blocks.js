@@ -3,7 +3,7 @@ import { h } from "./dom.js";
 import { enlarge } from "./dialog.js";
 import { emoji } from "./emoji.js";
 import { icon } from "./icons.js";
-import { blockId, element, ownAddress } from "./inputs.js";
+import { blockId, element, fileAddress, ownAddress } from "./inputs.js";
 import { markdown } from "./markdown.js";
 import { decode, link, textObject } from "./mrkdwn.js";
 import { richText } from "./richtext.js";
@@ -35,14 +35,13 @@ function section(ctx, block, id) {
 function context(ctx, block) {
   return block.elements.map((item) =>
     item.type === "image"
-      ? h("img", { class: "context-image", src: ownAddress(item.image_url ?? item.slack_file?.url), alt: item.alt_text ?? "" })
+      ? h("img", { class: "context-image", src: ownAddress(item.image_url ?? fileAddress(item.slack_file)), alt: item.alt_text ?? "" })
       : h("span", { class: "text" }, textObject(item)),
   );
 }
 
 function image(ctx, block) {
-  const file = block.slack_file;
-  const source = block.image_url ?? file?.url ?? (file?.id ? `files/${file.id}` : "");
+  const source = block.image_url ?? fileAddress(block.slack_file);
   const address = ownAddress(source);
   const alt = block.alt_text ?? "";
   return h(

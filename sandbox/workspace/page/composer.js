@@ -6,26 +6,14 @@ import { upload } from "./files.js";
 import { icon, iconButton } from "./icons.js";
 import { opener } from "./menu.js";
 import { emojiPicker } from "./message.js";
-import { decode, encode } from "./mrkdwn.js";
+import { decode } from "./mrkdwn.js";
 import { avatar } from "./people.js";
-import { attempt, changed, channelName, currentChannel, people, slackbotSays, state, userName } from "./store.js";
+import { toBottom } from "./scroller.js";
+import { attempt, changed, channelName, currentChannel, newest, people, slackbotSays, state, userName } from "./store.js";
 
 const fields = new Map(); // id -> {text, caret, active, dismissed}
 
-/* Between what people type and what Slack stores: @alice is <@U…>, #general is <#C…|general>. */
-
-export function toSlack(text) {
-  const users = new Map([...state.users.values()].flatMap((u) => [[u.name, u.id], [userName(u.id), u.id]]));
-  const channels = new Map([...state.channels.values()].filter((c) => !c.is_im).map((c) => [c.name, c.id]));
-  return encode(text)
-    .replace(/(^|[\s(])@([\p{L}\p{N}._-]*[\p{L}\p{N}_-])/gu, (whole, before, name) => {
-      if (["here", "channel", "everyone"].includes(name)) return `${before}<!${name}>`;
-      return users.has(name) ? `${before}<@${users.get(name)}>` : whole;
-    })
-    .replace(/(^|[\s(])(https?:\/\/[^\s<>|]*[^\s<>|.,;:!?)])/g, "$1<$2>")
-    .replace(/(^|[\s(])#([\p{L}\p{N}_-]+)/gu, (whole, before, name) => (channels.has(name) ? `${before}<#${channels.get(name)}|${name}>` : whole));
-}
-
+/** What Slack stores, as people type it: <@U…> is @alice. The workspace turns it back (and escapes) on sending. */
 export function fromSlack(text) {
   return decode(
     text
@@ -77,7 +65,7 @@ function usage(text) {
 
 /* The field */
 
-/** A text field with completion. `onsend(text in Slack's form)`; `foot(send)` draws what stands below it. */
+/** A text field with completion. `onsend(text)`; `foot(send)` draws what stands below it. */
 export function completing({ id, label, placeholder = "", initial = "", commands = false, onsend, oncancel, ondraft, onkey, onpaste, head, foot }) {
   if (!fields.has(id)) fields.set(id, { text: fromSlack(initial), caret: 0, active: 0, dismissed: false });
   const field = fields.get(id);
@@ -106,7 +94,7 @@ export function completing({ id, label, placeholder = "", initial = "", commands
     if (!text && !oncancel) return;
     set("");
     if (oncancel) fields.delete(id);
-    void onsend(text.startsWith("/") && commands ? text : toSlack(text));
+    void onsend(text);
   };
   const keydown = (event) => {
     if (event.isComposing) return;
@@ -270,6 +258,9 @@ export function composer(channel, { threadTs, onUp } = {}) {
 
 async function sendText(channel, text, threadTs) {
   const command = text.startsWith("/");
+  // Whoever writes wants to see what comes of it.
+  if (!threadTs) newest(channel);
+  toBottom(threadTs ? ".thread .scroller" : ".list-frame .scroller");
   try {
     await call("send", { user: state.me, channel, text, ...(threadTs ? { thread_ts: threadTs } : {}) });
   } catch (error) {

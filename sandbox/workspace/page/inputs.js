@@ -298,8 +298,11 @@ function localDateTime(unix) {
 }
 
 function image(ctx, block, item) {
-  return h("img", { class: "accessory-image", src: ownAddress(item.image_url ?? item.slack_file?.url), alt: item.alt_text ?? "" });
+  return h("img", { class: "accessory-image", src: ownAddress(item.image_url ?? fileAddress(item.slack_file)), alt: item.alt_text ?? "" });
 }
+
+/** Where the workspace serves a `slack_file` ({id} or {url}). */
+export const fileAddress = (file) => file?.url ?? (file?.id ? `files/${encodeURIComponent(file.id)}/picture` : "");
 
 /** Only what the workspace itself serves is loaded; "" otherwise. */
 export function ownAddress(url) {

@@ -65,6 +65,7 @@ export function opener(id, refresh, kind = "menu") {
 function place(el) {
   el.showPopover();
   const anchor = current.anchor.getBoundingClientRect();
+  if (el.classList.contains("listbox")) el.style.setProperty("min-width", `${Math.min(anchor.width, 380)}px`);
   const { width, height } = el.getBoundingClientRect();
   const below = anchor.bottom + 4 + height <= innerHeight - 8 || anchor.top < height;
   const top = below ? Math.min(anchor.bottom + 4, innerHeight - height - 8) : anchor.top - height - 4;

@@ -59,7 +59,6 @@ function bookmarks(history) {
 function list(channel, history) {
   const id = channel.id;
   const shown = history ? drawn(history).filter((m) => !isReply(m) || m.is_ephemeral) : [];
-  const fresh = history?.newFrom ? shown.filter((m) => Number(m.ts) > Number(history.newFrom) && m.user !== state.me).length : 0;
   return h(
     "div",
     { class: "list-frame", key: `list-${id}-${state.me}` },
@@ -76,7 +75,7 @@ function list(channel, history) {
       history?.loading && h("div", { class: "loading", role: "status" }, h("span", { class: "spinner" }), "Loading messages…"),
       rows(channel, shown, history),
     ),
-    below(channel, history, fresh),
+    below(channel, history),
   );
 }
 
@@ -108,7 +107,7 @@ function rows(channel, shown, history) {
   return out;
 }
 
-function below(channel, history, fresh) {
+function below(channel, history) {
   if (!history?.loaded) return null;
   const el = document.querySelector(".list-frame .scroller");
   const away = history.skip > 0 || (el && el.scrollHeight - el.scrollTop - el.clientHeight > 200);
@@ -117,7 +116,7 @@ function below(channel, history, fresh) {
     "button",
     { type: "button", class: "jump", onclick: () => { newest(channel.id); requestAnimationFrame(() => toBottom(".list-frame .scroller")); } },
     icon("arrowDown", 16),
-    channel.unread_count || fresh ? "New messages" : "Jump to newest",
+    channel.unread_count ? "New messages" : "Jump to newest",
   );
 }
 

@@ -10,7 +10,6 @@ const BROADCAST = new Set(["here", "channel", "everyone"]);
 const BULLET = /^(\s*)([•◦▪‣–-]|\d{1,3}[.)])\s+/;
 
 export const decode = (text) => text.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
-export const encode = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
 /** Nodes for a mrkdwn text (Slack's escapes: &amp; &lt; &gt;). */
 export function mrkdwn(text, { verbatim = false } = {}) {

@@ -108,7 +108,7 @@ export function slackbotSays(channel, text, threadTs) {
 /* Starting, and acting as somebody else */
 
 export async function start(as) {
-  const answer = await boot(as);
+  await boot(as);
   const wanted = new URL(location.href).searchParams;
   const named = [...state.channels.values()].find((c) => c.id === wanted.get("in") || (!c.is_im && c.name === wanted.get("in")));
   if (wanted.get("in") === "app") openApp(wanted.get("tab") ?? "home");
@@ -117,15 +117,12 @@ export async function start(as) {
     if (first) await openChannel(first.id, wanted.get("thread"));
     else openApp("home");
   }
-  return answer;
 }
 
 async function boot(as) {
   const answer = await call("boot", { user: as });
   state.users = new Map(answer.users.map((user) => [user.id, user]));
-  const asked = answer.user?.id ?? answer.user ?? as;
-  const me = state.users.get(asked) ?? answer.users.find((u) => u.name === asked) ?? people()[0];
-  state.me = me.id;
+  state.me = answer.self.id;
   state.team = answer.team;
   state.app = answer.app ?? {};
   state.channels = new Map(answer.channels.map((channel) => [channel.id, channel]));
@@ -135,8 +132,9 @@ async function boot(as) {
   state.ready = true;
   state.failure = null;
   if (!unfollow) listen();
+  const { views } = await call("views", { user: state.me });
+  for (const view of views) takeView(view);
   changed();
-  return answer;
 }
 
 function listen() {
