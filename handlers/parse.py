@@ -55,7 +55,7 @@ def rollback(text: str) -> RollbackRequest:
         return RollbackRequest(help=True)
     unknown = flags - {"--dry-run"}
     if unknown:
-        raise Refusal(f"I do not know {sorted(unknown)[0]}. Use `/rollback SERVICE [VERSION] [--dry-run]`.")
+        raise Refusal(f"I do not know {min(unknown)}. Use `/rollback SERVICE [VERSION] [--dry-run]`.")
     if len(names) > 2:
         raise Refusal(
             "That is more than a service and a version. Use `/rollback SERVICE [VERSION] [--dry-run]`."

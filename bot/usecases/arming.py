@@ -59,10 +59,13 @@ class Arming:
             except Refusal as refusal:
                 await self._block(incident_id, number, str(refusal))
             else:
-                await self._desk.change(
-                    incident_id, lambda now_it_is: decide.plan_ready(now_it_is, plan, now=self._clock())
-                )
+                await self._show(incident_id, plan)
             return
+
+    async def _show(self, incident_id: str, plan: Plan) -> None:
+        await self._desk.change(
+            incident_id, lambda incident: decide.plan_ready(incident, plan, now=self._clock())
+        )
 
     async def _block(self, incident_id: str, number: int, reason: str) -> None:
         await self._desk.change(

@@ -23,6 +23,7 @@ from bot.ports import Engine, Unavailable
 from bot.store import Store
 from bot.store.unit import UnitOfWork
 from bot.usecases import commands as c
+from bot.usecases.decisions import Facts, decision_on
 from bot.views.project import Context, project, project_event
 
 _log = logging.getLogger(__name__)
@@ -195,59 +196,15 @@ class Desk:
         return await self.change(command.incident_id, decision, inbox_id=inbox_id, also=also)
 
     def _decision(self, command: c.IncidentCommand) -> Decision:
-        now = self._clock()
-        by = command.by
-
-        def decided(incident: Incident) -> decide.Events:  # noqa: PLR0911 - one line per command
-            policy = self.policy(incident)
-            match command:
-                case c.SetSeverity(severity=severity):
-                    return decide.set_severity(
-                        incident,
-                        severity,
-                        by=by,
-                        policy=self.policy(incident, severity),
-                        forward_fix_after=self._catalog.forward_fix_after(severity),
-                        steps=self.steps(incident),
-                        now=now,
-                    )
-                case c.Approve(number=number, digest=digest):
-                    steps = self.steps(incident)
-                    return decide.approve(
-                        incident, number=number, digest=digest, by=by, policy=policy, steps=steps, now=now
-                    )
-                case c.BreakGlass(number=number, digest=digest, reason=reason):
-                    return decide.break_glass(
-                        incident,
-                        number=number,
-                        digest=digest,
-                        by=by,
-                        reason=reason,
-                        policy=policy,
-                        steps=self.steps(incident),
-                        now=now,
-                    )
-                case c.Reject(number=number, reason=reason):
-                    return decide.reject(
-                        incident, number=number, by=by, reason=reason, policy=policy, now=now
-                    )
-                case c.ChooseVersion(version=version):
-                    reason = f"{version} was chosen" if version else "another choice was asked for"
-                    return decide.choose_version(
-                        incident, wanted=version, by=by, now=now, reason=reason, policy=policy
-                    )
-                case c.Refresh():
-                    return decide.request_plan(incident, by=by, now=now)
-                case c.RollBackAfterAll():
-                    return decide.roll_back_after_all(incident, by=by, now=now)
-                case c.Hold(reason=reason):
-                    return decide.hold(incident, by=by, reason=reason, policy=policy, now=now)
-                case c.Release():
-                    return decide.release(incident, by=by, policy=policy, now=now)
-                case c.Close(summary=summary, unverified=unverified):
-                    return decide.close(incident, by=by, summary=summary, unverified=unverified, now=now)
-                case _:
-                    return _record_keeping(incident, command, now)
+        def decided(incident: Incident) -> decide.Events:
+            severity = command.severity if isinstance(command, c.SetSeverity) else incident.severity
+            facts = Facts(
+                policy=self.policy(incident, severity),
+                forward_fix_after=self._catalog.forward_fix_after(severity) if severity else timedelta(0),
+                steps=self.steps(incident),
+                now=self._clock(),
+            )
+            return decision_on(incident, command, facts)
 
         return decided
 
@@ -297,44 +254,6 @@ class Desk:
         return decide.remind_of_forward_fix(
             incident, again_after=self._catalog.forward_fix.remind_every, now=now
         )
-
-
-def _record_keeping(incident: Incident, command: c.IncidentCommand, now: datetime) -> decide.Events:
-    """The commands that are always allowed and only add to the record."""
-    match command:
-        case c.AddNote(text=text):
-            return (e.NoteAdded(at=now, by=command.by, text=_said(text)),)
-        case c.AddAction(text=text, owner=owner):
-            return (e.ActionAdded(at=now, by=command.by, text=_said(text), owner=owner),)
-        case c.AssignRole(role=role, user=user):
-            if not incident.is_open:
-                raise Refusal("This incident is closed; roles are fixed now.")
-            return (e.RoleAssigned(at=now, by=command.by, role=role, user=user),)
-        case c.RecordLessons():
-            recorded = e.LessonsRecorded(
-                at=now,
-                by=command.by,
-                root_cause=command.root_cause.strip(),
-                lessons=command.lessons.strip(),
-                impact=command.impact.strip(),
-            )
-            actions = (
-                e.ActionAdded(at=now, by=command.by, text=a.text, owner=a.owner) for a in command.actions
-            )
-            return (recorded, *actions)
-        case c.MarkMessage():
-            return ()
-        case _:
-            raise TypeError(f"no decision for {type(command).__name__}")
-
-
-def _said(text: str) -> str:
-    stripped = text.strip()
-    if not stripped:
-        raise Refusal(
-            "There is no text. Write it after the command, such as `/incident note cache was cold`."
-        )
-    return stripped
 
 
 def due_workflows(incident: Incident) -> tuple[tuple[str, str, str], ...]:

@@ -5,7 +5,6 @@ crash within it is harmless, and records its own beginning and end in the timeli
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -24,20 +23,17 @@ from bot.domain.evidence import (
     summarize,
 )
 from bot.domain.incident import Incident, Status
-from bot.domain.plan import Plan
-from bot.domain.run import PROVE, WATCH, Run, StepState, apply_step
-from bot.ports import Change, Observation, OutcomeUnknown, PortError, Target, Unavailable
+from bot.domain.run import PROVE, WATCH, StepState, apply_step
+from bot.ports import PortError
 from bot.ports.engine import Steps, Workflow
 from bot.store import Store
 from bot.usecases.desk import Desk
 from bot.usecases.fleet import Fleet
 from bot.usecases.probing import Probing
+from bot.workflows.applying import applied, change_of, settle
+from bot.workflows.journal import Journal, already
 from bot.workflows.verdict import Stage, safest, what_next
 
-_log = logging.getLogger(__name__)
-
-OBSERVE_EVERY_S = 0.25
-OBSERVE_FOR_S = 60.0
 HELD_POLL_S = 0.5
 
 
@@ -76,42 +72,45 @@ class RollbackSteps:
         self._desk = desk
         self._probing = probing
         self._clock = clock
+        self._journal = Journal(store, desk, clock=clock)
 
     async def components(self, run_id: str) -> list[str]:
-        _, _, plan = await self._load(run_id)
+        _, _, plan = await self._journal.load(run_id)
         return [c.component for c in plan.components]
 
     async def apply(self, run_id: str, component: str) -> str:
         """Take one component back. Gives the outcome's value."""
         step_id = apply_step(component)
-        incident, run, plan = await self._load(run_id)
-        if (done := _already(run, step_id)) is not None:
+        incident, run, plan = await self._journal.load(run_id)
+        if (done := already(run, step_id)) is not None:
             return done
         await self._unheld(incident.id)
-        await self._started(incident.id, run, step_id, f"taking {component} back to {run.to_version}")
-        change = _change(plan, component)
+        await self._journal.started(incident.id, run, step_id, f"taking {component} back to {run.to_version}")
+        change = change_of(plan, component)
         target = self._fleet.hands(incident.service).targets[component]
         try:
-            seen = await _applied(target, change, key=f"{run_id}/{step_id}")
+            seen = await applied(target, change, key=f"{run_id}/{step_id}")
         except PortError as untouched:
-            await self._finished(incident.id, run, step_id, Outcome.FAILED, untouched.advice)
+            await self._journal.finished(
+                incident.id, run, step_id, outcome=Outcome.FAILED, detail=untouched.advice
+            )
             await self.give_up(run_id, Stage.UNTOUCHED)
             return Outcome.FAILED.value
-        await self._finished(incident.id, run, step_id, seen.outcome, seen.detail)
+        await self._journal.finished(incident.id, run, step_id, outcome=seen.outcome, detail=seen.detail)
         return seen.outcome.value
 
     async def prove(self, run_id: str) -> str:
         """Probe from outside until the target version answers well N rounds in a row, or the time is up."""
-        incident, run, plan = await self._load(run_id)
-        if (done := _already(run, PROVE)) is not None:
+        incident, run, plan = await self._journal.load(run_id)
+        if (done := already(run, PROVE)) is not None:
             return done
         service = self._catalog.service(incident.service)
         health = service.health
         if health is None:
             detail = "no health section in kaeru.yml: nothing outside was asked, so this is not proven"
-            await self._finished(incident.id, run, PROVE, Outcome.UNKNOWN, detail)
+            await self._journal.finished(incident.id, run, PROVE, outcome=Outcome.UNKNOWN, detail=detail)
             return Outcome.UNKNOWN.value
-        await self._started(incident.id, run, PROVE, f"asking for {run.to_version}")
+        await self._journal.started(incident.id, run, PROVE, f"asking for {run.to_version}")
         deadline = self._clock() + health.prove_for
         rounds: list[tuple[Probe, ...]] = []
         while True:
@@ -121,13 +120,17 @@ class RollbackSteps:
             findings = judge(latest, plan.baseline)
             if streak >= health.consecutive and overall(findings) is Outcome.SUCCEEDED:
                 detail = f"{run.to_version} answered well {streak} times in a row, compared with {plan.baseline.sentence}"
-                await self._finished(incident.id, run, PROVE, Outcome.SUCCEEDED, detail, findings)
+                await self._journal.finished(
+                    incident.id, run, PROVE, outcome=Outcome.SUCCEEDED, detail=detail, findings=findings
+                )
                 return Outcome.SUCCEEDED.value
             if self._clock() >= deadline:
                 detail = _why_unproven(latest, findings, run.to_version)
-                await self._finished(incident.id, run, PROVE, Outcome.FAILED, detail, findings)
+                await self._journal.finished(
+                    incident.id, run, PROVE, outcome=Outcome.FAILED, detail=detail, findings=findings
+                )
                 return Outcome.FAILED.value
-            await self._started(
+            await self._journal.started(
                 incident.id,
                 run,
                 PROVE,
@@ -136,26 +139,18 @@ class RollbackSteps:
             await asyncio.sleep(health.interval.total_seconds())
 
     async def mitigated(self, run_id: str) -> None:
-        """Say it, once: the bad version serves nobody any more."""
-        incident_id = incident_of(run_id)
-
-        def decision(incident: Incident) -> tuple[e.Event, ...]:
-            if incident.status is not Status.ROLLING_BACK:
-                return ()
-            findings = incident.find_run(run_id).findings
-            return (e.IncidentMitigated(at=self._clock(), run_id=run_id, findings=findings),)
-
-        await self._desk.change(incident_id, decision)
+        """Say it, once."""
+        await self._journal.mitigated(run_id)
 
     async def watch(self, run_id: str) -> str:
         """Watch for the window that begins with mitigation; a crash does not begin it anew."""
-        incident, run, plan = await self._load(run_id)
-        if (done := _already(run, WATCH)) is not None:
+        incident, run, plan = await self._journal.load(run_id)
+        if (done := already(run, WATCH)) is not None:
             return done
         service = self._catalog.service(incident.service)
         since = incident.mitigated_at or self._clock()
         until = since + service.watch
-        await self._started(incident.id, run, WATCH, "every probe is compared with the baseline")
+        await self._journal.started(incident.id, run, WATCH, "every probe is compared with the baseline")
         ill_before = False
         while self._clock() < until:
             await asyncio.sleep(min(service.watch_interval.total_seconds(), _left(until, self._clock())))
@@ -167,21 +162,23 @@ class RollbackSteps:
             )
             reason = _relapse(findings, run.to_version, await self._versions_now(service.name, since))
             if reason and ill_before:
-                return await self._relapsed(incident.id, run, reason, findings)
+                return await self._journal.relapsed(incident.id, run, reason, findings)
             ill_before = bool(reason)
         findings = await self._findings(service, plan.baseline, since, since)
         reason = _relapse(findings, run.to_version, set())
         if reason or not findings:
-            return await self._relapsed(incident.id, run, reason or "nothing could be measured", findings)
+            return await self._journal.relapsed(
+                incident.id, run, reason or "nothing could be measured", findings
+            )
         count = sum(f.stats.count for f in findings)
         detail = f"{count} probes, all within what {plan.baseline.sentence} allows"
-        await self._finished(incident.id, run, WATCH, Outcome.SUCCEEDED, detail)
-        await self._verified(incident.id, run_id, findings)
+        await self._journal.finished(incident.id, run, WATCH, outcome=Outcome.SUCCEEDED, detail=detail)
+        await self._journal.verified(incident.id, run_id, findings)
         return Outcome.SUCCEEDED.value
 
     async def give_up(self, run_id: str, stage: Stage) -> None:
         """It did not work: leave the service as safe as it can be, say so, and ask for the next plan."""
-        incident, run, plan = await self._load(run_id)
+        incident, run, plan = await self._journal.load(run_id)
         if incident.status is not Status.ROLLING_BACK:
             return
         hands = self._fleet.hands(incident.service)
@@ -193,9 +190,9 @@ class RollbackSteps:
         said = []
         for component in plan.components:
             target = hands.targets[component.component]
-            change = _change(plan, component.component)
+            change = change_of(plan, component.component)
             said.append(
-                await _settle(target, change, f"{run_id}/revert:{component.component}", back=decision.go_back)
+                await settle(target, change, f"{run_id}/revert:{component.component}", back=decision.go_back)
             )
         reason = f"{failed.title}: {failed.detail}" if failed else "a step ended without a result"
         event = e.RollbackFailed(
@@ -224,73 +221,10 @@ class RollbackSteps:
 
     # What the steps are made of.
 
-    async def _load(self, run_id: str) -> tuple[Incident, Run, Plan]:
-        incident = await self._store.read(lambda uow: uow.incidents.get(incident_of(run_id)))
-        run = incident.find_run(run_id)
-        record = next(r for r in incident.plans if r.number == run.plan_number)
-        if record.plan is None:
-            raise RuntimeError(f"the plan of {run_id} is gone")
-        return incident, run, record.plan
-
     async def _unheld(self, incident_id: str) -> None:
         """Wait while a person holds the incident. The hold is in the database; nothing wakes us but looking."""
-        while (await self._store.read(lambda uow: uow.incidents.get(incident_id))).held_by is not None:
+        while (await self._store.read(lambda uow: uow.incidents.get(incident_id))).held_by is not None:  # noqa: ASYNC110 - see above
             await asyncio.sleep(HELD_POLL_S)
-
-    async def _started(self, incident_id: str, run: Run, step_id: str, detail: str) -> None:
-        def decision(incident: Incident) -> tuple[e.Event, ...]:
-            step = incident.find_run(run.id).step(step_id)
-            if step.finished_at is not None or (step.state is StepState.RUNNING and step.detail == detail):
-                return ()
-            return (e.StepStarted(at=self._clock(), run_id=run.id, step_id=step_id, detail=detail),)
-
-        await self._desk.change(incident_id, decision)
-
-    async def _finished(
-        self,
-        incident_id: str,
-        run: Run,
-        step_id: str,
-        outcome: Outcome,
-        detail: str,
-        findings: tuple[Finding, ...] = (),
-    ) -> None:
-        def decision(incident: Incident) -> tuple[e.Event, ...]:
-            if incident.find_run(run.id).step(step_id).finished_at is not None:
-                return ()
-            return (
-                e.StepFinished(
-                    at=self._clock(),
-                    run_id=run.id,
-                    step_id=step_id,
-                    outcome=outcome,
-                    detail=detail,
-                    findings=findings,
-                ),
-            )
-
-        await self._desk.change(incident_id, decision)
-
-    async def _verified(self, incident_id: str, run_id: str, findings: tuple[Finding, ...]) -> None:
-        def decision(incident: Incident) -> tuple[e.Event, ...]:
-            if incident.status is not Status.MITIGATED:
-                return ()
-            return (e.IncidentVerified(at=self._clock(), run_id=run_id, findings=findings),)
-
-        await self._desk.change(incident_id, decision)
-
-    async def _relapsed(self, incident_id: str, run: Run, reason: str, findings: tuple[Finding, ...]) -> str:
-        await self._finished(incident_id, run, WATCH, Outcome.FAILED, reason)
-
-        def decision(incident: Incident) -> tuple[e.Event, ...]:
-            if incident.status is not Status.MITIGATED:
-                return ()
-            now = self._clock()
-            relapsed = e.IncidentRelapsed(at=now, run_id=run.id, reason=reason, findings=findings)
-            return (relapsed, *what_next(incident, run, Stage.WATCH, Outcome.FAILED, now=now))
-
-        await self._desk.change(incident_id, decision)
-        return Outcome.FAILED.value
 
     async def _still_watching(self, incident_id: str, run_id: str) -> bool:
         incident = await self._store.read(lambda uow: uow.incidents.get(incident_id))
@@ -311,75 +245,6 @@ class RollbackSteps:
     async def _versions_now(self, service: str, since: datetime) -> set[str]:
         probes = await self._store.read(lambda uow: uow.probes.window(service, since))
         return {p.version for p in probes[-10:] if p.version}
-
-
-def incident_of(run_id: str) -> str:
-    """`inc-20261124-shop-1-run-2` belongs to `inc-20261124-shop-1`."""
-    return run_id.rpartition("-run-")[0]
-
-
-def _already(run: Run, step_id: str) -> str | None:
-    """The outcome of a step that has ended: it is never done twice."""
-    step = run.step(step_id)
-    return step.state.value if step.finished_at is not None else None
-
-
-def _change(plan: Plan, component: str) -> Change:
-    planned = next(c for c in plan.components if c.component == component)
-    return Change(
-        component=component,
-        from_version=planned.from_version,
-        to_version=planned.to_version,
-        fingerprint=planned.fingerprint,
-    )
-
-
-async def _applied(target: Target, change: Change, *, key: str) -> Observation:
-    """Apply, and find out what came of it: nothing is tried again before it was observed.
-
-    Raises Conflict, Refused or Unavailable where nothing was changed.
-    """
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + OBSERVE_FOR_S
-    while True:
-        try:
-            seen = await target.apply(change, key)
-        except OutcomeUnknown as error:
-            _log.warning("outcome unknown: %s", error)
-            seen = Observation(outcome=Outcome.UNKNOWN, detail=error.advice, running=None)
-        except Unavailable as error:
-            if loop.time() + error.retry_after_s >= deadline:
-                raise
-            await asyncio.sleep(error.retry_after_s)
-            continue
-        return (
-            seen
-            if seen.outcome is not Outcome.UNKNOWN
-            else await _observed(target, change, key, seen, deadline)
-        )
-
-
-async def _observed(
-    target: Target, change: Change, key: str, seen: Observation, deadline: float
-) -> Observation:
-    loop = asyncio.get_running_loop()
-    while seen.outcome is Outcome.UNKNOWN and loop.time() < deadline:
-        await asyncio.sleep(OBSERVE_EVERY_S)
-        try:
-            seen = await target.observe(change, key)
-        except PortError as error:
-            seen = Observation(outcome=Outcome.UNKNOWN, detail=error.advice, running=None)
-    return seen
-
-
-async def _settle(target: Target, change: Change, key: str, *, back: bool) -> str:
-    """Put a component back where that is safer, and say in a sentence what runs now."""
-    try:
-        seen = await target.revert(change, key) if back else await target.observe(change, key)
-    except PortError as error:
-        return f"{change.component}: what runs now could not be established ({error.advice})"
-    running = seen.running or "an unknown version"
-    return f"{change.component} runs {running} now."
 
 
 def _why_unproven(probes: list[Probe], findings: tuple[Finding, ...], version: Version) -> str:

@@ -85,10 +85,10 @@ class IncidentMachine(RuleBasedStateMachine):
         try:
             events = decision()  # type: ignore[operator]
         except Refusal as refusal:
-            assert str(refusal).strip().endswith((".", "`"))
-            assert self.incident is before
-            return
+            sentence, events = str(refusal), ()
+            assert sentence.strip().endswith((".", "`"))
         self.record(events)
+        assert events or self.incident is before
 
     @property
     def policy(self) -> Policy:

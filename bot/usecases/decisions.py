@@ -1,0 +1,110 @@
+"""Which decision of the domain answers which command."""
+
+from datetime import datetime, timedelta
+
+from bot.domain import decide
+from bot.domain import events as e
+from bot.domain.base import Refusal, Value
+from bot.domain.incident import Incident
+from bot.domain.policy import Policy
+from bot.domain.run import Step
+from bot.usecases import commands as c
+
+
+class Facts(Value):
+    """What decisions need besides the incident: the policy that applies, the run that would follow, the time."""
+
+    policy: Policy
+    forward_fix_after: timedelta
+    steps: tuple[Step, ...]
+    now: datetime
+
+
+def decision_on(  # noqa: C901, PLR0911 - a table in match form
+    incident: Incident, command: c.IncidentCommand, facts: Facts
+) -> decide.Events:
+    """The events that `command` leads to. Raises Refusal."""
+    by, now, policy, steps = command.by, facts.now, facts.policy, facts.steps
+    match command:
+        case c.SetSeverity(severity=severity):
+            return decide.set_severity(
+                incident,
+                severity,
+                by=by,
+                policy=policy,
+                forward_fix_after=facts.forward_fix_after,
+                steps=steps,
+                now=now,
+            )
+        case c.Approve(number=number, digest=digest):
+            return decide.approve(
+                incident, number=number, digest=digest, by=by, policy=policy, steps=steps, now=now
+            )
+        case c.BreakGlass(number=number, digest=digest, reason=reason):
+            return decide.break_glass(
+                incident,
+                number=number,
+                digest=digest,
+                by=by,
+                reason=reason,
+                policy=policy,
+                steps=steps,
+                now=now,
+            )
+        case c.Reject(number=number, reason=reason):
+            return decide.reject(incident, number=number, by=by, reason=reason, policy=policy, now=now)
+        case c.ChooseVersion(version=version):
+            reason = f"{version} was chosen" if version else "another choice was asked for"
+            return decide.choose_version(
+                incident, wanted=version, by=by, now=now, reason=reason, policy=policy
+            )
+        case c.Refresh():
+            return decide.request_plan(incident, by=by, now=now)
+        case c.RollBackAfterAll():
+            return decide.roll_back_after_all(incident, by=by, now=now)
+        case c.Hold(reason=reason):
+            return decide.hold(incident, by=by, reason=reason, policy=policy, now=now)
+        case c.Release():
+            return decide.release(incident, by=by, policy=policy, now=now)
+        case c.Close(summary=summary, unverified=unverified):
+            return decide.close(incident, by=by, summary=summary, unverified=unverified, now=now)
+        case _:
+            return _record_keeping(incident, command, now)
+
+
+def _record_keeping(incident: Incident, command: c.IncidentCommand, now: datetime) -> decide.Events:
+    """The commands that are always allowed and only add to the record."""
+    match command:
+        case c.AddNote(text=text):
+            return (e.NoteAdded(at=now, by=command.by, text=_said(text)),)
+        case c.AddAction(text=text, owner=owner):
+            return (e.ActionAdded(at=now, by=command.by, text=_said(text), owner=owner),)
+        case c.AssignRole(role=role, user=user):
+            if not incident.is_open:
+                raise Refusal("This incident is closed; roles are fixed now.")
+            return (e.RoleAssigned(at=now, by=command.by, role=role, user=user),)
+        case c.RecordLessons():
+            recorded = e.LessonsRecorded(
+                at=now,
+                by=command.by,
+                root_cause=command.root_cause.strip(),
+                lessons=command.lessons.strip(),
+                impact=command.impact.strip(),
+            )
+            actions = (
+                e.ActionAdded(at=now, by=command.by, text=a.text, owner=a.owner) for a in command.actions
+            )
+            return (recorded, *actions)
+        case c.MarkMessage():
+            return ()
+        case _:
+            raise TypeError(f"no decision for {type(command).__name__}")
+
+
+def _said(text: str) -> str:
+    stripped = text.strip()
+    if not stripped:
+        raise Refusal(
+            "There is no text. Write it after the command, such as `/incident note cache was cold`."
+        )
+    return stripped

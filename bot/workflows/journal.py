@@ -1,0 +1,113 @@
+"""What a run writes down: each beginning and each end once, whatever crashes in between."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from bot.domain import events as e
+from bot.domain.evidence import Finding, Outcome
+from bot.domain.incident import Incident, Status
+from bot.domain.plan import Plan
+from bot.domain.run import WATCH, Run, StepState
+from bot.store import Store
+from bot.usecases.desk import Desk
+from bot.workflows.verdict import Stage, what_next
+
+
+class Journal:
+    """Reads a run and appends its events. Every method may be called again with the same arguments."""
+
+    def __init__(self, store: Store, desk: Desk, *, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._desk = desk
+        self._clock = clock
+
+    async def load(self, run_id: str) -> tuple[Incident, Run, Plan]:
+        """The incident, the run and its plan. Raises Impossible for an unknown run."""
+        incident = await self._store.read(lambda uow: uow.incidents.get(incident_of(run_id)))
+        run = incident.find_run(run_id)
+        record = next(r for r in incident.plans if r.number == run.plan_number)
+        if record.plan is None:
+            raise RuntimeError(f"the plan of {run_id} is gone")
+        return incident, run, record.plan
+
+    async def started(self, incident_id: str, run: Run, step_id: str, detail: str) -> None:
+        def decision(incident: Incident) -> tuple[e.Event, ...]:
+            now_it_is = incident.find_run(run.id)
+            step = now_it_is.step(step_id)
+            known = step.state is StepState.RUNNING and step.detail == detail
+            if known or step.finished_at is not None or now_it_is.ended_at is not None:
+                return ()
+            return (e.StepStarted(at=self._clock(), run_id=run.id, step_id=step_id, detail=detail),)
+
+        await self._desk.change(incident_id, decision)
+
+    async def finished(
+        self,
+        incident_id: str,
+        run: Run,
+        step_id: str,
+        *,
+        outcome: Outcome,
+        detail: str,
+        findings: tuple[Finding, ...] = (),
+    ) -> None:
+        def decision(incident: Incident) -> tuple[e.Event, ...]:
+            now_it_is = incident.find_run(run.id)
+            if now_it_is.step(step_id).finished_at is not None or now_it_is.ended_at is not None:
+                return ()
+            return (
+                e.StepFinished(
+                    at=self._clock(),
+                    run_id=run.id,
+                    step_id=step_id,
+                    outcome=outcome,
+                    detail=detail,
+                    findings=findings,
+                ),
+            )
+
+        await self._desk.change(incident_id, decision)
+
+    async def verified(self, incident_id: str, run_id: str, findings: tuple[Finding, ...]) -> None:
+        def decision(incident: Incident) -> tuple[e.Event, ...]:
+            if incident.status is not Status.MITIGATED:
+                return ()
+            return (e.IncidentVerified(at=self._clock(), run_id=run_id, findings=findings),)
+
+        await self._desk.change(incident_id, decision)
+
+    async def relapsed(self, incident_id: str, run: Run, reason: str, findings: tuple[Finding, ...]) -> str:
+        await self.finished(incident_id, run, WATCH, outcome=Outcome.FAILED, detail=reason)
+
+        def decision(incident: Incident) -> tuple[e.Event, ...]:
+            if incident.status is not Status.MITIGATED:
+                return ()
+            now = self._clock()
+            relapsed = e.IncidentRelapsed(at=now, run_id=run.id, reason=reason, findings=findings)
+            return (relapsed, *what_next(incident, run, Stage.WATCH, Outcome.FAILED, now=now))
+
+        await self._desk.change(incident_id, decision)
+        return Outcome.FAILED.value
+
+    async def mitigated(self, run_id: str) -> None:
+        """Say it, once: the bad version serves nobody any more."""
+        incident_id = incident_of(run_id)
+
+        def decision(incident: Incident) -> tuple[e.Event, ...]:
+            if incident.status is not Status.ROLLING_BACK:
+                return ()
+            findings = incident.find_run(run_id).findings
+            return (e.IncidentMitigated(at=self._clock(), run_id=run_id, findings=findings),)
+
+        await self._desk.change(incident_id, decision)
+
+
+def incident_of(run_id: str) -> str:
+    """`inc-20261124-shop-1-run-2` belongs to `inc-20261124-shop-1`."""
+    return run_id.rpartition("-run-")[0]
+
+
+def already(run: Run, step_id: str) -> str | None:
+    """The outcome of a step that has ended: it is never done twice."""
+    step = run.step(step_id)
+    return step.state.value if step.finished_at is not None else None
