@@ -1,0 +1,154 @@
+"""What `kaeru check` looks at in one service: its targets, repository, health, policies, people, template."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bot.catalog import Catalog, Component, Service
+from bot.domain.policy import Policy
+from bot.domain.severity import Severity
+from bot.ports import PortError, Target
+from bot.ports.target import Change, Inspection
+from bot.usecases.check_report import Row, State, attempt, row_of
+from bot.usecases.fleet import Hands
+
+
+async def look_at_service(
+    service: Service,
+    catalog: Catalog,
+    *,
+    make_hands: Callable[[Service], Hands],
+    template: Callable[[Path | None], None],
+) -> list[Row]:
+    """Every row of one service. `make_hands` and `template` are those of `Surroundings`."""
+    area = service.name
+    rows: list[Row] = []
+    try:
+        hands = make_hands(service)
+    except PortError as error:
+        return [row_of(area, "adapters", State.FAIL, str(error), error.remedy)]
+    inspections: dict[str, Inspection] = {}
+    for component in service.components:
+        looking = _target(area, component, hands.targets[component.name], inspections)
+        rows += await attempt(area, component.name, looking, "Look at this target's settings in kaeru.yml.")
+    versions = {seen.current for seen in inspections.values()}
+    if len(versions) > 1:
+        said = ", ".join(f"{name} {seen.current}" for name, seen in inspections.items())
+        rows.append(
+            row_of(area, "components", State.WARN, f"they differ: {said}", "Deploy the same version to all.")
+        )
+    rows += await attempt(
+        area, "changes", _changes(area, hands, inspections), "Look at `changes` in kaeru.yml."
+    )
+    rows += await attempt(area, "health", _health(area, hands, versions), "Look at `health` in kaeru.yml.")
+    rows.append(_policies(area, catalog))
+    rows.append(_who(service))
+    rows.append(await asyncio.to_thread(_template, template, service))
+    return rows
+
+
+async def _target(area: str, component: Component, target: Target, found: dict[str, Inspection]) -> list[Row]:
+    seen = found[component.name] = await target.inspect()
+    name = component.name
+    others = [a.version for a in seen.available if a.version != seen.current]
+    runs = f"{seen.current} is set" + (
+        f", {seen.running} runs" if seen.running else ", what runs cannot be seen"
+    )
+    if seen.running == seen.current:
+        runs = f"{seen.current} runs"
+    rows = [
+        row_of(area, name, State.WARN, w.text, "Look into it before you need a rollback.")
+        for w in seen.warnings
+    ]
+    if not others:
+        remedy = "Keep older releases in place; a rollback needs one."
+        return [*rows, row_of(area, name, State.WARN, f"{runs}; there is no version to return to", remedy)]
+    rows.append(row_of(area, name, State.OK, f"{runs}; {len(others)} to return to: {_some(others)}"))
+    change = Change(
+        component=name, from_version=seen.current, to_version=others[0], fingerprint=seen.fingerprint
+    )
+    checks = (await target.plan(change)).checks
+    bad = [c for c in checks if not c.ok]
+    remedy = "A rollback would be refused or fail here; put this right."
+    rows += [row_of(area, f"{name}: {c.name}", State.FAIL, c.detail, remedy) for c in bad]
+    if not bad:
+        rows.append(
+            row_of(area, f"{name}: preflight", State.OK, f"holds: {', '.join(c.name for c in checks)}")
+        )
+    return rows
+
+
+async def _changes(area: str, hands: Hands, inspections: dict[str, Inspection]) -> list[Row]:
+    if hands.changes is None:
+        remedy = "Add `changes` to show what a rollback takes away, and to order versions by their tags."
+        return [row_of(area, "changes", State.WARN, "no repository is configured", remedy)]
+    tags = [tagged.version for tagged in await hands.changes.versions()]
+    installed = dict.fromkeys(a.version for seen in inspections.values() for a in seen.available)
+    untagged = [version for version in installed if version not in tags]
+    seen = f"{len(tags)} version tags" if len(tags) != 1 else "1 version tag"
+    if untagged:
+        remedy = "Look at the tags' prefix in kaeru.yml, or push the missing tags."
+        return [row_of(area, "changes", State.WARN, f"{seen}; none for {_some(untagged)}", remedy)]
+    return [row_of(area, "changes", State.OK, f"{seen}, every installed version has one")]
+
+
+async def _health(area: str, hands: Hands, versions: set[str]) -> list[Row]:
+    if hands.health is None:
+        remedy = "Add `health` to kaeru.yml; without it no rollback can be proven."
+        return [row_of(area, "health", State.WARN, "nothing outside is asked", remedy)]
+    rows: list[Row] = []
+    probes = await hands.health.round()
+    for probe in probes:
+        took = f" in {probe.latency_ms:.0f} ms" if probe.latency_ms is not None else ""
+        answer = f"{probe.status or 'no answer'}{took}{f': {probe.error}' if probe.error else ''}"
+        state = State.OK if probe.ok else State.FAIL
+        rows.append(
+            row_of(area, probe.endpoint, state, answer, "Look at the service, or at `health` in kaeru.yml.")
+        )
+    said = sorted({probe.version for probe in probes if probe.version})
+    if not said:
+        remedy = "Look at `health.version`: without it a rollback cannot be proven."
+        rows.append(row_of(area, "version", State.FAIL, "no answer says which version runs", remedy))
+    elif versions and set(said) != versions:
+        seen = f"{' and '.join(said)} answers, {' and '.join(sorted(versions))} is deployed"
+        rows.append(row_of(area, "version", State.WARN, seen, "Is this address served by this target?"))
+    else:
+        rows.append(row_of(area, "version", State.OK, f"{' and '.join(said)} answers"))
+    return rows
+
+
+def _policies(area: str, catalog: Catalog) -> Row:
+    """Whether they can be met was settled when the file was loaded; here they are read back to people."""
+    said = [f"{severity.value}: {_policy(catalog.policy(area, severity))}" for severity in Severity]
+    return row_of(area, "policies", State.OK, "; ".join(said))
+
+
+def _policy(policy: Policy) -> str:
+    of = f" of {len(policy.approvers)}" if policy.approvers else " of anyone"
+    alone = ", may ask and approve" if policy.requester_may_approve else ""
+    return f"{policy.quorum}{of}{alone}{', break-glass' if policy.break_glass else ''}"
+
+
+def _who(service: Service) -> Row:
+    told = f"{service.stakeholders} is told" if service.stakeholders else "no channel is told"
+    count = len(service.responders)
+    seen = f"{count} {'person is' if count == 1 else 'people are'} invited, {told}"
+    state = State.OK if count else State.WARN
+    return row_of(
+        service.name, "responders", state, seen, "Name `responders` or `owners`; nobody would be called."
+    )
+
+
+def _template(template: Callable[[Path | None], None], service: Service) -> Row:
+    which = service.postmortem_template
+    name = str(which) if which else "kaeru's own"
+    try:
+        template(which)
+    except (ValueError, OSError) as error:
+        said = f"{name}: {error.strerror if isinstance(error, OSError) else error}"
+        return row_of(service.name, "postmortem", State.FAIL, said, "Correct the template.")
+    return row_of(service.name, "postmortem", State.OK, f"{name} renders")
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
