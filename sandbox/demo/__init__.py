@@ -1,0 +1,76 @@
+"""`make demo`: a bad release is rolled back from chat, on this machine, with nothing else installed."""
+
+import asyncio
+import signal
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from sandbox.demo.play import NotAsPromised, Play
+from sandbox.demo.processes import StartError
+from sandbox.demo.stage import BAD, GOOD, Stage
+from sandbox.workspace.person import Person
+
+INVITATION = """
+  kaeru is running. Open this page:
+
+      {url}/?as=alice
+
+  A bad release ({bad}) of the tea shop has just gone out, and customers are being hurt.
+  Three things to do:
+
+      1.  type   /rollback shop   in #general, open the new #inc-… channel and say how bad it is
+      2.  at the bottom left, act as Bob, and press Approve on the plan card
+      3.  when it says Verified, type   /incident close
+
+  The shop itself is at {shop}/checkout (try it a few times). Everything lives in {data}.
+  Ctrl-C ends it all.
+"""
+
+
+def main(*, check: bool, port: int, data: Path | None) -> int:
+    """Run the demo, or with `check` play it to its end. Gives the exit code."""
+    with ExitStack() as stack:
+        if data is None:
+            data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kaeru-demo-")))
+        try:
+            if check:
+                asyncio.run(_check(data.resolve(), port))
+            else:
+                asyncio.run(_live(data.resolve(), port))
+        except (StartError, NotAsPromised, TimeoutError) as error:
+            print(f"The demo stopped: {error}", file=sys.stderr)
+            for log in sorted(data.glob("*.log")):
+                tail = log.read_text(errors="replace").strip().splitlines()[-15:]
+                print(f"--- {log.name}", *tail, sep="\n", file=sys.stderr)
+            return 1
+    return 0
+
+
+async def _check(data: Path, port: int) -> None:
+    async with Stage(data, port=port) as stage:
+        play = Play(stage, lambda line: print(line, flush=True))
+        await play.run()
+    print("everything was observed; the demo is over")
+
+
+async def _live(data: Path, port: int) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    print("Starting a chat workspace, a tea shop with customers, and kaeru …", flush=True)
+    async with Stage(data, port=port) as stage:
+        async with await Person.at(stage.url, "alice") as alice:
+            getting_ready = asyncio.ensure_future(Play(stage, lambda _line: None).until_known_good(alice))
+            stopped = asyncio.ensure_future(stop.wait())
+            await asyncio.wait({getting_ready, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if stop.is_set():
+                getting_ready.cancel()
+                return
+            await getting_ready
+        print(f"{GOOD} has been serving well; now somebody deploys {BAD} …", flush=True)
+        await stage.deploy(BAD)
+        print(INVITATION.format(url=stage.url, bad=BAD, shop=stage.shop_url, data=data), flush=True)
+        await stopped
+        print("\nEnding …", flush=True)

@@ -1,0 +1,57 @@
+"""The demo's kaeru.yml."""
+
+import sys
+from pathlib import Path
+
+TEMPLATE = """\
+# Written by the demo. Edit kaeru.example.yml for your own services.
+workspace:
+  stakeholders: incidents
+
+people:
+  alice: {{ slack: U0ALICE, name: Alice }}
+  bob: {{ slack: U0BOB, name: Bob }}
+  carol: {{ slack: U0CAROL, name: Carol }}
+  dan: {{ slack: U0DAN, name: Dan }}
+
+groups:
+  oncall: [alice, bob, carol]
+
+policies:
+  critical: {{ quorum: 1, approvers: ["@oncall"], break_glass: true }}
+  high: {{ quorum: 1, approvers: ["@oncall"] }}
+  default: {{ quorum: 1, approvers: ["@oncall"] }}
+
+services:
+  shop:
+    description: The tea shop
+    responders: ["@oncall"]
+    target:
+      kind: symlink
+      releases: {root}/releases
+      link: {root}/current
+      restart: [{python}, -m, sandbox.shop.supervisor, restart, --root, {root}]
+      environment: {{ PYTHONPATH: {source} }}
+      version_url: {url}/version
+    changes:
+      kind: git
+      repository: {root}/repo
+    health:
+      url: {url}
+      version: {{ path: /version }}
+      critical: [/products, /cart, /checkout]
+      consecutive: 5
+      interval: {interval}
+      probe_every: {interval}
+    watch: {watch}
+    watch_interval: 1s
+"""
+
+
+def write(path: Path, *, root: Path, url: str, interval: str = "500ms", watch: str = "15s") -> None:
+    """Write the services file for a shop that lives in `root` and answers at `url`."""
+    source = Path(__file__).resolve().parents[2]
+    text = TEMPLATE.format(
+        root=root, url=url, python=sys.executable, source=source, interval=interval, watch=watch
+    )
+    path.write_text(text, encoding="utf-8")
