@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 
 from bot.domain.base import BOT, UserId
 
-Names = Mapping[UserId, str]
+Names = Mapping[str, str]
+"""Display names by the id of a person or a channel."""
 
 _COMMAND_LINE = "cli:"
 _KEPT = re.compile(r"<[@#][A-Z0-9]{2,}(?:\|[^<>|\n]*)?>|&(?:amp|lt|gt);")
@@ -39,17 +40,21 @@ def listed(words: Sequence[str]) -> str:
 
 
 def typed(text: str) -> str:
-    """Anything that somebody or something wrote, as one line in Slack's text form.
+    """Anything that somebody or something wrote, as one line in Slack's text form; see `escaped`."""
+    return escaped(" ".join(text.split()))
+
+
+def escaped(text: str) -> str:
+    """What was written, in Slack's text form, its lines kept.
 
     Mentions of people and channels stay; `<!channel>` and every other markup is shown, not obeyed.
     Text that is in Slack's form already is not escaped twice.
     """
-    line = " ".join(text.split())
     parts, end = [], 0
-    for kept in _KEPT.finditer(line):
-        parts += [_escape(line[end : kept.start()]), kept.group()]
+    for kept in _KEPT.finditer(text):
+        parts += [_escape(text[end : kept.start()]), kept.group()]
         end = kept.end()
-    return "".join(parts) + _escape(line[end:])
+    return "".join(parts) + _escape(text[end:])
 
 
 def _escape(text: str) -> str:
@@ -71,7 +76,7 @@ def plain(text: str, names: Names) -> str:
         if sign == "@":
             return name(what, names)
         if sign == "#":
-            return f"#{label or what}"
+            return f"#{label or names.get(what) or what}"
         if sign == "!":
             return label or f"@{what.split('^')[0]}"
         return f"{label} ({what})" if label and label != what else what

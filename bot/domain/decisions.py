@@ -1,0 +1,149 @@
+"""Who decided what, and what came of it: severities, plans with their approvals, runs with their steps.
+
+Everything is plain text, people by their names. It is read from the events, because the incident forgets
+the approvals of a plan that died.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from bot.domain import events as e
+from bot.domain.base import Value, Version
+from bot.domain.durations import step_length
+from bot.domain.evidence import Finding
+from bot.domain.incident import Incident, PlanRecord, PlanState
+from bot.domain.prose import Names, escaped, listed, name, plain
+from bot.domain.run import Run
+
+
+class SeverityChange(Value):
+    at: datetime
+    who: str
+    label: str
+
+
+class Approval(Value):
+    at: datetime
+    who: str
+
+
+class PlanLine(Value):
+    """One plan's life. `ended_at`, `ended_by` and `note` say when, by whom and why it ended.
+
+    `glass_broken` is the reason for going ahead alone, or empty.
+    """
+
+    number: int
+    change: str
+    why: str
+    state: PlanState
+    requested_at: datetime
+    ready_at: datetime | None
+    approvals: tuple[Approval, ...]
+    glass_broken: str
+    ended_at: datetime | None
+    ended_by: str
+    note: str
+
+
+class StepLine(Value):
+    title: str
+    state: str
+    detail: str
+    length: timedelta | None
+
+
+class RunLine(Value):
+    """One run. `outcome` is succeeded, failed, unknown, or under way; `safe_state` what served after a failure."""
+
+    number: int
+    plan_number: int
+    from_version: Version
+    to_version: Version
+    approved_at: datetime
+    approved_by: str
+    glass_broken: str
+    outcome: str
+    reason: str
+    safe_state: str
+    ended_at: datetime | None
+    steps: tuple[StepLine, ...]
+    findings: tuple[Finding, ...]
+
+
+def severities(events: Sequence[e.Event], names: Names) -> tuple[SeverityChange, ...]:
+    """Every severity that was set, oldest first."""
+    return tuple(
+        SeverityChange(at=event.at, who=name(event.by, names), label=event.severity.label)
+        for event in events
+        if isinstance(event, e.SeveritySet)
+    )
+
+
+_ENDINGS = (e.PlanSuperseded, e.PlanExpired, e.PlanRejected, e.PlanBlocked, e.RollbackApproved)
+
+
+def plans(incident: Incident, events: Sequence[e.Event], names: Names) -> tuple[PlanLine, ...]:
+    """Every plan of the incident, in the order of their numbers."""
+    return tuple(_plan(record, events, names) for record in incident.plans)
+
+
+def _plan(record: PlanRecord, events: Sequence[e.Event], names: Names) -> PlanLine:
+    ready = [ev for ev in events if isinstance(ev, e.PlanReady) and ev.plan.number == record.number]
+    ended = [ev for ev in events if isinstance(ev, _ENDINGS) and ev.number == record.number]
+    given = [
+        ev for ev in events if isinstance(ev, e.ApprovalGiven | e.GlassBroken) and ev.number == record.number
+    ]
+    alone = [_said(ev.reason, names) for ev in given if isinstance(ev, e.GlassBroken)]
+    plan = ready[-1].plan if ready else None
+    return PlanLine(
+        number=record.number,
+        change=f"{plan.from_version} → {plan.to_version}" if plan else "",
+        why=_said(plan.why, names) if plan else "",
+        state=record.state,
+        requested_at=record.requested_at,
+        ready_at=record.ready_at,
+        approvals=tuple(Approval(at=ev.at, who=name(ev.by, names)) for ev in given),
+        glass_broken=alone[-1] if alone else "",
+        ended_at=ended[-1].at if ended else None,
+        ended_by=name(ended[-1].by, names) if ended else "",
+        note=_said(record.note, names),
+    )
+
+
+def runs(incident: Incident, events: Sequence[e.Event], names: Names) -> tuple[RunLine, ...]:
+    """Every run, oldest first; the failed ones too."""
+    safe = {ev.run_id: _said(ev.safe_state, names) for ev in events if isinstance(ev, e.RollbackFailed)}
+    return tuple(
+        _run(run, number, safe.get(run.id, ""), names) for number, run in enumerate(incident.runs, start=1)
+    )
+
+
+def _run(run: Run, number: int, safe_state: str, names: Names) -> RunLine:
+    return RunLine(
+        number=number,
+        plan_number=run.plan_number,
+        from_version=run.from_version,
+        to_version=run.to_version,
+        approved_at=run.approved_at,
+        approved_by=listed([name(user, names) for user in run.approved_by]),
+        glass_broken=_said(run.break_glass_reason, names),
+        outcome=run.outcome.value if run.outcome else "under way",
+        reason=_said(run.reason, names),
+        safe_state=safe_state,
+        ended_at=run.ended_at,
+        steps=tuple(
+            StepLine(
+                title=_said(step.title, names),
+                state=step.state.value,
+                detail=_said(step.detail, names),
+                length=step_length(run, step.id),
+            )
+            for step in run.steps
+        ),
+        findings=run.findings,
+    )
+
+
+def _said(text: str, names: Names) -> str:
+    return plain(escaped(text), names)

@@ -1,0 +1,227 @@
+"""The postmortem as Markdown, by a template that a team may replace, and as the message for the channel.
+
+Everything a template prints is made harmless (see `bot.views.markdown`), also where it uses no filter.
+A template that does not work never costs the postmortem: the built-in one takes its place and says why.
+"""
+
+import traceback
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from jinja2 import BaseLoader, FileSystemLoader, PackageLoader, StrictUndefined, TemplateSyntaxError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from bot.domain.comparison import Comparison
+from bot.domain.durations import NOT_KNOWN, human
+from bot.domain.evidence import Outcome
+from bot.domain.postmortem import Postmortem
+from bot.ports.chat import Blocks
+from bot.views.markdown import Markdown, block, cell, cleaned, inline
+
+BUILT_IN = "postmortem.md.j2"
+_VERDICTS = {
+    Outcome.SUCCEEDED: "within limits",
+    Outcome.FAILED: "beyond limits",
+    Outcome.UNKNOWN: "not measured",
+}
+
+
+def render(postmortem: Postmortem, template: Path | None = None) -> str:
+    """The postmortem as Markdown. `template` replaces the built-in one; where it fails, a note stands on top."""
+    if template is None:
+        return _render(_environment(PackageLoader("bot.views")), BUILT_IN, postmortem)
+    try:
+        return _render(_environment(FileSystemLoader(template.parent)), template.name, postmortem)
+    except Exception as error:  # noqa: BLE001 - a team's template may raise anything; it is told on top of the text
+        note = inline(_complaint(template, error))
+        return f"> **{note}**\n\n{render(postmortem)}"
+
+
+def _environment(loader: BaseLoader) -> ImmutableSandboxedEnvironment:
+    environment = ImmutableSandboxedEnvironment(
+        loader=loader,
+        undefined=StrictUndefined,
+        autoescape=False,  # Markdown, not HTML; `finalize` makes every printed value harmless
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        finalize=_printed,
+    )
+    environment.filters.update(
+        cell=cell,
+        inline=inline,
+        block=block,
+        markdown=Markdown,
+        when=when,
+        length_of=length_of,
+        share=share,
+        ms=milliseconds,
+        verdict=_VERDICTS.__getitem__,
+    )
+    return environment
+
+
+def _render(environment: ImmutableSandboxedEnvironment, name: str, postmortem: Postmortem) -> str:
+    return environment.get_template(name).render(pm=postmortem)
+
+
+def _complaint(template: Path, error: Exception) -> str:
+    """One sentence: which template, which line, and what is wrong with it."""
+    lines = [
+        f.lineno for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).name == template.name
+    ]
+    line = error.lineno if isinstance(error, TemplateSyntaxError) else (lines[-1] if lines else None)
+    where = f" in line {line}" if line else ""
+    what = str(error) or type(error).__name__
+    return (
+        f"The postmortem template {template.name} does not work{where}: {what.rstrip('.')}. "
+        "This is the built-in one; mend the template and press Write again."
+    )
+
+
+def _printed(value: object) -> Markdown:
+    """What `{{ value }}` prints: harmless, but with the spaces around it, which keep words apart."""
+    if isinstance(value, Markdown):
+        return value
+    text = str(value)
+    before, after = (" " if edge.isspace() else "" for edge in (text[:1], text.strip() and text[-1:]))
+    return Markdown(f"{before}{inline(text)}{after}")
+
+
+def when(at: datetime | None, missing: str = NOT_KNOWN) -> Markdown:
+    """`2026-11-24 14:11:30 UTC`: always with date and zone."""
+    return Markdown(missing if at is None else f"{at:%Y-%m-%d %H:%M:%S} {at.tzname() or ''}".rstrip())
+
+
+def length_of(length: timedelta | None, missing: str = NOT_KNOWN) -> Markdown:
+    """`1 min 42 s`."""
+    return Markdown(missing if length is None else human(length))
+
+
+def share(value: float) -> Markdown:
+    """A share between 0 and 1 as `12.5 %`."""
+    return Markdown(f"{value * 100:.1f}".removesuffix(".0") + " %")
+
+
+def milliseconds(value: float | None) -> Markdown:
+    return Markdown("not measured" if value is None else f"{value:.0f} ms")
+
+
+def summary_blocks(postmortem: Postmortem) -> tuple[str, Blocks]:
+    """The message for the channel: the fallback text and at most 12 blocks. Buttons are the caller's to add."""
+    pm = postmortem
+    text = f"Postmortem {pm.incident_id}: {pm.status}"
+    blocks: list[dict[str, Any]] = [
+        {"type": "header", "text": {"type": "plain_text", "text": _cut(f"Postmortem {pm.incident_id}", 150)}},
+        _section(_mrkdwn(pm.summary or "No summary was recorded.")),
+        {"type": "section", "fields": [_text(f"*{label}*\n{value}", 2000) for label, value in _facts(pm)]},
+        {"type": "divider"},
+        _section(f"*Times*\n{_times(pm)}"),
+        _section(f"*Decision*\n{_decision(pm)}"),
+        _section(f"*Evidence*\n{_evidence(pm)}"),
+    ]
+    if pm.actions:
+        blocks.append(_section(f"*Open actions*\n{_listing(_actions(pm))}"))
+    if pm.losses:
+        lost = [_mrkdwn(f"{loss.what}: {loss.reason}") for loss in pm.losses]
+        blocks.append(_section(f":warning: *Not delivered to Slack*\n{_listing(lost)}"))
+    missing = [what for what, said in (("root cause", pm.root_cause), ("lessons", pm.lessons)) if not said]
+    if missing:
+        blocks.append(_section(f":memo: Not recorded yet: {' and '.join(missing)}."))
+    mark = "" if pm.complete else ":warning: "
+    blocks.append({"type": "context", "elements": [_text(f"{mark}{_mrkdwn(pm.completeness)}", 2000)]})
+    return text, tuple(blocks)
+
+
+def _facts(pm: Postmortem) -> tuple[tuple[str, str], ...]:
+    """Label and value, in Slack's text form; a section takes ten at most."""
+    back = f"{pm.from_version} → {pm.to_version}" if pm.to_version else "no rollback"
+    facts = (
+        ("Service", pm.service),
+        ("Severity", pm.severity or "not set"),
+        ("Status", pm.status),
+        ("Versions", back),
+        ("Declared", f"{when(pm.declared_at)} by {pm.declared_by}"),
+        ("Duration", human(pm.times.total)),
+        ("Impact", _impact(pm)),
+        ("Responders", pm.responders),
+    )
+    return tuple((label, _mrkdwn(value)) for label, value in facts)
+
+
+def _impact(pm: Postmortem) -> str:
+    measured = ""
+    if pm.illness:
+        ill = pm.illness
+        measured = f"{ill.errors} of {ill.count} probes failed ({share(ill.error_rate)})"
+    return "; ".join(part for part in (pm.impact.rstrip("."), measured) if part) or "not recorded"
+
+
+def _times(pm: Postmortem) -> str:
+    named = (
+        ("detect", pm.times.detect),
+        ("decide", pm.times.decide),
+        ("approve", pm.times.approve),
+        ("roll back", pm.times.roll_back),
+        ("mitigate", pm.times.mitigate),
+        ("verify", pm.times.verify),
+    )
+    return " · ".join(f"{name} {human(length)}" for name, length in named)
+
+
+def _decision(pm: Postmortem) -> str:
+    told = []
+    for run in pm.runs:
+        glass = f", *glass broken*: {_mrkdwn(run.glass_broken)}" if run.glass_broken else ""
+        why = f": {_mrkdwn(run.reason)}" if run.reason else ""
+        by = _mrkdwn(run.approved_by)
+        told.append(
+            f"{run.from_version} → {run.to_version} by plan {run.plan_number}, approved by {by}{glass}; {run.outcome}{why}"
+        )
+    return _listing(told) if told else "Nothing was rolled back."
+
+
+def _evidence(pm: Postmortem) -> str:
+    def told(row: Comparison) -> str:
+        rates = [f"{share(s.error_rate)} errors" if s else "not measured" for s in (row.during, row.after)]
+        slow = [f", p95 {milliseconds(s.p95_ms)}" if s else "" for s in (row.during, row.after)]
+        endpoint = _mrkdwn(row.endpoint)
+        return f"{endpoint}: {rates[0]}{slow[0]} while ill → {rates[1]}{slow[1]} after ({_VERDICTS[row.after_verdict]})"
+
+    if not pm.evidence:
+        return "Nothing was measured from outside."
+    return _listing([told(row) for row in pm.evidence])
+
+
+def _actions(pm: Postmortem) -> list[str]:
+    return [_mrkdwn(f"{action.text} ({action.owner or 'no owner yet'})") for action in pm.actions]
+
+
+def _listing(lines: Sequence[str], most: int = 8) -> str:
+    shown = [f"• {_cut(line, 330)}" for line in lines[:most]]
+    rest = [f"… and {len(lines) - most} more, in the file"] if len(lines) > most else []
+    return "\n".join((*shown, *rest))
+
+
+def _section(text: str) -> dict[str, Any]:
+    return {"type": "section", "text": _text(text, 3000)}
+
+
+def _text(text: str, limit: int) -> dict[str, Any]:
+    return {"type": "mrkdwn", "text": _cut(text, limit)}
+
+
+def _cut(text: str, limit: int) -> str:
+    """Never ends within an escaped character."""
+    if len(text) <= limit:
+        return text
+    kept = text[: limit - 1]
+    start = kept.rfind("&", len(kept) - 5)
+    return f"{kept if start < 0 or ';' in kept[start:] else kept[:start]}…"
+
+
+def _mrkdwn(text: str) -> str:
+    """Plain text as Slack wants it."""
+    return cleaned(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
