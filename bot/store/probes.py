@@ -1,0 +1,102 @@
+"""What was measured, for as long as it is wanted."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, literal_column, select
+
+from bot.domain.base import Version
+from bot.domain.evidence import Probe
+from bot.store import codec
+from bot.store.scope import Scope
+from bot.store.tables import ProbeRow, table
+
+_T = table(ProbeRow)
+_BAD: ColumnElement[bool] = literal_column("NOT ok")
+_OF_NO_INCIDENT = _T.c.incident_id.is_(None)
+_INSERT = insert(_T)
+
+
+class Probes:
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def add(self, service: str, probes: Sequence[Probe], incident_id: str | None = None) -> None:
+        """Keep one round. Probes of an incident are its evidence and are never pruned."""
+        if not probes:
+            return
+        shared = {
+            "service": service,
+            "incident_id": incident_id,
+            "round": codec.microseconds(min(probe.at for probe in probes)),
+        }
+        self._scope.connection.execute(_INSERT, [{**shared, **probe.model_dump()} for probe in probes])
+
+    def window(
+        self, service: str, since: datetime, until: datetime | None = None, limit: int = 50_000
+    ) -> tuple[Probe, ...]:
+        """All probes from `since` up to `until` (both included), oldest first; the newest `limit` if there are more."""
+        statement = select(_T).where(_T.c.service == service, _T.c.at >= since)
+        if until is not None:
+            statement = statement.where(_T.c.at <= until)
+        return self._newest(statement, limit)
+
+    def latest_rounds(self, service: str, count: int) -> tuple[tuple[Probe, ...], ...]:
+        """The latest `count` rounds, oldest first, each as it was added."""
+        rounds = (
+            select(_T.c.round)
+            .where(_T.c.service == service)
+            .distinct()
+            .order_by(_T.c.round.desc())
+            .limit(count)
+        )
+        statement = select(_T).where(_T.c.service == service, _T.c.round.in_(rounds))
+        grouped: dict[int, list[Probe]] = {}
+        for row in self._scope.connection.execute(statement.order_by(_T.c.round, _T.c.id)):
+            grouped.setdefault(row.round, []).append(_probe(row))
+        return tuple(tuple(probes) for probes in grouped.values())
+
+    def baseline(
+        self, service: str, version: Version, *, since: datetime, until: datetime, per_endpoint: int = 200
+    ) -> tuple[Probe, ...]:
+        """What `version` answered in that time: the newest probes of each endpoint, oldest first."""
+        of_version = (_T.c.service == service, _T.c.version == version)
+        found: list[Probe] = []
+        endpoint: str | None = ""
+        while True:
+            # Endpoints are few, probes are many: hop from one endpoint to the next along the index.
+            following = select(func.min(_T.c.endpoint)).where(*of_version, _T.c.endpoint > endpoint)
+            endpoint = self._scope.connection.execute(following).scalar()
+            if endpoint is None:
+                return tuple(found)
+            within = select(_T).where(*of_version, _T.c.endpoint == endpoint)
+            found += self._newest(within.where(_T.c.at >= since, _T.c.at <= until), per_endpoint)
+
+    def first_bad(self, service: str, after: datetime) -> datetime | None:
+        """When the first probe after `after` failed."""
+        bad = select(func.min(_T.c.at)).where(_T.c.service == service, _T.c.at > after, _BAD)
+        at: datetime | None = self._scope.connection.execute(bad).scalar()
+        return at
+
+    def prune(self, before: datetime, *, limit: int = 10_000) -> int:
+        """Forget what was measured before `before` outside of incidents. Returns how many, `limit` at most."""
+        old = select(_T.c.id).where(_T.c.at < before, _OF_NO_INCIDENT).order_by(_T.c.at).limit(limit)
+        return self._scope.connection.execute(delete(_T).where(_T.c.id.in_(old))).rowcount
+
+    def _newest(self, statement: Select[Any], limit: int) -> tuple[Probe, ...]:
+        newest_first = statement.order_by(_T.c.at.desc(), _T.c.id.desc()).limit(limit)
+        rows = self._scope.connection.execute(newest_first).all()
+        return tuple(_probe(row) for row in reversed(rows))
+
+
+def _probe(row: Row[Any]) -> Probe:
+    return Probe(
+        endpoint=row.endpoint,
+        at=row.at,
+        ok=row.ok,
+        status=row.status,
+        latency_ms=row.latency_ms,
+        version=row.version,
+        error=row.error,
+    )
