@@ -41,6 +41,11 @@ def content(call: Call, *, most: int) -> Json:
         if len(body["text"]) > most:
             raise SlackError("msg_too_long")
     blocks = call.structure("blocks", "invalid_blocks_format")
+    if call.text("markdown_text"):
+        if body.get("text") or blocks:
+            raise SlackError("markdown_text_conflict")
+        body["text"] = call.text("markdown_text")
+        blocks = [{"type": "markdown", "text": body["text"]}]
     if blocks is not None:
         check_blocks(blocks)
         body["blocks"] = assign_ids(blocks)

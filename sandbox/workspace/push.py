@@ -60,8 +60,12 @@ class People:
             await socket.close()
 
     def push(self, user: str, thing: Json) -> None:
+        if self.pages.get(user):
+            self.push_text(user, json.dumps(thing))
+
+    def push_text(self, user: str, text: str) -> None:
         for outbox in self.pages.get(user, ()):
-            outbox.put_nowait(json.dumps(thing))
+            outbox.put_nowait(text)
 
     def push_all(self, thing: Json) -> None:
         for user in self.pages:
@@ -73,8 +77,8 @@ class People:
     def viewers(self, channel: Channel) -> list[str]:
         """Open pages that may look into a channel: its members, and anybody for a public one."""
         if channel.is_im or channel.is_private:
-            return [user for user in self.pages if user in channel.members]
-        return list(self.pages)
+            return [user for user, open_pages in self.pages.items() if open_pages and user in channel.members]
+        return [user for user, open_pages in self.pages.items() if open_pages]
 
     def hear(self, change: Change) -> None:
         if not any(self.pages.values()):
@@ -84,11 +88,12 @@ class People:
             self.push(change.user, self.translate(change))
             return
         thing = self.translate(change)
+        text = json.dumps(thing)
         for user in self.viewers(channel):
             if thing["type"] == "channel":
                 self.push(user, {"type": "channel", "channel": self.channel_shape(channel, user)})
                 continue
-            self.push(user, thing)
+            self.push_text(user, text)
             if change.kind in {"message", "message_deleted"} and user in channel.members:
                 self.gather(user, channel)
         if change.kind in {"member_joined", "member_left"}:

@@ -4,14 +4,16 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, overload
 
 import aiohttp
 
 from sandbox.workspace.model import Json
 
+# Changes that come together are looked at together: a flood must not be answered by a flood of looks.
+GATHER = 0.01
+
 Seen = TypeVar("Seen")
-Look = Callable[[], Awaitable[Seen | None] | Seen | None]
 
 
 class ClientError(Exception):
@@ -97,7 +99,25 @@ class Session:
         self.ids[channel] = found
         return found
 
-    async def wait_for(self, look: Look[Seen], *, timeout: float = 5.0, what: str = "") -> Seen:  # noqa: ASYNC109
+    @overload
+    async def wait_for(
+        self,
+        look: Callable[[], Awaitable[Seen | None]],
+        *,
+        timeout: float = 5.0,  # noqa: ASYNC109  as below
+        what: str = "",
+    ) -> Seen: ...
+
+    @overload
+    async def wait_for(
+        self,
+        look: Callable[[], Seen | None],
+        *,
+        timeout: float = 5.0,  # noqa: ASYNC109  as below
+        what: str = "",
+    ) -> Seen: ...
+
+    async def wait_for(self, look: Callable[[], Any], *, timeout: float = 5.0, what: str = "") -> Any:  # noqa: ASYNC109  the deadline is in the error
         """Looks again whenever something changes, until `look()` (plain or async) gives something true; gives that.
 
         Raises TimeoutError that names `what`.
@@ -118,6 +138,7 @@ class Session:
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(left, 0.25)):
                     await self.changed.wait()
+                    await asyncio.sleep(GATHER)
 
     async def listen(self) -> None:
         if self.listener is None or self.listener.done():

@@ -26,7 +26,8 @@ MODAL: Json = {
                 "type": "static_select",
                 "action_id": "version",
                 "options": [
-                    {"text": {"type": "plain_text", "text": name}, "value": name} for name in ("v1.2.9", "v1.2.8")
+                    {"text": {"type": "plain_text", "text": name}, "value": name}
+                    for name in ("v1.2.9", "v1.2.8")
                 ],
             },
         },
@@ -44,7 +45,12 @@ CARD: list[Json] = [
         "type": "actions",
         "block_id": "decide",
         "elements": [
-            {"type": "button", "action_id": "approve", "value": "7", "text": {"type": "plain_text", "text": "Approve"}},
+            {
+                "type": "button",
+                "action_id": "approve",
+                "value": "7",
+                "text": {"type": "plain_text", "text": "Approve"},
+            },
             {
                 "type": "static_select",
                 "action_id": "other",
@@ -70,15 +76,19 @@ async def test_a_command_arrives_escaped_and_its_ack_is_for_the_person_alone() -
         assert answer is not None
         assert answer["is_ephemeral"] is True
         assert bodies[0]["text"] == "myapp <@U0BOB|bob> <#C0GENERAL|general>  a&lt;b"
-        assert bodies[0] | {
-            "command": "/rollback",
-            "channel_id": "C0DEPLOYS",
-            "channel_name": "deploys",
-            "user_id": "U0ALICE",
-            "user_name": "alice",
-            "team_id": "T0KAERU",
-            "api_app_id": "A0KAERU",
-        } == bodies[0]
+        assert (
+            bodies[0]
+            | {
+                "command": "/rollback",
+                "channel_id": "C0DEPLOYS",
+                "channel_name": "deploys",
+                "user_id": "U0ALICE",
+                "user_name": "alice",
+                "team_id": "T0KAERU",
+                "api_app_id": "A0KAERU",
+            }
+            == bodies[0]
+        )
         assert [one for one in await bot.person("bob").messages("deploys") if one["ts"] == answer["ts"]] == []
         await bot.person("alice").command("#deploys", "/plain @bob")
         assert bodies[1]["text"] == "@bob"
@@ -128,7 +138,9 @@ async def test_a_modal_opens_validates_pushes_updates_and_closes() -> None:
             elif why == "sure":
                 await ack(response_action="clear")
             else:
-                await ack(response_action="push", view={**MODAL, "title": {"type": "plain_text", "text": "Sure?"}})
+                await ack(
+                    response_action="push", view={**MODAL, "title": {"type": "plain_text", "text": "Sure?"}}
+                )
 
         @app.view_closed("pick")
         async def gone(ack: AsyncAck, body: Json) -> None:
@@ -158,7 +170,9 @@ async def test_a_modal_opens_validates_pushes_updates_and_closes() -> None:
         view = await alice.modal("Renamed")
         await alice.submit_view(view, {"Version": "v1.2.9", "Why": "sure"})
         assert await alice.open_modals() == []
-        assert (await error_of(bot.client.views_update(view_id=view_id, view=renamed)))["error"] == "not_found"
+        assert (await error_of(bot.client.views_update(view_id=view_id, view=renamed)))[
+            "error"
+        ] == "not_found"
 
 
 async def test_a_trigger_opens_one_modal_and_not_for_long() -> None:
@@ -214,7 +228,10 @@ async def test_clicks_carry_the_message_and_a_response_url_that_works_five_times
         assert body["container"] == {
             "type": "message", "message_ts": card["ts"], "channel_id": "C0GENERAL", "is_ephemeral": False,
         }  # fmt: skip
-        assert body["actions"][0] | {"action_id": "approve", "block_id": "decide", "value": "7"} == body["actions"][0]
+        assert (
+            body["actions"][0] | {"action_id": "approve", "block_id": "decide", "value": "7"}
+            == body["actions"][0]
+        )
         assert body["message"]["ts"] == card["ts"]
         assert body["user"]["id"] == "U0BOB"
         assert bodies[2]["codes"] == [200, 200, 200, 200, 200, 404]

@@ -35,7 +35,12 @@ def manifest(*, without_scopes: tuple[str, ...] = (), without_events: tuple[str,
                 "app_home": {"home_tab_enabled": True},
                 "bot_user": {"display_name": "kaeru"},
                 "slash_commands": [
-                    {"command": "/rollback", "description": "Back", "usage_hint": "myapp", "should_escape": True},
+                    {
+                        "command": "/rollback",
+                        "description": "Back",
+                        "usage_hint": "myapp",
+                        "should_escape": True,
+                    },
                     {"command": "/plain", "description": "Unescaped"},
                 ],
                 "shortcuts": [
@@ -94,7 +99,10 @@ async def error_of(call: Any) -> Json:
 
 @asynccontextmanager
 async def bot_in_workspace(
-    register: Callable[[AsyncApp], None] = lambda _app: None, *, granted: Manifest | None = None, **options: Any
+    register: Callable[[AsyncApp], None] = lambda _app: None,
+    *,
+    granted: Manifest | None = None,
+    **options: Any,
 ) -> AsyncIterator[Bot]:
     """A connected bot; `options` are LocalWorkspace's."""
     options.setdefault("rate_limits", False)
@@ -106,7 +114,7 @@ async def bot_in_workspace(
             ignoring_self_events_enabled=False,
             logger=quiet,
         )
-        handler = AsyncSocketModeHandler(app, ws.app_token)
+        handler = AsyncSocketModeHandler(app, ws.app_token, ping_interval=1)
         bot = Bot(ws, app, handler)
 
         async def keep(body: Json, next: Callable[[], Any]) -> None:  # noqa: A002  Bolt injects arguments by these names
@@ -121,9 +129,9 @@ async def bot_in_workspace(
 
         for type_ in ("message", *(name for name in EVENTS if not name.startswith("message."))):
             app.event(type_)(accept)
-        await handler.connect_async()
+        await handler.connect_async()  # type: ignore[no-untyped-call]  # Bolt left it untyped
         try:
             await ws.person("alice").wait_for(lambda: ws.stats()["connections"] == 1, what="the connection")
             yield bot
         finally:
-            await handler.close_async()
+            await handler.close_async()  # type: ignore[no-untyped-call]  # Bolt left it untyped
