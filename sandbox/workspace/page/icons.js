@@ -29,6 +29,7 @@ const PATHS = {
   switch: "M8 9l4-4 4 4M16 15l-4 4-4-4",
   at: "M12 16a4 4 0 1 0 0-8 4 4 0 0 0 0 8M16 8v5a3 3 0 0 0 5 0v-1a9 9 0 1 0-4 7",
   bolt: "M13 3 5 14h6l-1 7 8-11h-6z",
+  copy: "M9 9h11v11H9zM5 15H4V4h11v1",
   exit: "M10 4H4v16h6M15 8l4 4-4 4M19 12H9",
 };
 

@@ -10,7 +10,7 @@ import { files } from "./files.js";
 import { icon, iconButton } from "./icons.js";
 import { ownAddress } from "./inputs.js";
 import { closeMenu, menu, opener, popover } from "./menu.js";
-import { decode, link, mrkdwn, textObject } from "./mrkdwn.js";
+import { decode, link, mrkdwn, plainText, textObject } from "./mrkdwn.js";
 import { avatar } from "./people.js";
 import { attempt, dismiss, isReply, messageKey, openThread, slackbotSays, state, touch, touchesOf, userName } from "./store.js";
 import { ago, clock, full } from "./time.js";
@@ -172,7 +172,7 @@ function toolbar(channel, message, place, key, system) {
     ...state.shortcuts
       .filter((shortcut) => shortcut.type === "message")
       .map((shortcut) => ({ label: shortcut.name, note: state.app.name, icon: icon("bolt", 16), onchoose: () => runShortcut(shortcut, channel, message, place) })),
-    { label: "Copy link to message", icon: icon("bookmark", 16), onchoose: () => copyLink(message) },
+    { label: "Copy text", icon: icon("copy", 16), onchoose: () => void navigator.clipboard?.writeText(plainText(message.text)) },
     own && { label: "Edit message", icon: icon("edit", 16), onchoose: () => edit(channel, message, place) },
     own && { label: "Delete message", icon: icon("trash", 16), danger: true, onchoose: () => void erase(channel, message) },
   ].filter(Boolean);
@@ -223,12 +223,6 @@ async function runShortcut(shortcut, channel, message, place) {
   } catch (error) {
     slackbotSays(channel, error.message, place === "thread" ? state.thread?.ts : undefined);
   }
-}
-
-function copyLink(message) {
-  const url = new URL(location.href);
-  url.hash = message.ts;
-  void navigator.clipboard?.writeText(url.href);
 }
 
 export function edit(channel, message, place) {
