@@ -12,7 +12,6 @@ from sandbox.workspace.local import LocalWorkspace
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m sandbox.workspace", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
-    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--manifest", type=Path, default=Path("manifest.yml"))
     parser.add_argument("--state", type=Path, help="read at the start if it exists, written at the end")
     parser.add_argument("--seed", type=Path, help="who and what is there at the start (JSON, see seed.py)")
@@ -29,7 +28,6 @@ async def run(given: argparse.Namespace) -> None:
     workspace = LocalWorkspace(
         manifest=given.manifest,
         port=given.port,
-        host=given.host,
         rate_limits=not given.no_rate_limits,
         bot_token=given.bot_token,
         app_token=given.app_token,

@@ -12,6 +12,7 @@ from sandbox.workspace.events import Events
 from sandbox.workspace.model import Channel, Json, User
 from sandbox.workspace.wording import encode
 
+MAX_FLOOD = 100_000
 Verb = Callable[[Json], Awaitable[Json]]
 
 
@@ -23,7 +24,7 @@ class Client:
         self.verbs: dict[str, Verb] = {
             name: getattr(self, name)
             for name in (
-                "boot", "history", "replies", "mark_read", "send", "edit", "delete", "react", "unreact",
+                "boot", "flood", "history", "replies", "mark_read", "send", "edit", "delete", "react", "unreact",
                 "create_channel", "join", "leave", "open_im", "invite", "upload", "action", "submit_view",
                 "close_view", "shortcut", "open_home", "views",
             )
@@ -128,6 +129,14 @@ class Client:
             broadcast=bool(given.get("broadcast")),
         )
         return {"ts": message["ts"]}
+
+    async def flood(self, given: Json) -> Json:
+        channel = self.room(given, member=True, writable=True)
+        count = min(int(given.get("count") or 1), MAX_FLOOD)
+        stamps = messages.flood(
+            self.state, channel, str(given["user"]), count, str(given.get("text") or "flood {n}")
+        )
+        return {"first": stamps[0], "last": stamps[-1], "count": count}
 
     async def edit(self, given: Json) -> Json:
         channel, ts = self.own(given)

@@ -164,9 +164,9 @@ async def submit_view(context: Context, user: User, view_id: str, given_state: J
         case "errors":
             pass
         case "update":
-            response = {**response, "view": context.views.update(view_id, response["view"])}
+            response = {**response, "view": context.views.update(view_id, as_object(response.get("view")))}
         case "push":
-            response = {**response, "view": context.views.push(user.id, response["view"])}
+            response = {**response, "view": context.views.push(user.id, as_object(response.get("view")))}
         case "clear":
             context.views.clear(user.id)
         case _:

@@ -130,8 +130,4 @@ class LocalWorkspace:
 
     def flood(self, channel: str, user: str, count: int, *, text: str = "flood {n}") -> list[str]:
         """`count` messages of `user` at once, without HTTP in between: for benches. Returns their ts."""
-        room, author = self.channel(channel), self.person(user).id
-        return [
-            str(messages.post(self.state, room, {"user": author, "text": text.replace("{n}", str(n))})["ts"])
-            for n in range(count)
-        ]
+        return messages.flood(self.state, self.channel(channel), self.person(user).id, count, text)

@@ -44,6 +44,12 @@ def post(
     return message
 
 
+def flood(state: Workspace, channel: Channel, user: str, count: int, text: str) -> list[str]:
+    """`count` messages at once, `{n}` in `text` numbered: for benches. Their ts."""
+    bodies = ({"user": user, "text": text.replace("{n}", str(n))} for n in range(count))
+    return [str(post(state, channel, body)["ts"]) for body in bodies]
+
+
 def find(channel: Channel, ts: str) -> Json | None:
     return channel.messages.get(ts)
 

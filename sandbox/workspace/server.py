@@ -60,7 +60,10 @@ class Server:
 
     async def api(self, request: web.Request) -> web.StreamResponse:
         method = request.match_info["method"]
-        args = await arguments(request)
+        try:
+            args = await arguments(request)
+        except json.JSONDecodeError:
+            return web.json_response({"ok": False, "error": "invalid_json"})
         scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
         token = bearer.strip() if scheme.lower() == "bearer" else str(args.pop("token", ""))
 
@@ -83,7 +86,10 @@ class Server:
             return web.json_response({"ok": False, "error": error.code, **error.fields}, headers=headers)
 
     async def response_url(self, request: web.Request) -> web.StreamResponse:
-        args = await arguments(request)
+        try:
+            args = await arguments(request)
+        except json.JSONDecodeError:
+            return web.json_response({"ok": False, "error": "invalid_payload"}, status=400)
         secret = request.match_info["secret"]
 
         def perform() -> web.Response:
