@@ -5,7 +5,7 @@ The JSON's shape and how to verify it stand in docs/timeline-format.md; `FORMAT`
 
 import json
 from collections.abc import Sequence
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from bot.domain import events as e
@@ -17,7 +17,11 @@ from bot.domain.timeline import GENESIS, Entry, Kind, Message, Verification, mes
 from bot.views.markdown import block, inline
 
 FORMAT = "kaeru-timeline/1"
-_AROUND = (Kind.JOINED, Kind.LEFT, Kind.CHANNEL)
+_AROUND = {
+    Kind.JOINED: "joined the channel",
+    Kind.LEFT: "left the channel",
+    Kind.CHANNEL: "changed the channel",
+}
 
 
 def timeline_json(
@@ -67,37 +71,41 @@ def _story(chain: Sequence[Entry], incident: Incident, names: Names) -> list[dic
             seqs.setdefault(entry.slack_ts, []).append(entry.seq)
     told = [_told(entry, incident, names) for entry in chain if entry.kind in (Kind.EVENT, *_AROUND)]
     notes = mark_notes(chain)
-    for message in messages(chain):
-        told.append(
-            {
-                "kind": "message",
-                "at": _iso(message.at),
-                "who": name(message.actor, names),
-                "text": plain(message.text, names),
-                "slack_ts": message.ts,
-                "thread_ts": message.thread_ts,
-                "revisions": [plain(text, names) for text in message.revisions],
-                "deleted": message.deleted,
-                "marked": message.marked,
-                "notes": list(notes.get(message.ts, ())),
-                "reactions": {
-                    emoji: [name(user, names) for user in users]
-                    for emoji, users in message.reactions.items()
-                    if users
-                },
-                "files": list(message.files),
-                "seqs": seqs[message.ts],
-            }
-        )
+    told += [
+        _said(message, notes.get(message.ts, ()), seqs[message.ts], names) for message in messages(chain)
+    ]
     return sorted(told, key=lambda item: (datetime.fromisoformat(item["at"]), item["seqs"]))
 
 
+def _said(message: Message, notes: Sequence[str], seqs: Sequence[int], names: Names) -> dict[str, Any]:
+    return {
+        "kind": "message",
+        "at": _iso(message.at),
+        "who": name(message.actor, names),
+        "text": plain(message.text, names),
+        "slack_ts": message.ts,
+        "thread_ts": message.thread_ts,
+        "revisions": [plain(text, names) for text in message.revisions],
+        "deleted": message.deleted,
+        "marked": message.marked,
+        "notes": list(notes),
+        "reactions": {
+            emoji: [name(user, names) for user in users]
+            for emoji, users in message.reactions.items()
+            if users
+        },
+        "files": list(message.files),
+        "seqs": list(seqs),
+    }
+
+
 def _told(entry: Entry, incident: Incident, names: Names) -> dict[str, Any]:
+    kind: str = entry.kind.value
     if entry.kind is Kind.EVENT:
         event = e.parse(entry.body)
         text, kind = plain(narrate(event, incident), names), event.type
     else:
-        text, kind = plain(str(entry.body.get("text") or entry.kind.value), names), entry.kind.value
+        text = plain(str(entry.body.get("text") or ""), names) or _AROUND[entry.kind]
     return {
         "kind": kind,
         "at": _iso(entry.at),
@@ -149,15 +157,15 @@ def _stamp(at: datetime, zone: tzinfo) -> str:
 
 def _event_line(entry: Entry, incident: Incident, names: Names, zone: tzinfo) -> str:
     told = _told(entry, incident, names)
-    return f"- **{_stamp(entry.at, zone)}** · {inline(told['who'])} · *{inline(told['text'], 10_000)}*"
+    return f"- **{_stamp(entry.at, zone)}** · {inline(told['who'])} · {inline(told['text'], 10_000)}"
 
 
 def _message_lines(
     message: Message, edited_at: Sequence[datetime], notes: Sequence[str], names: Names, zone: tzinfo
 ) -> str:
     """The message, and beneath it what became of it and what hangs on it."""
-    reply = message.thread_ts not in (None, message.ts)
-    where = f" · reply in the thread of {inline(message.thread_ts)}" if reply else ""
+    reply = message.thread_ts is not None and message.thread_ts != message.ts
+    where = f" · reply in the thread of {_thread(message.thread_ts, zone)}" if reply else ""
     head = f"- **{_stamp(message.at, zone)}** · {inline(name(message.actor, names))}{where}"
     lines = [head, "", _indented(block(plain(message.text, names) or "(no text)")), ""]
     for number, text in enumerate(message.revisions):
@@ -174,6 +182,14 @@ def _message_lines(
     if message.marked and not notes:
         lines.append("  - marked")
     return "\n".join(lines if lines[-1] else lines[:-1])
+
+
+def _thread(ts: str | None, zone: tzinfo) -> str:
+    """A thread by the time of its first message; Slack's `ts` is seconds since 1970."""
+    try:
+        return _stamp(datetime.fromtimestamp(float(ts or ""), UTC), zone)
+    except (ValueError, OverflowError, OSError):
+        return inline(ts)  # not a time: shown as it came
 
 
 def _indented(text: str) -> str:
