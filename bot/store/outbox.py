@@ -34,7 +34,8 @@ class OutboxItem:
     """One slot. `operation` is what is wanted by now: its channel is resolved, and a post that was sent has its `ts`.
 
     `revision` is the one in flight where it is (or was) being sent, else the wanted one; `sent_revision` 0
-    means never sent. `attempts` counts the tries since the last success, the present one included.
+    means never sent. `attempts` counts the tries that were begun since the last success, leaving aside the one
+    that a claim begins.
     """
 
     id: int
@@ -121,9 +122,7 @@ class Outbox:
                 )
             )
             self._scope.connection.execute(claimed)
-        return tuple(
-            _item(row, attempts=row.attempts + 1, in_flight=row.revision, since=now) for row in chosen
-        )
+        return tuple(_item(row, attempts=row.attempts, in_flight=row.revision, since=now) for row in chosen)
 
     def interrupted(self, *, before: datetime | None = None) -> tuple[OutboxItem, ...]:
         """Those left sending by a crash, oldest first: their outcome is unknown. `before` spares recent ones."""

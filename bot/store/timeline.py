@@ -105,17 +105,12 @@ class Timeline:
         return tuple(_entry(row) for row in rows)
 
     def messages(self, incident_id: str, *, own: bool = True) -> tuple[Message, ...]:
-        """The channel's messages as they ended up, by their own time; without `own`, those of people only.
-
-        Slack delivers in any order and more than once, so the fold is given the entries in the order in
-        which things happened, not in which they were recorded.
-        """
+        """The channel's messages as they ended up, by their own time; without `own`, those of people only."""
         entries = [e for e in self.entries(incident_id) if e.slack_ts is not None]
         if not own:
             ours = {e.slack_ts for e in entries if e.body.get("own")}
             entries = [e for e in entries if e.slack_ts not in ours]
-        happened = sorted(entries, key=lambda e: (e.at, e.kind is not Kind.MESSAGE, e.seq))
-        return timeline.messages([e.model_copy(update={"seq": n}) for n, e in enumerate(happened, start=1)])
+        return folded(entries)
 
     def search(self, incident_id: str, text: str, limit: int) -> tuple[Entry, ...]:
         """Entries in which `text` occurs literally, whatever its case, oldest first."""
@@ -175,6 +170,15 @@ class Timeline:
         ).all():
             yield from (_as_found(row) for row in rows)
             after = rows[-1].seq
+
+
+def folded(entries: Sequence[Entry]) -> tuple[Message, ...]:
+    """The messages that `entries` make up, in whatever order they were recorded.
+
+    Slack delivers in any order, so the fold is given them in the order in which things happened.
+    """
+    happened = sorted(entries, key=lambda e: (e.at, e.kind is not Kind.MESSAGE, e.seq))
+    return timeline.messages([e.model_copy(update={"seq": n}) for n, e in enumerate(happened, start=1)])
 
 
 def _sealed(
