@@ -149,7 +149,8 @@ class Registry:
             raise SlackError("unknown_method", req_method=name)
         if method.accepts != "nothing":
             authenticate(context, method, token)
-        context.limits.spend(method.tier, name, str(args.get(method.per, "")))
+        place = str(args.get(method.per, ""))
+        context.limits.spend(method.tier, name, context.state.names.get(place.removeprefix("#"), place))
         call = Call(context, args)
         if method.scope is not None:
             call.need(method.scope)

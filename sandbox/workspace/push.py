@@ -87,6 +87,9 @@ class People:
         if change.kind.startswith("ephemeral"):
             self.push(change.user, self.translate(change))
             return
+        if change.kind == "read":
+            self.push(change.user, {"type": "channel", "channel": self.channel_shape(channel, change.user)})
+            return
         thing = self.translate(change)
         text = json.dumps(thing)
         for user in self.viewers(channel):
