@@ -56,10 +56,13 @@ def _app_token(token: SecretStr) -> SecretStr:
 
 def _token(token: SecretStr, prefix: str, what: str, where: str) -> SecretStr:
     text = token.get_secret_value()
-    if text.startswith(prefix) and not any(c.isspace() for c in text):
-        return token
-    other = "; the bot token and the app-level token are swapped" if text[:5] in ("xoxb-", "xapp-") else ""
-    raise _must(f"{what}, which begins with {prefix}{other}. It is in Slack's app settings under {where}")
+    if not text.startswith(prefix):
+        swapped = text[:5] in ("xoxb-", "xapp-")
+        other = "; the bot token and the app-level token are swapped" if swapped else ""
+        raise _must(f"{what}, which begins with {prefix}{other}. It is in Slack's app settings under {where}")
+    if any(c.isspace() for c in text):
+        raise _must(f"{what} without spaces or line breaks in it. Copy it again from {where}")
+    return token
 
 
 def _upper(value: object) -> object:

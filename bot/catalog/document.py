@@ -119,6 +119,8 @@ def _syntax(error: yaml.MarkedYAMLError) -> str:
         return "this is not YAML: a tab is used to indent; use spaces."
     if "'#'" in said or "'@'" in said or "'`'" in said:
         return f"this is not YAML: {said}. Put the text in quotes."
+    if "but got '{'" in said:
+        return f"this is not YAML: {said}. Put a text with `${{…}}` in quotes."
     if "mapping values are not allowed" in said:
         return "this is not YAML: a second `:` on one line. Put the text in quotes, or mind the indentation."
     if "expected a single document" in (error.context or ""):
@@ -185,7 +187,8 @@ class _Construction:
 
     def _merge(self, base: yaml.Node, own: dict[str, Any], loc: Loc, above: tuple[yaml.Node, ...]) -> None:
         if not isinstance(base, yaml.MappingNode) or base in above:
-            self._say(loc, "`<<` takes an alias of a mapping, such as `<<: *defaults`.")
+            sentence = "`<<` takes an alias of a mapping, such as `<<: *defaults`."
+            self.document.problems.append(Problem(self.document.name, *_place(base), dotted(loc), sentence))
             return
         aside = _Construction(Document(self.document.name), self.environ)
         inherited = aside.value(base, loc, above)

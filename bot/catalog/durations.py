@@ -8,9 +8,9 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_PART = r"\d+(?:\.\d+)?(?:ms|[smhd])"
-PATTERN = rf"^(?:{_PART})(?:\s?{_PART})*$"
-_LONGEST = timedelta(days=366)
+_PART = r"[0-9]+(?:\.[0-9]+)?(?:ms|[smhd])"
+PATTERN = rf"^{_PART}(?: ?{_PART})*$"
+_SHORTEST_S, _LONGEST_S = 0.001, 366 * 86400
 
 
 def parse_duration(written: object) -> timedelta:
@@ -21,15 +21,15 @@ def parse_duration(written: object) -> timedelta:
         raise ValueError("a duration such as 90s, 15m, 4h or 2d")  # noqa: TRY004 - pydantic catches ValueError
     if isinstance(written, str):
         text = written.strip()
-        if not re.match(PATTERN, text):
+        if not re.fullmatch(PATTERN, text):
             raise ValueError("a duration such as 90s, 15m, 4h or 2d")
         seconds = sum(
-            float(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+(?:\.\d+)?)(ms|[smhd])", text)
+            float(number) * _UNITS[unit] for number, unit in re.findall(r"([0-9.]+)(ms|[smhd])", text)
         )
     else:
-        seconds = float(written)
-    if not 0 < seconds <= _LONGEST.total_seconds():  # also false for nan
-        raise ValueError("a duration longer than nothing and at most a year, such as 90s or 15m")
+        seconds = written
+    if not _SHORTEST_S <= seconds <= _LONGEST_S:  # also false for nan
+        raise ValueError("a duration from 1ms to a year, such as 90s or 15m")
     return timedelta(seconds=seconds)
 
 
@@ -60,8 +60,8 @@ Duration = Annotated[
     WithJsonSchema(
         {
             "anyOf": [
-                {"type": "string", "pattern": PATTERN.replace(r"\s", "[ ]")},
-                {"type": "number", "exclusiveMinimum": 0},
+                {"type": "string", "pattern": PATTERN},
+                {"type": "number", "minimum": _SHORTEST_S},
             ]
         }
     ),

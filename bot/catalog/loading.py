@@ -156,10 +156,8 @@ class _Loading:
             return [Component(name=name, tier=0, target=adapter)] if adapter else []
         if not many:
             kind = next(iter(self.kinds.targets), "symlink")
-            self._say(
-                at,
-                f"this service has nothing to roll back; add `target: {{kind: {kind}, …}}` or `components`.",
-            )
+            sentence = f"there is nothing to roll back; add `target: {{kind: {kind}, …}}` or `components`."
+            self._say(at, sentence, key=True)
             return []
         found = []
         for part, inner in many.items() if isinstance(many, dict) else ():

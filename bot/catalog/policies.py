@@ -19,15 +19,15 @@ class PolicySpec(Value):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     quorum: int | None = Field(default=None, ge=1, le=20, examples=[1])
-    """How many different people must approve."""
+    """How many different people must approve. Said nowhere: 1."""
     approvers: People | None = Field(default=None, examples=[["alice", "@oncall"]])
     """Who may approve, reject and hold. Left out or empty: everybody in the workspace."""
     requester_may_approve: bool | None = Field(default=None, examples=[False])
-    """Whether the person who asked for the rollback counts as an approver."""
+    """Whether the person who asked for the rollback counts as an approver. Said nowhere: false."""
     expires_after: Duration | None = Field(default=None, examples=["15m"])
-    """How long a plan can be approved before it has to be made anew."""
+    """How long a plan can be approved before it has to be made anew. Said nowhere: 15m."""
     break_glass: bool | None = Field(default=None, examples=[True])
-    """Whether one approver may go ahead alone, with a reason that is kept. Critical incidents only."""
+    """Whether one approver may go ahead alone, with a reason that is kept. Critical only. Said nowhere: true."""
 
 
 class PoliciesSpec(Value):

@@ -102,7 +102,8 @@ def _sentence(details: ErrorDetails, setting: Setting, found: str) -> str:
         case "sentence":
             return str(context["sentence"])
         case "value_error" | "assertion_error":
-            return str(context["error"])
+            said = str(context["error"]).rstrip(".")
+            return f"{said}."
         case "too_short":
             least = context["min_length"]
             expected = f"at least {least} {'entry' if least == 1 else 'entries'}"

@@ -124,7 +124,7 @@ class VersionSpec(Spec):
     path: UrlPath | None = Field(default=None, examples=["/version"])
     """The endpoint that answers with JSON."""
     field: str | None = Field(default=None, min_length=1, examples=["version"])
-    """The field of that answer; dots go deeper, such as build.version. Left out: `version`."""
+    """The field of that answer. Left out: `version`."""
     header: str | None = Field(default=None, pattern=r"^[A-Za-z0-9-]+$", examples=["X-Version"])
     """Instead of a path: the header of every answer."""
 
@@ -153,7 +153,7 @@ def _or_a_path(schema: dict[str, Any]) -> None:
 
 
 class EndpointSpec(Spec):
-    """One critical endpoint; any status from 200 to 399 is well. A plain path is short for `{path: …}`."""
+    """One critical endpoint; any status from 200 to 299 is well. A plain path is short for `{path: …}`."""
 
     path: UrlPath = Field(examples=["/checkout"])
     """The path below `url`."""

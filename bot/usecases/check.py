@@ -82,8 +82,9 @@ def _config(world: Surroundings) -> tuple[Catalog | None, list[Row]]:
     try:
         catalog = world.load()
     except CatalogInvalid as error:
-        remedy = "Correct this line; docs/configuration.md has every setting."
-        return None, [row_of("kaeru", "kaeru.yml", State.FAIL, str(p), remedy) for p in error.problems]
+        rows = [row_of("kaeru", "kaeru.yml", State.FAIL, str(problem)) for problem in error.problems]
+        remedy = "docs/configuration.md has every setting."
+        return None, [*rows[:-1], rows[-1].model_copy(update={"remedy": remedy})]
     names = ", ".join(catalog.services)
     return catalog, [row_of("kaeru", "kaeru.yml", State.OK, f"{catalog.path} is valid; services: {names}")]
 
