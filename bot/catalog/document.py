@@ -18,6 +18,7 @@ Loc = tuple[str | int, ...]
 _VARIABLE = re.compile(r"\$(?:(?P<escaped>\$)(?=\{)|\{(?P<name>[^}]*)\})")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DEEPEST = 40
+_MOST = 20_000  # values; aliases of aliases multiply
 
 
 class _Loader(yaml.SafeLoader):
@@ -137,6 +138,9 @@ class _Construction:
 
     def value(self, node: yaml.Node, loc: Loc, above: tuple[yaml.Node, ...]) -> Any:
         self.document.places[loc] = _place(node)
+        if len(self.document.places) > _MOST:
+            sentence = f"aliases make this file larger than {_MOST} values."
+            raise CatalogInvalid([self.document.problem(loc, sentence)])
         if node in above or len(above) > _DEEPEST:
             self._say(loc, "this refers to itself, or is nested too deeply.")
             return None

@@ -337,6 +337,13 @@ def test_an_anchor_that_holds_itself(tmp_path: Path) -> None:
     assert any("refers to itself" in line for line in mistakes(tmp_path, "services: &a { shop: *a }\n"))
 
 
+def test_aliases_that_multiply(tmp_path: Path) -> None:
+    rows = ["x-0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1]"]
+    rows += [f"x-{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9)]
+    (line,) = mistakes(tmp_path, "\n".join(rows))
+    assert line.endswith("aliases make this file larger than 20000 values.")
+
+
 def test_a_variables_value_is_never_shown(tmp_path: Path) -> None:
     text = "policies: { high: { quorum: '${SECRET}' } }\n" + SHOP
     (line,) = mistakes(tmp_path, text, SECRET="hunter2")
