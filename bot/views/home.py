@@ -1,0 +1,142 @@
+"""App Home: what waits for the person who looks, what is going on, and what runs."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from bot.domain.base import UserId, Value, Version
+from bot.domain.decide import expires_at
+from bot.domain.incident import Incident, PlanState, Status
+from bot.domain.policy import Policy
+from bot.views.blocks import Block, actions, button, context, divider, header, section, sections
+from bot.views.ids import Action, Ref
+from bot.views.limits import VIEW_BLOCKS, fit
+from bot.views.mrkdwn import clock, code, line, when
+from bot.views.wording import arrow, next_step, severity_words, standing
+
+_SHOWN = 10
+_SERVICES = 40
+
+
+class Known(Value):
+    """An incident with the policy of its severity."""
+
+    incident: Incident
+    policy: Policy
+
+
+class ServiceNow(Value):
+    """A service and the version it was last seen with; None where it was never seen."""
+
+    name: str
+    version: Version | None = None
+    seen_at: datetime | None = None
+    description: str = ""
+
+
+def home(me: UserId, incidents: Sequence[Known], services: Sequence[ServiceNow]) -> Block:
+    """`incidents` are the open ones and the recently closed ones, newest first."""
+    going_on = [known for known in incidents if known.incident.is_open]
+    blocks = [
+        *_mine(me, incidents),
+        *_open(going_on),
+        *_running(services),
+        divider(),
+        context(
+            "`/rollback SERVICE` takes a service back · `/incident status` says where things stand · "
+            "`/rollback help` and `/incident help` say the rest"
+        ),
+    ]
+    return {"type": "home", "blocks": list(fit(blocks, most=VIEW_BLOCKS))}
+
+
+def _mine(me: UserId, incidents: Sequence[Known]) -> list[Block]:
+    waiting = [block for place, known in enumerate(incidents) for block in _waits(me, known, place)]
+    if not waiting:
+        return [header("Nothing waits for you")]
+    return [header("Waiting for you"), *waiting[: 2 * _SHOWN], divider()]
+
+
+def _waits(me: UserId, known: Known, place: int) -> list[Block]:
+    """What this incident wants of me, if anything."""
+    incident, name = known.incident, f"*{line(known.incident.service)}* {_where(known.incident)}"
+    found: list[Block] = []
+    if _may_approve(me, known):
+        due = expires_at(incident, known.policy)
+        until = f", until {clock(due)}" if due else ""
+        count = standing(incident, known.policy)
+        found.append(
+            section(
+                f":ballot_box_with_check: {name}: your approval can be the {_ordinal(len(count.approvals) + 1)} "
+                f"of {count.needed} for {arrow(incident)}{until}."
+            )
+        )
+    fix = incident.forward_fix
+    if incident.status is Status.FIXING_FORWARD and fix is not None and fix.owner == me:
+        found.append(section(f":hammer_and_wrench: {name}: you own the forward fix, due {when(fix.due_at)}."))
+    if incident.held_by == me:
+        release = button(
+            "Release hold", Action.ROLLBACK_RELEASE, Ref(incident_id=incident.id), suffix=str(place)
+        )
+        found.append(section(f":double_vertical_bar: {name}: you put it on hold.", accessory=release))
+    if not incident.is_open and me in (incident.declared_by, incident.closed_by) and not _learned(incident):
+        write = button("Write them", Action.LESSONS_OPEN, Ref(incident_id=incident.id), suffix=str(place))
+        found.append(section(f":memo: {name}: root cause and lessons are missing.", accessory=write))
+    return found
+
+
+def _learned(incident: Incident) -> bool:
+    return bool(incident.root_cause.strip() or incident.lessons.strip())
+
+
+def _may_approve(me: UserId, known: Known) -> bool:
+    incident, policy, record = known.incident, known.policy, known.incident.record
+    return (
+        incident.status is Status.DECIDING
+        and incident.held_by is None
+        and record is not None
+        and record.state is PlanState.READY
+        and policy.allows(me)
+        and me not in record.approvals
+        and (policy.requester_may_approve or me != incident.declared_by)
+    )
+
+
+def _ordinal(number: int) -> str:
+    return {1: "first", 2: "second", 3: "third"}.get(number, f"{number}th")
+
+
+def _where(incident: Incident) -> str:
+    return f"<#{incident.channel_id}>" if incident.channel_id else code(incident.id)
+
+
+def _open(incidents: Sequence[Known]) -> list[Block]:
+    if not incidents:
+        return [section(":white_check_mark: No incident is open.")]
+    shown = [
+        section(
+            f"*{line(k.incident.service)}*  {severity_words(k.incident.severity)}  {_where(k.incident)}\n"
+            f"{next_step(k.incident, k.policy)}"
+        )
+        for k in incidents[:_SHOWN]
+    ]
+    if len(incidents) > _SHOWN:
+        shown.append(context(f"and {len(incidents) - _SHOWN} more; `/incident list` shows them"))
+    return [header("Open incidents"), *shown]
+
+
+def _running(services: Sequence[ServiceNow]) -> list[Block]:
+    if not services:
+        return [header("Services"), section("None is configured yet. Add one to kaeru.yml.")]
+    lines = [_service(service) for service in services[:_SERVICES]]
+    if len(services) > _SERVICES:
+        lines.append(f"and {len(services) - _SERVICES} more")
+    start = actions(button("Roll a service back", Action.PICKER_OPEN))
+    return [header("Services"), *sections(lines), start]
+
+
+def _service(service: ServiceNow) -> str:
+    about = f"  {line(service.description, 120)}" if service.description.strip() else ""
+    if service.version is None:
+        return f"*{line(service.name, 80)}*  never seen serving{about}"
+    seen = f", seen {when(service.seen_at)}" if service.seen_at else ""
+    return f"*{line(service.name, 80)}*  {code(service.version)}{seen}{about}"

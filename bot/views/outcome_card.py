@@ -1,0 +1,109 @@
+"""How a run ended: mitigated and then verified, or stuck. Each says what can be done next."""
+
+from bot.domain.evidence import Outcome
+from bot.domain.incident import Incident, Status
+from bot.domain.run import PROVE, WATCH, Run, StepState
+from bot.views.blocks import Block, Card, actions, button, card, context, header, section
+from bot.views.evidence import evidence
+from bot.views.hold import held, hold_button
+from bot.views.ids import Action, Ref
+from bot.views.mrkdwn import code, ended, length, line, when
+from bot.views.wording import about_release, next_good
+
+_BAD = (StepState.FAILED, StepState.UNKNOWN)
+
+
+def held_for_a_while(run: Run) -> bool:
+    """Whether a run that failed in the end had been mitigated before: it failed only while being watched."""
+    if any(step.id == PROVE and step.state is StepState.SUCCEEDED for step in run.steps):
+        return True
+    return run.outcome is Outcome.FAILED and all(s.state not in _BAD for s in run.steps if s.id != WATCH)
+
+
+def good_card(incident: Incident, run: Run, *, watch_s: float) -> Card:
+    """Mitigated, verified, or what became of it since."""
+    newest = run == incident.run
+    service = line(incident.service)
+    if run.outcome is not Outcome.SUCCEEDED:
+        text = f":x: {service} did not stay well on {code(run.to_version)}. See below."
+        return card(text, [context(text)])
+    if newest and incident.verified_at is not None:
+        return _verified(incident, run, watch_s)
+    if newest and incident.mitigated_at is not None:
+        return _mitigated(incident, run, watch_s)
+    text = f":white_check_mark: {service} went back to {code(run.to_version)}; another rollback was asked for since."
+    return card(text, [context(text)])
+
+
+def _mitigated(incident: Incident, run: Run, watch_s: float) -> Card:
+    service = line(incident.service)
+    at = f" since {when(incident.mitigated_at)}" if incident.mitigated_at else ""
+    watched = incident.status is Status.MITIGATED
+    coming = f"kaeru watches it for {length(watch_s)} and then says whether it is verified."
+    blocks = [
+        header(f"Mitigated: {incident.service} is well on {run.to_version}"),
+        section(
+            f"Nobody is served by {code(run.from_version)} any more{at}. {coming if watched else 'It was not verified.'}"
+        ),
+        *evidence(run.findings),
+    ]
+    if watched:
+        blocks += [*held(incident), actions(*_closing(incident))]
+    return card(f"Mitigated: {service} is well on {line(run.to_version)}.", blocks)
+
+
+def _verified(incident: Incident, run: Run, watch_s: float) -> Card:
+    at = f" at {when(incident.verified_at)}" if incident.verified_at else ""
+    blocks = [
+        header(f"Verified: {incident.service} stayed well on {run.to_version}"),
+        section(f":white_check_mark: It was watched for {length(watch_s)} and verified{at}."),
+        *evidence(run.findings),
+    ]
+    if incident.status is Status.VERIFIED:
+        lessons = button("Root cause and lessons", Action.LESSONS_OPEN, Ref(incident_id=incident.id))
+        close = button("Close the incident", Action.CLOSE_OPEN, Ref(incident_id=incident.id), style="primary")
+        release = hold_button(incident) if incident.held_by else None
+        blocks += [*held(incident), actions(close, lessons, release)]
+    return card(f"Verified: {line(incident.service)} stayed well on {line(run.to_version)}.", blocks)
+
+
+def _closing(incident: Incident) -> tuple[Block | None, ...]:
+    close = button("Close without waiting", Action.CLOSE_OPEN, Ref(incident_id=incident.id))
+    return close, (hold_button(incident) if incident.held_by else None)
+
+
+def stuck_card(incident: Incident, run: Run) -> Card:
+    """The run did not help: why, what was seen, and the next good version with one tap."""
+    service = line(incident.service)
+    unknown = run.outcome is Outcome.UNKNOWN
+    title = (
+        f"It is not known how the rollback to {run.to_version} ended"
+        if unknown
+        else f"{run.to_version} did not help"
+    )
+    why = ended(line(run.reason, 1000)) or "No reason was recorded."
+    blocks = [header(title), section(f":x: {why}"), *evidence(run.findings)]
+    text = f"{service}: {line(title)}. {why}"
+    if incident.status is not Status.STUCK or run != incident.run:
+        return card(text, blocks)
+    return card(f"{text} What next?", [*blocks, *held(incident), *_next(incident)])
+
+
+def _next(incident: Incident) -> list[Block]:
+    record = incident.record
+    ref = Ref(incident_id=incident.id, number=record.number if record else 0)
+    good = next_good(incident)
+    offer = None
+    if good is not None:
+        one_tap = Ref(incident_id=incident.id, number=ref.number, arg=good.version)
+        offer = button(f"Go back to {good.version} instead", Action.NEXT_VERSION, one_tap, style="primary")
+        advice = f"The next good version is {code(good.version)} ({about_release(good)})."
+    else:
+        advice = (
+            "There is no other version that is known to be good. Fix forward, or put a good release in place."
+        )
+    choose = button("Choose version", Action.ROLLBACK_CHOOSE, ref)
+    again = button("Make a new plan", Action.ROLLBACK_REFRESH, ref)
+    close = button("Close", Action.CLOSE_OPEN, Ref(incident_id=incident.id))
+    release = hold_button(incident) if incident.held_by else None
+    return [section(f"*What next?* {advice}"), actions(offer, choose, again, close, release)]

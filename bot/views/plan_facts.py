@@ -1,0 +1,99 @@
+"""What a plan would do, for the card that asks for approval and for a dry run: the same facts, in one order."""
+
+from itertools import chain
+
+from bot.domain.plan import Changes, ComponentChange, Level, Plan
+from bot.views.blocks import Block, context, section, sections
+from bot.views.mrkdwn import bullets, code, counted, length, line
+
+_COMPONENTS = 10
+_COMMITS = 5
+_PATHS = 5
+_ACTIONS = 12
+_CHECKS = 12
+_WARNINGS = 8
+_LEVELS = {
+    Level.DANGER: ":rotating_light:",
+    Level.WARNING: ":warning:",
+    Level.INFO: ":information_source:",
+}
+_ORDER = list(_LEVELS)
+
+
+def facts(plan: Plan) -> list[Block]:
+    """From what to what and why, what is lost, what is done, what was checked, what to be wary of."""
+    return [
+        *_way_back(plan),
+        section(_taken_away(plan.changes)),
+        *_migrations(plan.changes),
+        *_steps(plan),
+        *_checks(plan),
+        *_warnings(plan),
+        context(f"Health will be compared with {line(plan.baseline.sentence, 300)}."),
+    ]
+
+
+def _way_back(plan: Plan) -> list[Block]:
+    lines = [_component(c) for c in plan.components[:_COMPONENTS]]
+    if len(plan.components) > _COMPONENTS:
+        lines.append(f"and {len(plan.components) - _COMPONENTS} more components")
+    return sections([*lines, f"Why {code(plan.to_version)}: {line(plan.why, 300)}."])
+
+
+def _component(change: ComponentChange) -> str:
+    return f"*{line(change.component, 60)}*   {code(change.from_version)} → {code(change.to_version)}"
+
+
+def _taken_away(changes: Changes) -> str:
+    title = "*What is taken away*"
+    if not changes.known:
+        return f"{title}\nNot known. {line(changes.note, 400)}"
+    count = f"{counted(changes.commit_count, 'commit')}, {counted(changes.file_count, 'file')}"
+    shown = changes.commits[:_COMMITS]
+    lines = [f"•  {line(c.subject, 100)}  _{line(c.author.replace('_', ' '), 30)}_" for c in shown]
+    left = max(changes.commit_count, len(changes.commits)) - len(shown)
+    if left > 0:
+        lines.append(f"•  and {left} more")
+    return "\n".join([f"{title}: {count}", *lines])
+
+
+def _migrations(changes: Changes) -> list[Block]:
+    if not changes.migrations:
+        return []
+    listed = bullets((code(path, 120) for path in changes.migrations), most=_PATHS)
+    warning = (
+        ":rotating_light: *Database migrations seem to lie between these versions.* "
+        "The rollback does not undo them; make sure that the older version can live with them."
+    )
+    return sections([warning, *listed])
+
+
+def _steps(plan: Plan) -> list[Block]:
+    every = list(chain.from_iterable(_actions(c, alone=len(plan.components) == 1) for c in plan.components))
+    lines = [f"{number}.  {text}" for number, text in enumerate(every[:_ACTIONS], start=1)]
+    if len(every) > _ACTIONS:
+        lines.append(f"and {len(every) - _ACTIONS} more steps")
+    return sections([f"*What will be done*, in about {length(plan.expected_s)}", *lines])
+
+
+def _actions(change: ComponentChange, *, alone: bool) -> list[str]:
+    said = change.actions or (f"Take {change.component} back to {change.to_version}",)
+    return [line(a, 200) if alone else f"{line(change.component, 60)}: {line(a, 200)}" for a in said]
+
+
+def _checks(plan: Plan) -> list[Block]:
+    """What does not hold in full size, what holds as small print."""
+    bad = [f":x: *{line(c.name, 60)}*: {line(c.detail, 200)}" for c in plan.checks if not c.ok]
+    good = [f":white_check_mark: {line(c.name, 60)}: {line(c.detail, 120)}" for c in plan.checks if c.ok]
+    if len(good) > _CHECKS:
+        good = [*good[:_CHECKS], f"and {len(good) - _CHECKS} more checks passed"]
+    shown = sections(["*Does not hold*", *bad[:_CHECKS]]) if bad else []
+    return [*shown, *([context("\n".join(good))] if good else [])]
+
+
+def _warnings(plan: Plan) -> list[Block]:
+    ranked = sorted(plan.warnings, key=lambda warning: _ORDER.index(warning.level))
+    lines = [f"{_LEVELS[w.level]} {line(w.text, 300)}" for w in ranked[:_WARNINGS]]
+    if len(ranked) > _WARNINGS:
+        lines.append(f"and {len(ranked) - _WARNINGS} more")
+    return sections(lines)

@@ -1,0 +1,184 @@
+"""The projection: everything that Slack shall show of an incident, as a function of its state.
+
+A slot is a place that holds one operation. The same content again means nothing to do; a changed post is
+edited in place. Slots that are left out stay as they are, so a card that can no longer be pressed is
+projected once more without its buttons. Lanes keep their order, and wait for nobody but themselves:
+
+    incident:{id}          the messages of the incident's channel, which comes first
+    incident:{id}:setup    topic, invitations: they never delay a card
+    incident:{id}:source   the answer where the command was typed
+    stakeholders:{id}      what people outside are told
+"""
+
+from bot.domain import events as e
+from bot.domain.base import UserId, Value
+from bot.domain.evidence import Outcome
+from bot.domain.incident import Incident, PlanRecord, Status
+from bot.domain.policy import Policy
+from bot.domain.run import Run
+from bot.ports.chat import DescribeChannel, Invite, OpenChannel, Operation, Post
+from bot.views.announce import announce, stakeholder_card, stakeholder_note
+from bot.views.blocks import Card
+from bot.views.closed_card import closed_card
+from bot.views.forward_fix_card import forward_fix_card
+from bot.views.limits import CHANNEL_NAME, TOPIC, clip
+from bot.views.mrkdwn import clean, plain, who
+from bot.views.outcome_card import good_card, held_for_a_while, stuck_card
+from bot.views.plan_card import plan_card
+from bot.views.run_card import run_card
+from bot.views.severity_card import severity_card
+from bot.views.status import source_line
+from bot.views.wording import STATUS_WORDS, invited, lead, versions
+
+INCIDENT_CHANNEL = "@incident"
+"""Stands for the incident's own channel until it is sent."""
+
+
+class Context(Value):
+    """What the views need beyond the incident. `policy` is that of the severity, or the strictest without one.
+
+    `stakeholders` is a channel's id or name; `watch_s` is seconds; `critical` are the endpoints that count.
+    """
+
+    policy: Policy
+    responders: tuple[UserId, ...]
+    stakeholders: str | None
+    watch_s: float
+    critical: tuple[str, ...]
+    bot_user: UserId
+
+
+class Slot(Value):
+    """`slot` is unique within its lane."""
+
+    lane: str
+    slot: str
+    operation: Operation
+
+
+def project(incident: Incident, context: Context) -> tuple[Slot, ...]:
+    """All level-triggered slots of this state, oldest first within a lane."""
+    lane = f"incident:{incident.id}"
+    opened = OpenChannel(name=incident.id[:CHANNEL_NAME], purpose=_purpose(incident))
+    cards = _cards(incident, context)
+    return (
+        Slot(lane=lane, slot="channel", operation=opened),
+        *(Slot(lane=lane, slot=name, operation=_post(INCIDENT_CHANNEL, card)) for name, card in cards),
+        *_setup(incident, context),
+        *_source(incident),
+        *_stakeholders(incident, context),
+    )
+
+
+def project_event(incident: Incident, event: e.Event, seq: int, context: Context) -> tuple[Slot, ...]:
+    """The one-off messages about `event`, entry `seq` of the timeline; `incident` is the state after it."""
+    slots = []
+    said = announce(incident, event, context.policy)
+    if said is not None:
+        operation = _post(INCIDENT_CHANNEL, said)
+        slots.append(Slot(lane=f"incident:{incident.id}", slot=f"event-{seq}", operation=operation))
+    told = stakeholder_note(incident, event, watch_s=context.watch_s) if context.stakeholders else None
+    if told is not None and context.stakeholders:
+        operation = _post(context.stakeholders, told)
+        slots.append(Slot(lane=f"stakeholders:{incident.id}", slot=f"event-{seq}", operation=operation))
+    return tuple(slots)
+
+
+def _post(channel: str, card: Card) -> Post:
+    return Post(channel=channel, text=card.text, blocks=card.blocks)
+
+
+def _cards(incident: Incident, context: Context) -> list[tuple[str, Card]]:
+    cards = [("severity", severity_card(incident))]
+    fix = incident.forward_fix
+    if fix is not None:
+        cards += [(f"forward-fix-{n}", forward_fix_card(incident, fix, n)) for n in range(fix.reminders + 1)]
+    for record in incident.plans:
+        if _was_shown(incident, record):
+            cards.append((_plan_slot(incident, record), plan_card(incident, record, context.policy)))
+        for place, run in enumerate(incident.runs, start=1):
+            if run.plan_number == record.number:
+                cards += _run_cards(incident, run, place, context)
+    if incident.status is Status.CLOSED:
+        cards.append(("closed", closed_card(incident)))
+    return cards
+
+
+def _was_shown(incident: Incident, record: PlanRecord) -> bool:
+    """Whether people could see this plan's card: it was the newest one while there was something to decide."""
+    if incident.deciding_since is None:
+        return False
+    replaced = next((r.requested_at for r in incident.plans if r.number > record.number), None)
+    if replaced is not None:
+        return replaced > incident.deciding_since
+    if incident.status is Status.FIXING_FORWARD and incident.severity_at is not None:
+        return record.requested_at < incident.severity_at
+    return True
+
+
+def _plan_slot(incident: Incident, record: PlanRecord) -> str:
+    """A plan that is set aside for a forward fix and taken up again appears anew, below what was said since."""
+    began = incident.deciding_since
+    if began is None or record.requested_at >= began:
+        return f"plan-{record.number}"
+    return f"plan-{record.number}-{int(began.timestamp())}"
+
+
+def _run_cards(incident: Incident, run: Run, place: int, context: Context) -> list[tuple[str, Card]]:
+    cards = [(f"run-{place}", run_card(incident, run))]
+    failed = run.outcome in (Outcome.FAILED, Outcome.UNKNOWN)
+    if run.outcome is Outcome.SUCCEEDED or (failed and held_for_a_while(run)):
+        cards.append((f"outcome-{place}", good_card(incident, run, watch_s=context.watch_s)))
+    if failed:
+        cards.append((f"stuck-{place}", stuck_card(incident, run)))
+    return cards
+
+
+def _setup(incident: Incident, context: Context) -> tuple[Slot, ...]:
+    if incident.channel_id is None:
+        return ()
+    lane = f"incident:{incident.id}:setup"
+    topic = DescribeChannel(channel=INCIDENT_CHANNEL, topic=_topic(incident), purpose=_purpose(incident))
+    slots = [Slot(lane=lane, slot="describe", operation=topic)]
+    approvers = context.policy.approvers if incident.severity else ()
+    people = tuple(u for u in invited(incident, context.responders, approvers) if u != context.bot_user)
+    if people:
+        invitation = Invite(channel=INCIDENT_CHANNEL, users=people)
+        slots.append(Slot(lane=lane, slot="invite", operation=invitation))
+    return tuple(slots)
+
+
+def _purpose(incident: Incident) -> str:
+    return clip(
+        f"Incident {plain(incident.id, 80)}: decide, roll back and follow along here. Everything said is kept.",
+        TOPIC,
+    )
+
+
+def _topic(incident: Incident) -> str:
+    """`CRITICAL · shop v1.3.0 → v1.2.9 · rolling back · lead <@U1>`; changes rarely, Slack allows 20 a minute."""
+    pair = versions(incident)
+    change = f" {plain(pair[0], 40)} → {plain(pair[1], 40)}" if pair else ""
+    parts = (
+        incident.severity.label.upper() if incident.severity else None,
+        f"{plain(incident.service, 60)}{change}",
+        STATUS_WORDS[incident.status],
+        f"lead {clean(who(lead(incident)))}",
+    )
+    return clip(" · ".join(part for part in parts if part), TOPIC)
+
+
+def _source(incident: Incident) -> tuple[Slot, ...]:
+    """One message, edited in place, once there is a channel to point at."""
+    source = incident.source_channel
+    if source is None or incident.channel_id is None or source == incident.channel_id:
+        return ()
+    operation = _post(source, source_line(incident))
+    return (Slot(lane=f"incident:{incident.id}:source", slot="source", operation=operation),)
+
+
+def _stakeholders(incident: Incident, context: Context) -> tuple[Slot, ...]:
+    if context.stakeholders is None:
+        return ()
+    operation = _post(context.stakeholders, stakeholder_card(incident))
+    return (Slot(lane=f"stakeholders:{incident.id}", slot="declared", operation=operation),)

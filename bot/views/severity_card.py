@@ -1,0 +1,57 @@
+"""How bad is it? The question, and the one line that it becomes."""
+
+from bot.domain.incident import Incident, PlanRecord, PlanState
+from bot.domain.severity import Severity
+from bot.views.blocks import Block, Card, Style, actions, button, card, context, header, section
+from bot.views.hold import held, hold_button
+from bot.views.ids import Action, Ref
+from bot.views.mrkdwn import code, line, said, when, who
+from bot.views.wording import SEVERITY_EMOJI, severity_words
+
+
+def severity_card(incident: Incident) -> Card:
+    """The prompt until somebody has chosen; afterwards a record with a way to change it."""
+    if incident.severity is not None:
+        return _record(incident, incident.severity)
+    if not incident.is_open:
+        return card("Closed without a severity.", [context("Closed without a severity.")])
+    asked = who(incident.declared_by)
+    meanings = "\n".join(f"{SEVERITY_EMOJI[s]}  *{s.label}* – {s.meaning}" for s in Severity)
+    blocks = [
+        header(f"How bad is it for {incident.service}?"),
+        section(
+            f"{asked}, choose one. Critical and High roll back; Medium and Low suggest a forward fix.\n\n{meanings}"
+        ),
+        actions(*(_choice(incident, severity) for severity in Severity)),
+        context(_meanwhile(incident.record)),
+    ]
+    if incident.held_by is not None:
+        blocks += [*held(incident), actions(hold_button(incident))]
+    return card(f"How bad is it? {asked}, choose a severity for {line(incident.service)}.", blocks)
+
+
+def _choice(incident: Incident, severity: Severity) -> Block:
+    ref = Ref(incident_id=incident.id, arg=severity.value)
+    style: Style | None = "danger" if severity is Severity.CRITICAL else None
+    return button(severity.label, Action.SEVERITY_PICK, ref, suffix=severity.value, style=style)
+
+
+def _record(incident: Incident, severity: Severity) -> Card:
+    since = f", since {when(incident.severity_at)}" if incident.severity_at else ""
+    text = f"{severity_words(severity)}: {severity.meaning}"
+    shown = f"{SEVERITY_EMOJI[severity]} Severity *{severity.label}* – {severity.meaning}{since}."
+    change = (
+        button("Change", Action.SEVERITY_CHANGE, Ref(incident_id=incident.id)) if incident.is_open else None
+    )
+    return card(f"Severity {text}", [section(shown, accessory=change)])
+
+
+def _meanwhile(record: PlanRecord | None) -> str:
+    """What the plan is doing while people still look at the prompt."""
+    match record.state if record else PlanState.ARMING:
+        case PlanState.READY if record and record.to_version:
+            return f":white_check_mark: The plan is ready meanwhile: back to {code(record.to_version)}."
+        case PlanState.BLOCKED if record:
+            return f":warning: No plan could be made so far: {said(record.note, 300)}"
+        case _:
+            return ":hourglass_flowing_sand: Meanwhile the plan is being prepared: checking the target, comparing versions, measuring."
