@@ -34,7 +34,9 @@ def chromium() -> str:
     path = os.environ.get("KAERU_CHROMIUM") or shutil.which("chromium")
     if path:
         return path
-    reason = "THE PAGE IS NOT TESTED: there is no chromium. Run `apt-get install chromium` or set KAERU_CHROMIUM."
+    reason = (
+        "THE PAGE IS NOT TESTED: there is no chromium. Run `apt-get install chromium` or set KAERU_CHROMIUM."
+    )
     if os.environ.get("CI", "").lower() == "true":
         pytest.fail(reason)
     pytest.skip(reason)
@@ -61,7 +63,12 @@ class Desk:
 
     async def sit(self, person: str, place: str = "general", **context: Any) -> Page:
         """A page in a browser of its own, once the place is on screen. `context` as for Browser.new_context."""
-        options = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB", "timezone_id": "UTC", **context}
+        options = {
+            "viewport": {"width": 1280, "height": 800},
+            "locale": "en-GB",
+            "timezone_id": "UTC",
+            **context,
+        }
         session = await self.browser.new_context(**options)
         self.stack.push_async_callback(session.close)
         page = await session.new_page()

@@ -81,7 +81,12 @@ MODAL: Json = {
             "block_id": "reason",
             "label": words("What do you see?"),
             "hint": words("It goes into the timeline."),
-            "element": {"type": "plain_text_input", "action_id": "reason", "multiline": True, "max_length": 200},
+            "element": {
+                "type": "plain_text_input",
+                "action_id": "reason",
+                "multiline": True,
+                "max_length": 200,
+            },
         },
         {
             "type": "input",
@@ -148,7 +153,13 @@ class Peer:
         app.action("home")(self.note)
         app.shortcut("timeline_add")(self.timeline_add)
         app.event("app_home_opened")(self.home)
-        for name in ("message", "reaction_added", "reaction_removed", "member_joined_channel", "member_left_channel"):
+        for name in (
+            "message",
+            "reaction_added",
+            "reaction_removed",
+            "member_joined_channel",
+            "member_left_channel",
+        ):
             app.event(name)(self.heard)
 
     async def heard(self, body: Json) -> None:
@@ -182,8 +193,14 @@ class Peer:
         self.got.append(("action", body))
         await self.answer.wait()
         await ack()
-        blocks = [*CARD[:2], CARD[2], {"type": "context", "elements": [mrkdwn(f"Approved by <@{body['user']['id']}>")]}]
-        await client.chat_update(channel=body["channel"]["id"], ts=body["message"]["ts"], text="Approved", blocks=blocks)
+        blocks = [
+            *CARD[:2],
+            CARD[2],
+            {"type": "context", "elements": [mrkdwn(f"Approved by <@{body['user']['id']}>")]},
+        ]
+        await client.chat_update(
+            channel=body["channel"]["id"], ts=body["message"]["ts"], text="Approved", blocks=blocks
+        )
 
     async def stay_silent(self, body: Json) -> None:
         self.got.append(("action", body))

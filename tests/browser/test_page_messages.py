@@ -23,7 +23,12 @@ def png(width: int, height: int) -> bytes:
 
     rows = (b"\0" + b"\x80" * width) * height
     head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
 
 
 async def test_a_message_is_written_edited_and_deleted(desk: Desk, workspace: LocalWorkspace) -> None:
@@ -152,7 +157,10 @@ async def test_pictures_and_texts_are_shown(desk: Desk, workspace: LocalWorkspac
     await page.keyboard.press("Escape")
     await expect(page.get_by_role("dialog")).to_have_count(0)
 
-    report = "# Postmortem\n\n**Impact**: 3 %\n\n| time | what |\n|---|---|\n| 18:01 | deploy |\n" + "\nline\n" * 20
+    report = (
+        "# Postmortem\n\n**Impact**: 3 %\n\n| time | what |\n|---|---|\n| 18:01 | deploy |\n"
+        + "\nline\n" * 20
+    )
     await workspace.person("bob").upload("general", "postmortem.md", report.encode())
     snippet = page.locator(".snippet")
     await expect(snippet.get_by_role("heading", name="Postmortem")).to_be_visible()
@@ -177,7 +185,9 @@ async def test_markup_in_messages_stays_text(desk: Desk, workspace: LocalWorkspa
     for attack in ATTACKS:
         await workspace.person("bob").send("general", attack)
         await peer.post(channel, attack)
-        await peer.post(channel, "blocks", blocks=[{"type": "section", "text": {"type": "mrkdwn", "text": attack}}])
+        await peer.post(
+            channel, "blocks", blocks=[{"type": "section", "text": {"type": "mrkdwn", "text": attack}}]
+        )
         await peer.post(channel, "md", blocks=[{"type": "markdown", "text": attack}])
     await peer.post(channel, "last: <javascript:window.hit=1|click> and <data:text/html,x|data>")
     await expect(message(page, "last:")).to_contain_text("last: click and data")

@@ -41,6 +41,7 @@ export function viewContext(view, values, errors = {}) {
 
 /** Keep what a field holds, without telling anyone. */
 export function keep(ctx, blockId, element, value) {
+  if (ctx.errors) delete ctx.errors[blockId];
   (ctx.values[blockId] ??= {})[element.action_id] = { type: element.type, ...value };
 }
 

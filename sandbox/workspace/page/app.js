@@ -13,7 +13,7 @@ import { threadPane } from "./thread.js";
 
 const root = document.getElementById("app");
 let drawn = null;
-let queued = false;
+let queued = null; // how to call the pending redraw off
 let revealed = null;
 
 function view() {
@@ -57,7 +57,8 @@ function title() {
 }
 
 function redraw() {
-  queued = false;
+  queued?.();
+  queued = null;
   steady(() => {
     drawn = draw(root, drawn, view());
   });
@@ -71,12 +72,19 @@ function redraw() {
   }
 }
 
-onChange(() => {
+onChange((now) => {
+  if (now) {
+    redraw();
+    return;
+  }
   if (queued) return;
-  queued = true;
-  // A hidden tab has no frames, but its title still has to count.
-  if (document.hidden) setTimeout(redraw);
-  else requestAnimationFrame(redraw);
+  // A hidden or covered window may get no frame for long; its title still has to count.
+  const frame = requestAnimationFrame(() => redraw());
+  const timer = setTimeout(() => redraw(), 60);
+  queued = () => {
+    cancelAnimationFrame(frame);
+    clearTimeout(timer);
+  };
 });
 
 document.addEventListener("visibilitychange", () => {

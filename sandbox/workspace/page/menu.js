@@ -11,7 +11,8 @@ export function openMenu(id, anchor, refresh = () => {}) {
   const before = current;
   current = { id, active: 0, filter: "", anchor, refresh };
   before?.refresh();
-  redraw();
+  refresh();
+  changed(true);
 }
 
 export function closeMenu(giveFocusBack = true) {

@@ -84,13 +84,11 @@ function apply(entry, response) {
 
 // Take people to the first field that needs them.
 function complain(entry) {
-  changed();
   const known = new Set((entry.view.blocks ?? []).map((block) => block.block_id));
   const lost = Object.entries(entry.errors).filter(([block]) => !known.has(block));
   if (lost.length) entry.failure = lost.map(([, sentence]) => sentence).join(" ");
-  requestAnimationFrame(() => requestAnimationFrame(() => {
-    document.querySelector("dialog .input.invalid :is(input, textarea, button)")?.focus();
-  }));
+  changed(true);
+  document.querySelector("dialog .input.invalid :is(input, textarea, button)")?.focus();
 }
 
 async function closeView(entry) {

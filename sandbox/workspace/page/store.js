@@ -20,6 +20,7 @@ export const state = {
   thread: null, // {channel, ts, messages, loading}
   histories: new Map(),
   home: null,
+  homes: 0, // how often it was published while we looked
   drafts: new Map(),
   editing: null, // key of the message being edited
   navOpen: false,
@@ -32,7 +33,8 @@ let redraw = () => {};
 let unfollow = null;
 
 export const onChange = (callback) => (redraw = callback);
-export const changed = () => redraw();
+/** Something is different: draw with the next frame, or `now` where the very next key press has to meet it. */
+export const changed = (now = false) => redraw(now === true);
 
 /* Names */
 
@@ -231,8 +233,10 @@ export function openApp(tab) {
 }
 
 async function loadHome() {
+  const before = state.homes;
   const { view } = await call("open_home", { user: state.me });
-  state.home = view ?? null;
+  // What the app published in answer may overtake the answer itself.
+  if (state.homes === before) state.home = view ?? null;
   state.homeAsked = true;
   changed();
 }
@@ -410,7 +414,10 @@ function take(event) {
     members: () => fill(event, "members"),
     view: () => takeView(event.view),
     view_closed: () => viewClosed(event.view_id),
-    home: () => (state.home = event.view),
+    home: () => {
+      state.home = event.view;
+      state.homes += 1;
+    },
     connected: () => (state.connected = event.connected),
     user: () => state.users.set(event.user.id, event.user),
   };
