@@ -1,0 +1,1 @@
+"""Pictures of an incident, drawn with matplotlib in a process of their own."""
