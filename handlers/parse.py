@@ -117,6 +117,16 @@ def role(rest: str) -> tuple[str, UserId]:
     return name.lower(), user(who)
 
 
+def action(rest: str) -> tuple[UserId | None, str]:
+    """`@ben Add a timeout`, or without an owner; the owner may also stand at the end."""
+    words = rest.split()
+    for place in (0, -1):
+        if words and (match := _USER.match(words[place])):
+            words.pop(place)
+            return match.group(1), " ".join(words)
+    return None, rest
+
+
 def values(view: dict[str, Any]) -> dict[str, Any]:
     """A modal's inputs by block id: text, an option's value, a list of them, or a user id; None when empty."""
     state = view.get("state", {}).get("values", {})

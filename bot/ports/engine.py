@@ -5,7 +5,7 @@ from typing import Protocol, TypeVar
 
 from bot.domain.base import Value
 
-T = TypeVar("T", None, bool, int, float, str, list[str])
+T = TypeVar("T")
 
 
 class Steps(Protocol):
@@ -15,7 +15,7 @@ class Steps(Protocol):
         """Do `work` once and remember its result; after a restart the remembered result is given back.
 
         A crash within `work` leads to `work` being called again: it must look before it acts.
-        Names are unique within a workflow. Results are plain JSON.
+        Names are unique within a workflow. Results are plain JSON, or None.
         """
         ...
 

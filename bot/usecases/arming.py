@@ -129,6 +129,17 @@ class Arming:
             created_at=self._clock(),
         )
 
+    async def check_version(self, service_name: str, wanted: Version) -> None:
+        """Raises Refusal for a version that cannot be returned to. Silent where that cannot be found out now."""
+        self._catalog.service(service_name)
+        hands = self._fleet.hands(service_name)
+        try:
+            inspections, tags = await asyncio.gather(_inspect_all(hands.targets), _versions(hands.changes))
+        except PortError:
+            return  # the plan will say what is wrong with the target
+        releases = await self._releases(service_name, inspections, tags)
+        choose(releases, current=_common_version(inspections), wanted=wanted)
+
     async def _releases(
         self, service: str, inspections: Mapping[str, Inspection], tags: tuple[Tagged, ...]
     ) -> tuple[Release, ...]:

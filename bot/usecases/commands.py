@@ -3,6 +3,8 @@
 `by` is always the person the request came from. Refusals are raised as `bot.domain.base.Refusal`.
 """
 
+from datetime import datetime
+
 from bot.domain.base import UserId, Value, Version
 from bot.domain.severity import Severity
 
@@ -85,12 +87,13 @@ class AssignRole(IncidentCommand):
 
 
 class MarkMessage(IncidentCommand):
-    """Mark a Slack message as belonging in the short timeline, with an optional note."""
+    """Mark a Slack message as belonging in the short timeline, with a note and the time it is about, if other."""
 
     slack_ts: str
     text: str
     author: UserId
     note: str = ""
+    at: datetime | None = None
 
 
 class RecordLessons(IncidentCommand):

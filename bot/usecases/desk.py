@@ -124,8 +124,12 @@ class Desk:
 
     async def follow_up(self, changed: Changed) -> None:
         """Start what the incident's state calls for. Safe to repeat: workflow ids are derived from the state."""
-        self._on_commit()
+        self.wake()
         await self._start_due(changed.incident)
+
+    def wake(self) -> None:
+        """Something may be in the outbox."""
+        self._on_commit()
 
     async def _start_due(self, incident: Incident) -> None:
         for name, workflow_id, argument in due_workflows(incident):
@@ -214,7 +218,7 @@ class Desk:
         def work(uow: UnitOfWork) -> None:
             uow.timeline.append(
                 command.incident_id,
-                at=now,
+                at=command.at or now,
                 kind=Kind.MARK,
                 actor=command.by,
                 slack_ts=command.slack_ts,

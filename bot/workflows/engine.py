@@ -7,7 +7,7 @@ one SQLite engine file; `hold_alone` makes a second process say so instead of ru
 import asyncio
 import fcntl
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -38,7 +38,7 @@ class DbosSteps:
             return await work()
 
         self._boundary(f"before:{name}")
-        result: T = await DBOS.run_step_async({"name": name}, step)
+        result = await DBOS.run_step_async({"name": name}, step)
         self._boundary(f"after:{name}")
         return result
 
@@ -49,18 +49,21 @@ class DbosEngine:
     def __init__(
         self,
         url: str,
-        workflows: Mapping[str, Workflow],
         *,
         executor_id: str = "kaeru",
         boundary: Boundary = lambda _place: None,
     ) -> None:
         self._url = url
-        self._workflows = workflows
+        self._workflows: dict[str, Workflow] = {}
         self._executor_id = executor_id
         self._boundary = boundary
         self._registered: dict[str, Any] = {}
         self._started: set[str] = set()
         self._alone: IO[str] | None = None
+
+    def add(self, name: str, body: Workflow) -> None:
+        """Make a workflow known. Before `open`, because that goes on with unfinished ones at once."""
+        self._workflows[name] = body
 
     async def open(self) -> None:
         """Launch, and go on with everything that an earlier process left unfinished.

@@ -1,0 +1,130 @@
+"""/incident: what a person types in an incident's channel, or about an incident from elsewhere."""
+
+from collections.abc import Awaitable, Callable
+
+from bot.domain.base import Refusal
+from bot.domain.incident import Incident, Status
+from bot.usecases import commands as c
+from bot.views import modals, status
+from handlers import parse
+from handlers.surface import Body, Rooms, Surface, channel_of, user_of
+
+
+class IncidentCommand:
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+        self._verbs: dict[str, Callable[[_Asked], Awaitable[None]]] = {
+            "status": self._status,
+            "severity": self._severity,
+            "note": self._note,
+            "action": self._action,
+            "role": self._role,
+            "hold": self._hold,
+            "lessons": self._lessons,
+            "close": self._close,
+            "export": self._export,
+        }
+
+    async def __call__(self, body: Body, surface: Surface, inbox_id: int | None) -> None:
+        request = parse.incident(str(body.get("text", "")))
+        if request.verb == "help":
+            await surface.reply(*status.incident_help())
+            return
+        incident = await self._which(request.incident_id, channel_of(body))
+        if request.verb == "list" or (request.verb == "status" and incident is None):
+            open_ones = await self._rooms.store.read(lambda uow: uow.incidents.list(open_only=True, limit=50))
+            policies = [self._rooms.desk.policy(one) for one in open_ones]
+            await surface.reply(*status.list_card(open_ones, policies))
+            return
+        if incident is None:
+            raise Refusal(
+                "This channel belongs to no incident. Use the command in the incident's channel, or name it: "
+                f"`/incident {request.verb} inc-… `. `/incident list` shows the open ones."
+            )
+        await self._verbs[request.verb](_Asked(incident, request.rest, user_of(body), surface, inbox_id))
+
+    async def _which(self, named: str | None, channel: str | None) -> Incident | None:
+        if named is not None:
+            found = await self._rooms.store.read(lambda uow: uow.incidents.find(named))
+            if found is None:
+                raise Refusal(f"There is no incident {named}. `/incident list` shows the open ones.")
+            return found
+        if channel is None:
+            return None
+        return await self._rooms.store.read(lambda uow: uow.incidents.by_channel(channel))
+
+    async def _do(self, asked: "_Asked", command: c.IncidentCommand, said: str) -> None:
+        await self._rooms.desk.handle(command, inbox_id=asked.inbox_id)
+        await asked.surface.reply(said)
+
+    async def _status(self, asked: "_Asked") -> None:
+        policy = self._rooms.desk.policy(asked.incident)
+        await asked.surface.reply(*status.status_card(asked.incident, policy))
+
+    async def _severity(self, asked: "_Asked") -> None:
+        if not asked.rest:
+            await asked.surface.open_modal(modals.severity(asked.incident))
+            return
+        severity = parse.severity(asked.rest)
+        command = c.SetSeverity(by=asked.by, incident_id=asked.incident.id, severity=severity)
+        await self._do(asked, command, f"The severity is {severity.label} now.")
+
+    async def _note(self, asked: "_Asked") -> None:
+        if not asked.rest:
+            await asked.surface.open_modal(modals.note(asked.incident))
+            return
+        command = c.AddNote(by=asked.by, incident_id=asked.incident.id, text=asked.rest)
+        await self._do(asked, command, "Noted in the timeline.")
+
+    async def _action(self, asked: "_Asked") -> None:
+        owner, text = parse.action(asked.rest)
+        command = c.AddAction(by=asked.by, incident_id=asked.incident.id, text=text, owner=owner)
+        await self._do(asked, command, "Kept as an open action for the postmortem.")
+
+    async def _role(self, asked: "_Asked") -> None:
+        if not asked.rest:
+            await asked.surface.open_modal(modals.role(asked.incident, by=asked.by))
+            return
+        role, user = parse.role(asked.rest)
+        command = c.AssignRole(by=asked.by, incident_id=asked.incident.id, role=role, user=user)
+        await self._do(asked, command, f"<@{user}> is {role} now.")
+
+    async def _hold(self, asked: "_Asked") -> None:
+        if asked.rest.lower() in ("off", "release"):
+            release = c.Release(by=asked.by, incident_id=asked.incident.id)
+            await self._do(asked, release, "The hold is released.")
+            return
+        hold = c.Hold(by=asked.by, incident_id=asked.incident.id, reason=asked.rest)
+        await self._do(asked, hold, "On hold: nothing new begins until `/incident hold off`.")
+
+    async def _lessons(self, asked: "_Asked") -> None:
+        await asked.surface.open_modal(modals.lessons(asked.incident))
+
+    async def _close(self, asked: "_Asked") -> None:
+        if not asked.rest and asked.incident.status is not Status.VERIFIED:
+            await asked.surface.open_modal(modals.close(asked.incident))
+            return
+        first, _, rest = asked.rest.partition(" ")
+        unverified = first.lower() in ("unverified", "--unverified")
+        summary = rest if unverified else asked.rest
+        command = c.Close(by=asked.by, incident_id=asked.incident.id, summary=summary, unverified=unverified)
+        await self._do(asked, command, "Closed. The postmortem will be here in a moment.")
+
+    async def _export(self, asked: "_Asked") -> None:
+        await self._rooms.closing.export(asked.incident.id)
+        await asked.surface.reply(
+            "The timeline so far will be in the channel in a moment, as Markdown and JSON."
+        )
+
+
+class _Asked:
+    """One request about one incident."""
+
+    def __init__(
+        self, incident: Incident, rest: str, by: str, surface: Surface, inbox_id: int | None
+    ) -> None:
+        self.incident = incident
+        self.rest = rest
+        self.by = by
+        self.surface = surface
+        self.inbox_id = inbox_id

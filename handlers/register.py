@@ -1,0 +1,131 @@
+"""Every listener, in one place. Each acknowledges at once (forms: after they were checked) and then attends.
+
+Bolt runs listeners concurrently and acknowledges events by itself, so everything was written to the inbox
+before (handlers/inbox.py).
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.domain.base import Refusal
+from bot.ports import PortError
+from bot.views.ids import Action, Modal, Shortcut, pattern
+from handlers.actions import ButtonClick
+from handlers.forms import SHOWN_UNDER, FormSubmission
+from handlers.inbox import ACTION, COMMAND, INBOX_ID, SHORTCUT, VIEW, Inbox
+from handlers.incident import IncidentCommand
+from handlers.rollback import RollbackCommand
+from handlers.shortcuts import TimelineShortcut
+from handlers.surface import Body, Handler, LiveSurface, Rooms, attend, user_of
+
+Tasks = set["asyncio.Task[Any]"]
+
+
+class Handlers:
+    """The handlers of interactive requests by kind, for live requests and for those found after a restart."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        self.rooms = rooms
+        self.rollback = RollbackCommand(rooms)
+        self.incident = IncidentCommand(rooms)
+        self.click = ButtonClick(rooms)
+        self.form = FormSubmission(rooms, self.rollback)
+        self.shortcut = TimelineShortcut(rooms)
+
+    def of(self, kind: str, body: Body) -> Handler:
+        """Raises KeyError for a kind that is not interactive."""
+        if kind == COMMAND:
+            commands: dict[str, Handler] = {"/rollback": self.rollback, "/incident": self.incident}
+            return commands[body["command"]]
+        kinds: dict[str, Handler] = {ACTION: self.click, VIEW: self.form, SHORTCUT: self.shortcut}
+        return kinds[kind]
+
+
+def register(app: AsyncApp, handlers: Handlers, tasks: Tasks) -> None:
+    """Attach everything to `app`. `tasks` collects what is under way, so that shutdown can wait for it."""
+    rooms = handlers.rooms
+    app.use(_tracked(Inbox(rooms.store), tasks))
+
+    def listener(handler: Handler) -> Callable[..., Awaitable[None]]:
+        async def listen(
+            ack: AsyncAck, body: Body, context: AsyncBoltContext, respond: Any, client: AsyncWebClient
+        ) -> None:
+            await ack()
+            await attend(rooms, handler, body, LiveSurface(respond, client, body), context.get(INBOX_ID))
+
+        return listen
+
+    app.command("/rollback")(listener(handlers.rollback))
+    app.command("/incident")(listener(handlers.incident))
+    for action in Action:
+        app.action(pattern(action))(listener(handlers.click))
+    app.shortcut(Shortcut.TIMELINE_ADD.value)(listener(handlers.shortcut))
+    for modal in Modal:
+        app.view(modal.value)(_form_listener(handlers))
+    _register_events(app, rooms)
+
+
+def _form_listener(handlers: Handlers) -> Callable[..., Awaitable[None]]:
+    async def listen(ack: AsyncAck, body: Body, context: AsyncBoltContext, client: AsyncWebClient) -> None:
+        surface = FormSurface(client, body)
+
+        async def checked(form: Body, _surface: Any, inbox_id: int | None) -> None:
+            try:
+                await handlers.form(form, surface, inbox_id)
+            except (Refusal, PortError) as error:
+                sentence = error.advice if isinstance(error, PortError) else str(error)
+                field = SHOWN_UNDER[Modal(form["view"]["callback_id"])]
+                await ack(response_action="errors", errors={field.value: sentence})
+            else:
+                await ack()
+
+        await attend(handlers.rooms, checked, body, surface, context.get(INBOX_ID))
+
+    return listen
+
+
+class FormSurface:
+    """A form has no channel of its own: what is to be said goes to the person's conversation with kaeru."""
+
+    def __init__(self, client: AsyncWebClient, body: Body) -> None:
+        self._client = client
+        self._body = body
+
+    async def reply(self, text: str, blocks: Any = ()) -> None:
+        channel = self._body["view"].get("private_metadata", "")
+        user = user_of(self._body)
+        if re.fullmatch(r"[CG][A-Z0-9]+", channel):
+            await self._client.chat_postEphemeral(channel=channel, user=user, text=text, blocks=list(blocks))
+        else:
+            await self._client.chat_postMessage(channel=user, text=text, blocks=list(blocks))
+
+    async def open_modal(self, view: dict[str, Any]) -> None:
+        await self._client.views_open(trigger_id=self._body["trigger_id"], view=view)
+
+
+def _tracked(inbox: Inbox, tasks: Tasks) -> Callable[..., Awaitable[Any]]:
+    async def middleware(body: Body, context: AsyncBoltContext, next_: Callable[[], Awaitable[Any]]) -> Any:
+        task = asyncio.current_task()
+        if task is not None and task not in tasks:
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+        return await inbox(body, context, next_)
+
+    return middleware
+
+
+def _register_events(app: AsyncApp, rooms: Rooms) -> None:
+    @app.event("app_home_opened")
+    async def _opened(event: dict[str, Any], context: AsyncBoltContext) -> None:
+        if event.get("tab", "home") == "home":
+            await rooms.home.show(str(event["user"]), inbox_id=context.get(INBOX_ID))
+
+    # Last: everything else is for the timeline. An event without a listener would not be acknowledged.
+    @app.event(re.compile(".*"))
+    async def _anything() -> None:
+        rooms.recorder.wake()

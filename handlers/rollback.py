@@ -1,0 +1,54 @@
+"""/rollback: the picker, the plan without an incident, or the incident itself."""
+
+from typing import Any
+
+from bot.usecases.commands import RollBack
+from bot.views import modals, status
+from handlers import parse
+from handlers.surface import Body, Rooms, Surface, channel_of, user_of
+
+
+class RollbackCommand:
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+
+    async def __call__(self, body: Body, surface: Surface, inbox_id: int | None) -> None:
+        request = parse.rollback(str(body.get("text", "")))
+        if request.help:
+            await surface.reply(*status.rollback_help())
+        elif request.service is None:
+            await surface.open_modal(picker(self._rooms, body))
+        elif request.dry_run:
+            await self.show_plan(request.service, request.version, surface)
+        else:
+            await self.begin(
+                RollBack(
+                    by=user_of(body),
+                    service=request.service,
+                    version=request.version,
+                    channel=channel_of(body),
+                ),
+                surface,
+                inbox_id,
+            )
+
+    async def show_plan(self, service: str, version: str | None, surface: Surface) -> None:
+        plan = await self._rooms.arming.make(service, wanted=version)
+        await surface.reply(*status.dry_run_card(plan))
+
+    async def begin(self, command: RollBack, surface: Surface, inbox_id: int | None) -> None:
+        """Declare or join. A version that cannot be run is refused before a channel is opened for it."""
+        if command.version is not None:
+            await self._rooms.arming.check_version(command.service, command.version)
+        changed = await self._rooms.desk.roll_back(command, inbox_id=inbox_id)
+        incident = changed.incident
+        if incident.channel_id is not None:
+            await surface.reply(f"{incident.service} has an open incident already: <#{incident.channel_id}>.")
+        else:
+            await surface.reply(f"Opening #{incident.id} for {incident.service} …")
+
+
+def picker(rooms: Rooms, body: Body) -> dict[str, Any]:
+    """The form that asks which service."""
+    described = {name: service.description for name, service in sorted(rooms.catalog.services.items())}
+    return modals.picker(described, channel=channel_of(body) or "")

@@ -1,0 +1,128 @@
+"""Where a person's request came from, and how they are answered: live, or after a restart."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.catalog import Catalog
+from bot.domain.base import Refusal
+from bot.ports import PortError
+from bot.ports.chat import Blocks, Whisper
+from bot.store import Store
+from bot.usecases.arming import Arming
+from bot.usecases.closing import Closing
+from bot.usecases.desk import Desk
+from bot.usecases.home import Home
+from bot.usecases.recorder import Recorder
+
+_log = logging.getLogger(__name__)
+
+Body = dict[str, Any]
+
+
+class Surface(Protocol):
+    """What a handler may do to Slack: an answer that only the person sees, and a modal."""
+
+    async def reply(self, text: str, blocks: Blocks = ()) -> None: ...
+
+    async def open_modal(self, view: dict[str, Any]) -> None: ...
+
+
+Handler = Callable[[Body, Surface, int | None], Awaitable[None]]
+"""Takes the request as Slack sent it, where to answer, and its inbox row."""
+
+
+@dataclass(frozen=True)
+class Rooms:
+    """The use cases that handlers call."""
+
+    store: Store
+    catalog: Catalog
+    desk: Desk
+    arming: Arming
+    closing: Closing
+    recorder: Recorder
+    home: Home
+
+
+class LiveSurface:
+    """Answers through the request's own `respond` and trigger."""
+
+    def __init__(self, respond: Any, client: AsyncWebClient, body: Body) -> None:
+        self._respond = respond
+        self._client = client
+        self._trigger = str(body.get("trigger_id", ""))
+
+    async def reply(self, text: str, blocks: Blocks = ()) -> None:
+        await self._respond(
+            text=text, blocks=list(blocks) or None, response_type="ephemeral", replace_original=False
+        )
+
+    async def open_modal(self, view: dict[str, Any]) -> None:
+        try:
+            await self._client.views_open(trigger_id=self._trigger, view=view)
+        except SlackApiError as error:
+            if error.response.get("error") not in (
+                "expired_trigger_id",
+                "trigger_expired",
+                "trigger_exchanged",
+            ):
+                raise
+            await self.reply("That took too long and Slack did not open the form. Please do it once more.")
+
+
+class LaterSurface:
+    """Answers a request that was written down before a restart: by a whisper through the outbox."""
+
+    def __init__(self, store: Store, body: Body, inbox_id: int) -> None:
+        self._store = store
+        self._key = f"replay-{inbox_id}"
+        self._user = user_of(body)
+        self._channel = channel_of(body)
+
+    async def reply(self, text: str, blocks: Blocks = ()) -> None:
+        if self._channel is None:
+            _log.warning("no channel to answer %s in: %s", self._user, text)
+            return
+        whisper = Whisper(channel=self._channel, user=self._user, text=text, blocks=blocks)
+        await self._store.write(lambda uow: uow.outbox.put(f"whisper:{self._user}", self._key, whisper))
+
+    async def open_modal(self, view: dict[str, Any]) -> None:
+        title = view.get("title", {}).get("text", "the form")
+        await self.reply(f"kaeru was restarting when you asked for “{title}”. Please do it once more.")
+
+
+async def attend(rooms: Rooms, handler: Handler, body: Body, surface: Surface, inbox_id: int | None) -> None:
+    """Run a handler so that the person always gets an answer and the inbox always knows how it went."""
+    try:
+        await handler(body, surface, inbox_id)
+    except Refusal as refusal:
+        await surface.reply(str(refusal))
+    except PortError as error:
+        await surface.reply(error.advice)
+    except Exception as error:  # noqa: BLE001 - a person waits for an answer, whatever went wrong
+        _log.exception("request %s failed", inbox_id)
+        if inbox_id is not None:
+            reason = f"{type(error).__name__}: {error}"[:500]
+            await rooms.store.write(lambda uow: uow.inbox.fail(inbox_id, reason))
+        await surface.reply(
+            f"Something went wrong on kaeru's side ({type(error).__name__}); the log has the details. "
+            "Nothing was changed by this request. Try again, or act by hand and note it here."
+        )
+        return
+    if inbox_id is not None:
+        await rooms.store.write(lambda uow: uow.inbox.done(inbox_id))
+
+
+def user_of(body: Body) -> str:
+    return str(body.get("user_id") or body.get("user", {}).get("id", ""))
+
+
+def channel_of(body: Body) -> str | None:
+    """Where it was typed or clicked; None in a modal or on the Home tab."""
+    found = body.get("channel_id") or body.get("channel", {}).get("id")
+    return str(found) if found else None
