@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Request, async_playwright
-from sandbox.workspace.local import LocalWorkspace
 
+from sandbox.workspace.local import LocalWorkspace
 from tests.browser.peer import Peer
 
 MANIFEST = Path(__file__).parents[2] / "manifest.yml"

@@ -4,10 +4,11 @@ import asyncio
 from types import TracebackType
 from typing import Any, Self
 
-from sandbox.workspace.local import LocalWorkspace
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
+
+from sandbox.workspace.local import LocalWorkspace
 
 Json = dict[str, Any]
 
@@ -122,14 +123,14 @@ class Peer:
         self.listen()
 
     async def __aenter__(self) -> Self:
-        await self.handler.connect_async()
+        await self.handler.connect_async()  # type: ignore[no-untyped-call]  # bolt leaves it untyped
         return self
 
     async def __aexit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self.answer.set()
-        await self.handler.close_async()
+        await self.handler.close_async()  # type: ignore[no-untyped-call]  # bolt leaves it untyped
 
     def of(self, kind: str) -> list[Json]:
         return [payload for name, payload in self.got if name == kind]

@@ -2,8 +2,8 @@
 
 import pytest
 from playwright.async_api import Page, expect
-from sandbox.workspace.local import LocalWorkspace
 
+from sandbox.workspace.local import LocalWorkspace
 from tests.browser.conftest import Desk, composer, message
 from tests.browser.peer import CARD, Peer
 from tests.browser.waiting import until

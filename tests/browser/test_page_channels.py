@@ -2,8 +2,8 @@
 
 import pytest
 from playwright.async_api import expect
-from sandbox.workspace.local import LocalWorkspace
 
+from sandbox.workspace.local import LocalWorkspace
 from tests.browser.conftest import Desk, composer, message
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

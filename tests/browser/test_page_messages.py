@@ -5,9 +5,9 @@ import struct
 import zlib
 
 import pytest
-from playwright.async_api import expect
-from sandbox.workspace.local import LocalWorkspace
+from playwright.async_api import FilePayload, expect
 
+from sandbox.workspace.local import LocalWorkspace
 from tests.browser.conftest import Desk, composer, message
 from tests.browser.peer import Peer
 from tests.browser.waiting import until
@@ -146,9 +146,8 @@ async def test_reactions(desk: Desk, workspace: LocalWorkspace) -> None:
 
 async def test_pictures_and_texts_are_shown(desk: Desk, workspace: LocalWorkspace) -> None:
     page = await desk.sit("alice")
-    await page.locator("input[type=file]").set_input_files(
-        [{"name": "errors.png", "mimeType": "image/png", "buffer": png(300, 120)}]
-    )
+    upload: FilePayload = {"name": "errors.png", "mimeType": "image/png", "buffer": png(300, 120)}
+    await page.locator("input[type=file]").set_input_files(upload)
     picture = page.get_by_role("img", name="errors.png")
     await expect(picture).to_be_visible()
     assert await picture.evaluate("async (img) => { await img.decode(); return img.naturalWidth; }") == 300

@@ -2,9 +2,9 @@
 // the bot did not answer. The progress lives outside the message, so an edit that arrives meanwhile keeps it.
 import { ApiError, call } from "./api.js";
 import { confirm } from "./dialog.js";
-import { collect, plainValue } from "./inputs.js";
-import { textObject } from "./mrkdwn.js";
 import { changed, messageKey, state, touch } from "./store.js";
+import { collect, plainValue } from "./values.js";
+import { textObject } from "./mrkdwn.js";
 
 const progress = new Map(); // element key -> {busy} or {failure}
 const typed = new Map(); // message key -> {block_id: {action_id: value}}

@@ -8,7 +8,9 @@ import { channelPane, revealNew } from "./messages.js";
 import { modal } from "./modal.js";
 import { steady } from "./scroller.js";
 import { sidebar } from "./sidebar.js";
-import { changed, channelName, currentChannel, dropToast, markRead, onChange, start, state } from "./store.js";
+import { markRead } from "./histories.js";
+import { start } from "./session.js";
+import { changed, channelName, currentChannel, dropToast, onChange, state } from "./store.js";
 import { threadPane } from "./thread.js";
 
 const root = document.getElementById("app");

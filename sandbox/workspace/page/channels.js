@@ -5,7 +5,8 @@ import { h } from "./dom.js";
 import { icon } from "./icons.js";
 import { plainText } from "./mrkdwn.js";
 import { avatar } from "./people.js";
-import { attempt, changed, channelName, isApp, openApp, openChannel, people, state, userName } from "./store.js";
+import { openApp, openChannel } from "./navigation.js";
+import { attempt, changed, channelName, isApp, people, state, userName } from "./store.js";
 
 const label = (channel) => [icon(channel.is_archived ? "archive" : channel.is_private ? "lock" : "hash", 16), channel.name];
 

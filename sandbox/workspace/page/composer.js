@@ -6,10 +6,11 @@ import { upload } from "./files.js";
 import { icon, iconButton } from "./icons.js";
 import { opener } from "./menu.js";
 import { emojiPicker } from "./message.js";
-import { decode } from "./mrkdwn.js";
+import { decode, encode } from "./mrkdwn.js";
 import { avatar } from "./people.js";
 import { toBottom } from "./scroller.js";
-import { attempt, changed, channelName, currentChannel, newest, people, slackbotSays, state, userName } from "./store.js";
+import { newest, slackbotSays } from "./histories.js";
+import { attempt, changed, channelName, currentChannel, people, state, userName } from "./store.js";
 
 const fields = new Map(); // id -> {text, caret, active, dismissed}
 
@@ -264,7 +265,7 @@ async function sendText(channel, text, threadTs) {
   try {
     await call("send", { user: state.me, channel, text, ...(threadTs ? { thread_ts: threadTs } : {}) });
   } catch (error) {
-    if (command) slackbotSays(channel, error.message, threadTs);
+    if (command) slackbotSays(channel, `\`${encode(text.split(/\s/)[0])}\` did not work. ${encode(error.message)}`, threadTs);
     else await attempt(() => Promise.reject(error));
   }
 }

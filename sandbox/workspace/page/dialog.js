@@ -53,12 +53,12 @@ export function open(view) {
     const entry = { id: `dialog-${(state.local += 1)}` };
     entry.close = (value) => {
       state.dialogs = state.dialogs.filter((other) => other !== entry);
-      changed();
+      changed(true);
       resolve(value);
     };
     entry.draw = () => view(entry.close, entry.id);
     state.dialogs.push(entry);
-    changed();
+    changed(true);
   });
 }
 

@@ -4,8 +4,8 @@ import { enlarge, frame, open } from "./dialog.js";
 import { h } from "./dom.js";
 import { icon } from "./icons.js";
 import { ownAddress } from "./inputs.js";
-import { markdown } from "./markdown.js";
 import { attempt, changed, state } from "./store.js";
+import { markdown } from "./markdown.js";
 
 const PREVIEW_LINES = 12;
 const TEXT = /^(text\/|application\/(json|x-yaml|yaml|toml|x-sh))/;

@@ -5,7 +5,8 @@ import { h } from "./dom.js";
 import { iconButton } from "./icons.js";
 import { channelPane } from "./messages.js";
 import { avatar } from "./people.js";
-import { changed, currentChannel, openApp, state } from "./store.js";
+import { openApp } from "./navigation.js";
+import { changed, currentChannel, state } from "./store.js";
 
 const values = new Map(); // view id -> what its fields hold
 

@@ -8,11 +8,13 @@ import { h } from "./dom.js";
 import { EMOJI, emoji, PALETTE } from "./emoji.js";
 import { files } from "./files.js";
 import { icon, iconButton } from "./icons.js";
+import { dismiss, isReply, slackbotSays } from "./histories.js";
 import { ownAddress } from "./inputs.js";
+import { openThread } from "./navigation.js";
+import { attempt, messageKey, state, touch, touchesOf, userName } from "./store.js";
 import { closeMenu, menu, opener, popover } from "./menu.js";
 import { decode, link, mrkdwn, plainText, textObject } from "./mrkdwn.js";
 import { avatar } from "./people.js";
-import { attempt, dismiss, isReply, messageKey, openThread, slackbotSays, state, touch, touchesOf, userName } from "./store.js";
 import { ago, clock, full } from "./time.js";
 
 const SYSTEM = /^(channel_|group_|bot_(add|remove)|pinned_item|unpinned_item)/;

@@ -10,7 +10,8 @@ import { edit, messageView, startsGroup } from "./message.js";
 import { link, mrkdwn } from "./mrkdwn.js";
 import { avatar } from "./people.js";
 import { reveal, scroller, toBottom } from "./scroller.js";
-import { attempt, changed, channelName, drawn, isReply, markRead, newer, newest, older, state } from "./store.js";
+import { drawn, isReply, markRead, newer, newest, older } from "./histories.js";
+import { attempt, changed, channelName, state } from "./store.js";
 import { dayKey, dayLabel } from "./time.js";
 
 export function channelPane(channel) {

@@ -5,10 +5,10 @@ import { blocks } from "./blocks.js";
 import { frame } from "./dialog.js";
 import { h } from "./dom.js";
 import { icon } from "./icons.js";
-import { collect, complaints } from "./inputs.js";
+import { changed, state } from "./store.js";
+import { collect, complaints } from "./values.js";
 import { decode, textObject } from "./mrkdwn.js";
 import { avatar } from "./people.js";
-import { changed, state } from "./store.js";
 import { dropViews, stack, takeView, viewClosed } from "./views.js";
 
 export function modal() {

@@ -2,7 +2,8 @@
 // opens and closes only at the word boundaries Slack uses (so a_file_name stays whole).
 import { h } from "./dom.js";
 import { emoji, glyph, withEmoji } from "./emoji.js";
-import { channelName, openChannel, state, userName } from "./store.js";
+import { openChannel } from "./navigation.js";
+import { channelName, state, userName } from "./store.js";
 import { dateTokens, full } from "./time.js";
 
 const MARKS = { "*": "strong", _: "em", "~": "s" };
@@ -10,6 +11,8 @@ const BROADCAST = new Set(["here", "channel", "everyone"]);
 const BULLET = /^(\s*)([•◦▪‣–-]|\d{1,3}[.)])\s+/;
 
 export const decode = (text) => text.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
+
+export const encode = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
 /** Nodes for a mrkdwn text (Slack's escapes: &amp; &lt; &gt;). */
 export function mrkdwn(text, { verbatim = false } = {}) {

@@ -4,7 +4,9 @@ import { h } from "./dom.js";
 import { icon, iconButton } from "./icons.js";
 import { menu, opener } from "./menu.js";
 import { avatar } from "./people.js";
-import { actAs, changed, isApp, openApp, openChannel, people, state, userName } from "./store.js";
+import { openApp, openChannel } from "./navigation.js";
+import { actAs } from "./session.js";
+import { changed, isApp, people, state, userName } from "./store.js";
 
 export function sidebar() {
   const channels = [...state.channels.values()];

@@ -4,7 +4,8 @@ import { h } from "./dom.js";
 import { iconButton } from "./icons.js";
 import { messageView, startsGroup } from "./message.js";
 import { scroller } from "./scroller.js";
-import { channelName, closeThread, state } from "./store.js";
+import { closeThread } from "./navigation.js";
+import { channelName, state } from "./store.js";
 
 export function threadPane() {
   const { thread } = state;
