@@ -1,0 +1,137 @@
+"""Releases, probes, documents and facts."""
+
+import hashlib
+from datetime import datetime, timedelta
+
+import pytest
+
+from bot.domain.evidence import Probe, summarize
+from bot.domain.releases import Standing
+from bot.store import Missing, ReleaseRecord, Store
+from tests.contract.store_worlds import START, Clock
+
+pytest_plugins = ("tests.postgres", "tests.contract.store_fixtures")
+
+
+def later(**delta: float) -> datetime:
+    return START + timedelta(**delta)
+
+
+async def ledger(store: Store) -> dict[str, ReleaseRecord]:
+    return await store.read(lambda uow: uow.releases.all("shop"))
+
+
+async def test_a_version_is_remembered_from_first_to_last(store: Store) -> None:
+    for minute, good in ((5, None), (1, True), (9, False), (3, True)):
+        await store.write(
+            lambda uow, m=minute, g=good: uow.releases.saw("shop", "v1", later(minutes=m), good=g)
+        )
+    await store.write(lambda uow: uow.releases.saw("tea", "v9", START, good=True))
+    record = ReleaseRecord(
+        "v1", first_seen=later(minutes=1), last_seen=later(minutes=9), last_good_at=later(minutes=3)
+    )
+    assert await ledger(store) == {"v1": record}
+    assert record.standing is Standing.GOOD
+
+
+async def test_a_quarantine_stays_until_it_is_lifted(store: Store) -> None:
+    await store.write(lambda uow: uow.releases.quarantine("shop", "v2", "inc-1", START))
+    await store.write(lambda uow: uow.releases.quarantine("shop", "v2", "inc-2", later(hours=1)))
+    await store.write(lambda uow: uow.releases.saw("shop", "v2", later(hours=2), good=True))
+    bad = (await ledger(store))["v2"]
+    assert bad.standing is Standing.QUARANTINED
+    assert (bad.quarantined_by, bad.quarantined_at) == ("inc-1", START)
+    await store.write(lambda uow: uow.releases.lift("shop", "v2", "U7", later(hours=3)))
+    again = (await ledger(store))["v2"]
+    assert again.standing is Standing.GOOD
+    assert (again.quarantined_by, again.lifted_by, again.lifted_at) == (None, "U7", later(hours=3))
+    await store.write(lambda uow: uow.releases.lift("shop", "v2", "U8", later(hours=4)))
+    assert (await ledger(store))["v2"].lifted_by == "U7"
+
+
+def probe(seconds: float, endpoint: str = "/", *, ok: bool = True, version: str | None = "v1") -> Probe:
+    return Probe(
+        endpoint=endpoint,
+        at=later(seconds=seconds),
+        ok=ok,
+        status=200 if ok else 500,
+        latency_ms=12.5,
+        version=version,
+        error="" if ok else "server error",
+    )
+
+
+async def test_a_window_is_what_was_measured_in_it(store: Store) -> None:
+    probes = [probe(n, ok=n % 3 > 0) for n in range(10)]
+    for one in probes:
+        await store.write(lambda uow, one=one: uow.probes.add("shop", (one,)))
+    await store.write(lambda uow: uow.probes.add("tea", (probe(3),)))
+    await store.write(lambda uow: uow.probes.add("shop", ()))
+    assert await store.read(lambda uow: uow.probes.window("shop", START)) == tuple(probes)
+    within = await store.read(lambda uow: uow.probes.window("shop", later(seconds=2), later(seconds=4)))
+    assert within == tuple(probes[2:5])
+    assert await store.read(lambda uow: uow.probes.window("shop", START, limit=2)) == tuple(probes[-2:])
+
+
+async def test_rounds_stay_together(store: Store) -> None:
+    for n in range(4):
+        await store.write(lambda uow, n=n: uow.probes.add("shop", (probe(n), probe(n + 0.5, "/cart"))))
+    rounds = await store.read(lambda uow: uow.probes.latest_rounds("shop", 2))
+    assert rounds == (
+        (probe(2), probe(2.5, "/cart")),
+        (probe(3), probe(3.5, "/cart")),
+    )
+
+
+async def test_a_baseline_is_the_newest_of_each_endpoint(store: Store) -> None:
+    for n in range(10):
+        probes = (
+            probe(n),
+            probe(n, "/cart"),
+            probe(n, "/other", version="v2"),
+            probe(n, "/cart", version=None),
+        )
+        await store.write(lambda uow, probes=probes: uow.probes.add("shop", probes))
+    seen = await store.read(
+        lambda uow: uow.probes.baseline("shop", "v1", since=START, until=later(seconds=7), per_endpoint=3)
+    )
+    assert [(s.endpoint, s.count) for s in summarize(seen)] == [("/", 3), ("/cart", 3)]
+    assert [p.at for p in seen if p.endpoint == "/"] == [later(seconds=n) for n in (5, 6, 7)]
+    none = await store.read(lambda uow: uow.probes.baseline("shop", "v3", since=START, until=later(days=1)))
+    assert none == ()
+
+
+async def test_the_first_bad_probe(store: Store) -> None:
+    assert await store.read(lambda uow: uow.probes.first_bad("shop", START)) is None
+    probes = [probe(n, ok=n not in (3, 5)) for n in range(8)]
+    await store.write(lambda uow: uow.probes.add("shop", probes))
+    assert await store.read(lambda uow: uow.probes.first_bad("shop", START)) == later(seconds=3)
+    assert await store.read(lambda uow: uow.probes.first_bad("shop", later(seconds=3))) == later(seconds=5)
+    assert await store.read(lambda uow: uow.probes.first_bad("shop", later(seconds=5))) is None
+
+
+async def test_old_probes_are_pruned_but_not_an_incidents(store: Store, clock: Clock) -> None:
+    await store.write(lambda uow: uow.probes.add("shop", (probe(1), probe(2))))
+    await store.write(lambda uow: uow.probes.add("shop", (probe(3),), "inc-1"))
+    await store.write(lambda uow: uow.probes.add("shop", (probe(60),)))
+    assert await store.write(lambda uow: uow.probes.prune(later(seconds=30), limit=1)) == 1
+    assert await store.write(lambda uow: uow.probes.prune(later(seconds=30))) == 1
+    assert await store.read(lambda uow: uow.probes.window("shop", START)) == (probe(3), probe(60))
+
+
+async def test_documents_are_found_by_their_content(store: Store) -> None:
+    content = bytes(range(256)) * 100
+    ref = await store.write(lambda uow: uow.documents.put(content, "image/png"))
+    assert ref == hashlib.sha256(content).hexdigest()
+    assert await store.write(lambda uow: uow.documents.put(content, "image/png")) == ref
+    assert await store.read(lambda uow: uow.documents.get(ref)) == content
+    with pytest.raises(Missing):
+        await store.read(lambda uow: uow.documents.get("0" * 64))
+
+
+@pytest.mark.parametrize("value", [0, "17", [1, {"a": None}], None, "\x00\ud83d"])
+async def test_facts_are_what_was_set_last(store: Store, value: object) -> None:
+    await store.write(lambda uow: uow.facts.set("k", "something else"))
+    await store.write(lambda uow: uow.facts.set("k", value))
+    assert await store.read(lambda uow: uow.facts.get("k")) == value
+    assert await store.read(lambda uow: uow.facts.get("other")) is None
