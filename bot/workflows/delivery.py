@@ -13,22 +13,23 @@ One process at a time may run a Delivery on a store; any number may put somethin
 
 import asyncio
 import contextlib
-import heapq
 import logging
-import random
+import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from bot.ports.chat import Chat, Done, Operation, Post, Upload
 from bot.ports.errors import OutcomeUnknown, Refused, Unavailable
 from bot.store import Missing, OutboxItem, Store, StoreUnavailable
+from bot.workflows.pace import MAX_BACKOFF_S, Pace
 
 _log = logging.getLogger(__name__)
 
 # Another process may put something into the outbox without being able to wake this one.
 POLL_S = 0.5
 BACKOFF_S = 1.0
-MAX_BACKOFF_S = 30.0
+# What a killed process was sending is left alone for this many backoffs before it is looked for.
+SETTLE = 2.0
 # How often something that fails like a defect is tried.
 MAX_DEFECTS = 5
 
@@ -39,8 +40,7 @@ OnDead = Callable[[OutboxItem, str], Awaitable[None]]
 class Delivery:
     """The outbox's dispatcher. Times are seconds; `clock` gives the time in UTC.
 
-    `backoff_s` is what a repeated failure waits at first; it doubles up to 30 s, and never undercuts Slack's
-    own Retry-After.
+    `backoff_s` is what a repeated failure waits at first; it doubles up to 30 s and never undercuts Retry-After.
     """
 
     def __init__(
@@ -60,24 +60,20 @@ class Delivery:
         self._clock = clock
         self._on_done = on_done
         self._on_dead = on_dead
-        self._edit_interval = timedelta(seconds=edit_interval_s)
+        self._pace = Pace(time.monotonic, backoff_s=backoff_s, edit_interval_s=edit_interval_s)
         self._lanes = lanes
-        self._backoff_s = backoff_s
         self._signal = asyncio.Event()
         self._stopping = False
         self._adrift = True
         self._idle = asyncio.Event()
         self._idle.set()
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._due: list[float] = []
         # What is known of items that were tried before, by their id. All of it is lost in a crash, which
         # then is on the safe side: an item with attempts that is not known to have failed cleanly is in doubt.
         self._unsure: set[int] = set()
         self._clean: set[int] = set()
         self._landed: dict[tuple[int, int], Done] = {}
         self._defects: dict[int, int] = {}
-        # When a slot was last shown, by the event loop's time, oldest first; only as far back as it matters.
-        self._shown: dict[int, float] = {}
 
     def wake(self) -> None:
         """Something was put into the outbox. To be called in the event loop that `run` runs in."""
@@ -91,7 +87,7 @@ class Delivery:
                 self._signal.clear()
                 await self._persist(self._claim)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._signal.wait(), self._until_due())
+                    await asyncio.wait_for(self._signal.wait(), self._pace.until_due(POLL_S))
         finally:
             self._idle.set()
             if not self._stopping:
@@ -131,23 +127,19 @@ class Delivery:
             await asyncio.sleep(pause)
             pause = min(pause * 2, MAX_BACKOFF_S)
 
-    def _until_due(self) -> float:
-        """Seconds until the next thing that is known to become due, or until the next look."""
-        now = asyncio.get_running_loop().time()
-        while self._due and self._due[0] <= now:
-            heapq.heappop(self._due)
-            self._signal.set()
-        return min(POLL_S, self._due[0] - now) if self._due else POLL_S
-
-    def _look_again(self, after: timedelta) -> None:
-        heapq.heappush(self._due, asyncio.get_running_loop().time() + after.total_seconds())
-        self._signal.set()
-
     async def _resume(self) -> None:
         """Take up what the outbox says is being sent, and nobody here is sending."""
         for item in await self._store.read(lambda uow: uow.outbox.interrupted()):
-            if item.lane not in self._tasks:
-                self._unsure.add(item.id)
+            if item.lane in self._tasks:
+                continue
+            self._unsure.add(item.id)
+            age = self._clock() - item.sending_since if item.sending_since else timedelta.max
+            settling = SETTLE * self._pace.backoff_s - age.total_seconds()
+            if settling > 0:
+                # Its request may still be on its way to Slack; looking now could miss it.
+                reason = "The process that was sending it ended."
+                await self._retry(item, reason, wait_s=settling, backoff=False)()
+            else:
                 self._begin(item)
         self._adrift = False
 
@@ -181,8 +173,8 @@ class Delivery:
 
     async def _deliver(self, item: OutboxItem) -> None:
         """One attempt and its consequence in the outbox, which is written even if the store fails at first."""
-        early = self._too_early(item)
-        if early > 0:
+        early = self._pace.too_early(item.id)
+        if early > 0 and item.sent_revision > 0:
             # The outbox spaces the edits that wait; this is one that came after it had nothing to wait for.
             if item.id not in self._unsure:
                 self._clean.add(item.id)
@@ -190,21 +182,6 @@ class Delivery:
             return
         consequence = await self._attempt(item)
         await self._persist(consequence)
-
-    def _too_early(self, item: OutboxItem) -> float:
-        """Seconds by which an edit comes too soon after what the slot showed before."""
-        if item.sent_revision == 0 or item.id not in self._shown:
-            return 0.0
-        earliest = self._shown[item.id] + self._edit_interval.total_seconds()
-        return earliest - asyncio.get_running_loop().time()
-
-    def _note_shown(self, item: OutboxItem) -> None:
-        now = asyncio.get_running_loop().time()
-        self._shown.pop(item.id, None)
-        self._shown[item.id] = now
-        past = now - self._edit_interval.total_seconds()
-        while self._shown and self._shown[oldest := next(iter(self._shown))] < past:
-            del self._shown[oldest]
 
     async def _attempt(self, item: OutboxItem) -> Callable[[], Awaitable[None]]:
         """Try it; the result is what is to be written down."""
@@ -216,7 +193,7 @@ class Delivery:
                 self._clean.add(item.id)
             return self._retry(item, str(error), wait_s=error.retry_after_s)
         except OutcomeUnknown as error:
-            return self._retry(item, str(error), wait_s=self._backoff_s)
+            return self._retry(item, str(error), wait_s=self._pace.backoff_s)
         except Refused as error:
             return await self._give_up(item, error.advice)
         except Exception as error:  # noqa: BLE001 - a defect is logged, retried, and given up
@@ -226,7 +203,7 @@ class Delivery:
             await self._on_done(item, done)
         except Exception as error:  # noqa: BLE001 - what follows is tried again
             _log.exception("%s was sent, and what follows from it failed; it is tried again.", item.key)
-            return self._retry(item, f"{type(error).__name__}: {error}", wait_s=self._backoff_s)
+            return self._retry(item, f"{type(error).__name__}: {error}", wait_s=self._pace.backoff_s)
         return self._sent(item, done)
 
     async def _carry_out(self, item: OutboxItem) -> Done:
@@ -273,35 +250,35 @@ class Delivery:
     def _sent(self, item: OutboxItem, done: Done) -> Callable[[], Awaitable[None]]:
         async def write() -> None:
             now = self._clock()
-            not_before = now + self._edit_interval
+            not_before = now + timedelta(seconds=self._pace.edit_interval_s)
             await self._store.write(
                 lambda uow: uow.outbox.sent(item.id, item.revision, done, now=now, not_before=not_before)
             )
             self._forget(item)
-            self._note_shown(item)
-            self._look_again(self._edit_interval)
+            self._pace.note_shown(item.id)
+            self._pace.note_due(self._pace.edit_interval_s)
 
         return write
 
     def _retry(
         self, item: OutboxItem, reason: str, *, wait_s: float, backoff: bool = True
     ) -> Callable[[], Awaitable[None]]:
-        wait = timedelta(seconds=max(wait_s, self._backoff(item.attempts) if backoff else 0.0))
+        wait_s = max(wait_s, self._pace.backoff(item.attempts) if backoff else 0.0)
 
         async def write() -> None:
-            at = self._clock() + wait
+            at = self._clock() + timedelta(seconds=wait_s)
             await self._store.write(lambda uow: uow.outbox.retry(item.id, at=at, error=reason))
-            self._look_again(wait)
+            self._pace.note_due(wait_s)
 
         if backoff:
-            _log.info("%s is tried again in %.1f s: %s", item.key, wait.total_seconds(), reason)
+            _log.info("%s is tried again in %.1f s: %s", item.key, wait_s, reason)
         return write
 
     async def _count_defect(self, item: OutboxItem, error: Exception) -> Callable[[], Awaitable[None]]:
         reason = f"{type(error).__name__}: {error}"
         self._defects[item.id] = self._defects.get(item.id, 0) + 1
         if self._defects[item.id] < MAX_DEFECTS:
-            return self._retry(item, reason, wait_s=self._backoff_s)
+            return self._retry(item, reason, wait_s=self._pace.backoff_s)
         return await self._give_up(item, f"It failed {MAX_DEFECTS} times, which is a defect: {reason}")
 
     async def _give_up(self, item: OutboxItem, sentence: str) -> Callable[[], Awaitable[None]]:
@@ -310,7 +287,7 @@ class Delivery:
             await self._on_dead(item, sentence)
         except Exception as error:  # noqa: BLE001 - the report is tried again
             _log.exception("%s could not be reported as undelivered; it is tried again.", item.key)
-            return self._retry(item, f"{type(error).__name__}: {error}", wait_s=self._backoff_s)
+            return self._retry(item, f"{type(error).__name__}: {error}", wait_s=self._pace.backoff_s)
 
         async def write() -> None:
             await self._store.write(lambda uow: uow.outbox.dead(item.id, sentence))
@@ -321,13 +298,6 @@ class Delivery:
                 self._unsure.add(item.id)
 
         return write
-
-    def _backoff(self, attempts: int) -> float:
-        """Seconds: nothing after the first attempt, then doubling, with jitter."""
-        if attempts <= 1:
-            return 0.0
-        full = min(MAX_BACKOFF_S, self._backoff_s * 2.0 ** min(attempts - 1, 10))
-        return full * random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, keeps nobody out
 
     def _forget(self, item: OutboxItem) -> None:
         self._unsure.discard(item.id)
