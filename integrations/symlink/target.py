@@ -1,0 +1,204 @@
+"""A deploy target: releases on disk, a link that names the current one, a command that restarts the service."""
+
+import asyncio
+import hashlib
+import shlex
+import shutil
+import time
+
+from bot.domain.base import Version
+from bot.domain.evidence import Outcome
+from bot.domain.plan import Check, Level, Warn
+from bot.ports.errors import Conflict, OutcomeUnknown, Refused
+from bot.ports.target import Available, Capabilities, Change, Inspection, Observation, TargetPlan
+from integrations.http_health.client import ProbeClient
+from integrations.process import TimedOut, redact, run
+from integrations.symlink.folder import ReleaseFolder, is_version
+from integrations.symlink.settings import SymlinkSettings
+
+POLL_S = 0.1  # between two questions for the version, while a restart settles
+
+
+class SymlinkTarget:
+    """The Target port. Call `aclose` when it is no longer needed.
+
+    Where `version_url` is set, a change has succeeded when the link names the version *and* the process says
+    so. Without it nobody can see the process: then a restart command that ends with 0 is what is known, and
+    `observe` alone cannot tell more than the link.
+    """
+
+    capabilities = Capabilities(kind="symlink")
+
+    def __init__(self, settings: SymlinkSettings) -> None:
+        self._settings = settings
+        self._folder = ReleaseFolder(settings.releases, settings.link)
+        self._client = ProbeClient(timeout_s=settings.version_timeout_s)
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+    async def inspect(self) -> Inspection:
+        current = await asyncio.to_thread(self._folder.current)
+        listing = await asyncio.to_thread(self._folder.list)
+        running = await self._running()
+        warnings = []
+        if current not in listing.versions:
+            text = f"{self._settings.link} points at {current}, but its folder is gone."
+            warnings.append(Warn(level=Level.DANGER, text=text))
+        if running is not None and running != current:
+            text = f"{self._settings.link} points at {current}, but {running} is what answers."
+            warnings.append(Warn(level=Level.WARNING, text=text))
+        if running is None and self._settings.version_url is not None:
+            text = f"{self._settings.version_url} does not say which version runs."
+            warnings.append(Warn(level=Level.WARNING, text=text))
+        return Inspection(
+            current=current,
+            running=running,
+            available=tuple(Available(version=version) for version in listing.versions),
+            fingerprint=_fingerprint(current),
+            warnings=tuple(warnings),
+        )
+
+    async def plan(self, change: Change) -> TargetPlan:
+        seen = await self.inspect()
+        settings = self._settings
+        actions = [f"Point {settings.link} at {change.to_version} (now {seen.current})"]
+        checks = [
+            _check_release(change.to_version, seen),
+            Check(
+                name="nobody moved the link",
+                ok=seen.fingerprint == change.fingerprint,
+                detail=f"{settings.link} points at {seen.current}",
+            ),
+            Check(
+                name="link can be moved",
+                ok=await asyncio.to_thread(self._folder.writable),
+                detail=f"the bot writes in {settings.link.parent}",
+            ),
+        ]
+        if settings.restart:
+            actions.append(f"Run {redact(shlex.join(settings.restart))}")
+            program = await asyncio.to_thread(shutil.which, settings.restart[0])
+            found = f"{program}" if program else f"{settings.restart[0]} is not an executable program"
+            checks.append(Check(name="restart command", ok=program is not None, detail=found))
+        if settings.version_url is not None:
+            actions.append(f"Wait until {settings.version_url} says {change.to_version}")
+            answer = f"{settings.version_url} says {seen.running or 'nothing'}"
+            checks.append(Check(name="version can be observed", ok=seen.running is not None, detail=answer))
+        return TargetPlan(
+            actions=tuple(actions), warnings=seen.warnings, checks=tuple(checks), expected_s=self._expected_s
+        )
+
+    async def apply(self, change: Change, key: str) -> Observation:
+        current = await asyncio.to_thread(self._folder.current)
+        if current != change.to_version and _fingerprint(current) != change.fingerprint:
+            raise _conflict(self._settings, current, change)
+        return await self._go(change.from_version, change.to_version, f"apply {key}")
+
+    async def observe(self, change: Change, key: str) -> Observation:  # noqa: ARG002 - the port's signature; what is seen needs no key
+        return await self._see(change.to_version, change.from_version)
+
+    async def revert(self, change: Change, key: str) -> Observation:
+        return await self._go(change.to_version, change.from_version, f"revert {key}")
+
+    async def _go(self, start: Version, goal: Version, token: str) -> Observation:
+        """Make `goal` run, coming from `start`; look first."""
+        seen = await self._see(goal, start)
+        if seen.outcome is Outcome.SUCCEEDED:
+            return seen
+        listing = await asyncio.to_thread(self._folder.list)
+        if goal not in listing.versions:
+            raise Refused(
+                f"There is no release {goal} in {self._settings.releases}.",
+                remedy=f"Choose one of {', '.join(listing.versions) or 'none'}, or put it there.",
+            )
+        if await asyncio.to_thread(self._folder.current) != goal:
+            await asyncio.to_thread(self._folder.switch, start, goal, token)
+        if self._settings.restart:
+            failure = await self._restart(goal)
+            if failure is not None:
+                return failure
+        return await self._settled(goal, start)
+
+    async def _restart(self, goal: Version) -> Observation | None:
+        """Run the restart command. An observation where it did not do its work; OutcomeUnknown in time."""
+        settings = self._settings
+        try:
+            done = await run(
+                settings.restart, timeout_s=settings.restart_timeout_s, environment=settings.environment
+            )
+        except TimedOut as error:
+            raise OutcomeUnknown(
+                f"{settings.link} points at {goal}, but the restart command was stopped after "
+                f"{settings.restart_timeout_s:g} s.",
+                remedy="See what runs before it is restarted again.",
+            ) from error
+        if done.code == 0:
+            return None
+        running = await self._running()
+        said = f": {done.last_line}" if done.last_line else "."
+        outcome = Outcome.SUCCEEDED if running == goal else Outcome.FAILED
+        return Observation(
+            outcome=outcome, running=running, detail=f"The restart command ended with {done.code}{said}"
+        )
+
+    async def _settled(self, goal: Version, start: Version) -> Observation:
+        """Ask until `goal` answers, at most `settle_s` seconds."""
+        if self._settings.version_url is None:
+            detail = f"{self._settings.link} points at {goal}; nobody asked the process (no version_url)."
+            return Observation(outcome=Outcome.SUCCEEDED, detail=detail, running=None)
+        deadline = time.monotonic() + self._settings.settle_s
+        while (seen := await self._see(goal, start)).outcome is Outcome.UNKNOWN:
+            if time.monotonic() >= deadline:
+                break
+            await asyncio.sleep(POLL_S)
+        return seen
+
+    async def _see(self, goal: Version, start: Version) -> Observation:
+        """Compare link and process with `goal`."""
+        current = await asyncio.to_thread(self._folder.current)
+        running = await self._running()
+        link = self._settings.link
+        if current != goal:
+            who = "still points" if current == start else "someone else has moved it: it points"
+            detail = f"{link}: {who} at {current}."
+            return Observation(outcome=Outcome.FAILED, detail=detail, running=running)
+        if running == goal:
+            detail = f"{link} points at {goal}, and {goal} is what answers."
+            return Observation(outcome=Outcome.SUCCEEDED, detail=detail, running=running)
+        if not self._settings.restart and self._settings.version_url is None:
+            detail = f"{link} points at {goal}."
+            return Observation(outcome=Outcome.SUCCEEDED, detail=detail, running=None)
+        answers = f"{running} is what answers" if running else "what runs could not be seen"
+        detail = f"{link} points at {goal}, but {answers}."
+        return Observation(outcome=Outcome.UNKNOWN, detail=detail, running=running)
+
+    async def _running(self) -> Version | None:
+        if self._settings.version_url is None:
+            return None
+        probe = await self._client.ask(
+            self._settings.version_url, endpoint="version", version_field=self._settings.version_field
+        )
+        return probe.version if probe.ok and is_version(probe.version or "") else None
+
+    @property
+    def _expected_s(self) -> float:
+        return 1.0 + (2.0 if self._settings.restart else 0.0)
+
+
+def _fingerprint(current: Version) -> str:
+    """A plan holds as long as the link names the same version; where the process lags, a restart helps."""
+    return hashlib.sha256(current.encode()).hexdigest()[:12]
+
+
+def _check_release(version: Version, seen: Inspection) -> Check:
+    there = any(available.version == version for available in seen.available)
+    detail = f"{version} is on disk" if there else f"{version} is not on disk"
+    return Check(name="release is there", ok=there, detail=detail)
+
+
+def _conflict(settings: SymlinkSettings, current: Version, change: Change) -> Conflict:
+    return Conflict(
+        f"{settings.link} points at {current}; this was planned when it pointed at {change.from_version}.",
+        remedy="Look at the fresh plan and approve that one.",
+    )

@@ -1,0 +1,105 @@
+"""A deploy target in memory, with a world around it that others may change."""
+
+import dataclasses
+
+from bot.domain.base import Version
+from bot.domain.evidence import Outcome
+from bot.domain.plan import Check, Level, Warn
+from bot.ports.errors import Conflict, PortError, Refused
+from bot.ports.target import Available, Capabilities, Change, Inspection, Observation, TargetPlan
+
+
+@dataclasses.dataclass
+class MemoryTarget:
+    """`configured` and `running` are the world. `broken` versions do not start: the old one keeps running.
+
+    An error in `failing` is raised by the next call, once each. `starts` lists what was started.
+    """
+
+    configured: Version
+    versions: tuple[Version, ...]
+    running: Version | None = None
+    broken: frozenset[Version] = frozenset()
+    capabilities: Capabilities = dataclasses.field(default_factory=lambda: Capabilities(kind="memory"))
+    starts: list[Version] = dataclasses.field(default_factory=list)
+    failing: list[PortError] = dataclasses.field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.running = self.running or self.configured
+
+    def deploy(self, version: Version) -> None:
+        """What someone else does, past kaeru."""
+        self.configured = version
+        self._start()
+
+    async def inspect(self) -> Inspection:
+        self._fail()
+        warnings: tuple[Warn, ...] = ()
+        if self.running != self.configured:
+            warnings = (Warn(level=Level.WARNING, text=f"{self.configured} is set, {self.running} runs."),)
+        return Inspection(
+            current=self.configured,
+            running=self.running,
+            available=tuple(Available(version=version) for version in self.versions),
+            fingerprint=self._fingerprint(),
+            warnings=warnings,
+        )
+
+    async def plan(self, change: Change) -> TargetPlan:
+        seen = await self.inspect()
+        there = change.to_version in self.versions
+        same = change.fingerprint == seen.fingerprint
+        return TargetPlan(
+            actions=(f"Set {change.to_version}", f"Start {change.to_version}"),
+            warnings=seen.warnings,
+            checks=(
+                Check(name="release is there", ok=there, detail=change.to_version),
+                Check(name="unchanged", ok=same, detail=seen.current),
+            ),
+            expected_s=0.1,
+        )
+
+    async def apply(self, change: Change, key: str) -> Observation:
+        self._fail()
+        if self.configured != change.to_version and self._fingerprint() != change.fingerprint:
+            raise Conflict(f"{self.configured} is set, and not what this was planned for.")
+        return self._go(change.from_version, change.to_version)
+
+    async def observe(self, change: Change, key: str) -> Observation:
+        self._fail()
+        return self._see(change.to_version)
+
+    async def revert(self, change: Change, key: str) -> Observation:
+        self._fail()
+        return self._go(change.to_version, change.from_version)
+
+    def _go(self, start: Version, goal: Version) -> Observation:
+        if self._see(goal).outcome is Outcome.SUCCEEDED:
+            return self._see(goal)
+        if goal not in self.versions:
+            raise Refused(f"There is no release {goal}.", remedy="Choose another version.")
+        if self.configured not in (start, goal):
+            raise Conflict(f"{self.configured} is set, not {start}: someone else was here.")
+        self.configured = goal
+        self._start()
+        seen = self._see(goal)
+        return seen.model_copy(update={"outcome": Outcome.FAILED}) if seen.running != goal else seen
+
+    def _see(self, goal: Version) -> Observation:
+        outcome = Outcome.UNKNOWN if self.configured == goal else Outcome.FAILED
+        if self.running == self.configured == goal:
+            outcome = Outcome.SUCCEEDED
+        detail = f"{self.configured} is set and {self.running} runs."
+        return Observation(outcome=outcome, detail=detail, running=self.running)
+
+    def _start(self) -> None:
+        if self.configured not in self.broken:
+            self.running = self.configured
+            self.starts.append(self.configured)
+
+    def _fingerprint(self) -> str:
+        return f"set-{self.configured}"
+
+    def _fail(self) -> None:
+        if self.failing:
+            raise self.failing.pop(0)
