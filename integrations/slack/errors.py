@@ -22,9 +22,7 @@ _PASSING = frozenset({"service_unavailable", "request_timeout", "team_added_to_o
 _REINSTALL = (
     "Add it under OAuth & Permissions > Bot Token Scopes (manifest.yml has it) and reinstall the app."
 )
-_TOKEN = (
-    "Copy the Bot User OAuth Token (xoxb-…) from OAuth & Permissions into KAERU_SLACK_BOT_TOKEN and restart."  # noqa: S105 - names a setting, holds no token
-)
+_TOKEN = "Copy the Bot User OAuth Token (xoxb-…) from OAuth & Permissions into SLACK_BOT_TOKEN and restart."  # noqa: S105 - names a setting, holds no token
 _ADMIN = "Ask a workspace admin to allow it."
 
 _AUTH: dict[str, tuple[str, str]] = {
