@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
@@ -177,7 +177,7 @@ class Kaeru:
         await replay(self._handlers, now=self._clock())
         app = AsyncApp(
             client=self._client,
-            authorize=self._authorize,
+            authorize=_as_ourselves(self._identity, str(self._client.token)),
             ignoring_self_events_enabled=False,
             logger=logging.getLogger("slack_bolt"),
         )
@@ -220,18 +220,7 @@ class Kaeru:
         await close_client(self._client)
         await self.store.close()
 
-    # Slack.
-
-    async def _authorize(self) -> AuthorizeResult:
-        """What was asked once at start; Bolt would ask anew for every event until its first answer is there."""
-        who = self._identity
-        return AuthorizeResult(
-            enterprise_id=None,
-            team_id=who.team_id,
-            bot_user_id=who.user_id,
-            bot_id=who.bot_id,
-            bot_token=self._client.token,
-        )
+    # What comes back from Slack.
 
     async def _delivered(self, item: OutboxItem, done: Done) -> None:
         if isinstance(item.operation, OpenChannel) and item.incident_id and done.channel:
@@ -276,6 +265,22 @@ class Kaeru:
             uow.probes.prune(moment - KEEP_PROBES)
 
         await self.store.write(prune)
+
+
+def _as_ourselves(who: Identity, token: str) -> Callable[..., Awaitable[AuthorizeResult]]:
+    """What was asked once at start; Bolt would ask anew for every event until its first answer is there."""
+    result = AuthorizeResult(
+        enterprise_id=None,
+        team_id=who.team_id,
+        bot_user_id=who.user_id,
+        bot_id=who.bot_id,
+        bot_token=token,
+    )
+
+    async def authorize() -> AuthorizeResult:
+        return result
+
+    return authorize
 
 
 async def run(settings: Settings, catalog: Catalog, stop: asyncio.Event, ready: Callable[[], None]) -> None:

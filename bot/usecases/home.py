@@ -1,5 +1,7 @@
 """App Home: what is open, and what waits for the person who looks."""
 
+from datetime import timedelta
+
 from bot.catalog import Catalog
 from bot.domain.base import UserId
 from bot.domain.incident import Incident
@@ -11,6 +13,7 @@ from bot.usecases.desk import Desk
 from bot.views.home import Known, ServiceNow, home
 
 RECENT = 20
+RECENTLY = timedelta(minutes=2)
 
 
 class Home:
@@ -52,4 +55,6 @@ def _now(name: str, description: str, ledger: dict[str, ReleaseRecord]) -> Servi
     if not seen:
         return ServiceNow(name=name, description=description)
     at, version = max(seen)
-    return ServiceNow(name=name, description=description, version=version, seen_at=at)
+    good_at = ledger[version].last_good_at
+    good = None if good_at is None else at - good_at < RECENTLY
+    return ServiceNow(name=name, description=description, version=version, seen_at=at, good=good)

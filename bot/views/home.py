@@ -25,11 +25,15 @@ class Known(Value):
 
 
 class ServiceNow(Value):
-    """A service and the version it was last seen with; None where it was never seen."""
+    """A service and the version it was last seen with; None where it was never seen.
+
+    `good` says whether that version was seen serving well; None where that has not been measured yet.
+    """
 
     name: str
     version: Version | None = None
     seen_at: datetime | None = None
+    good: bool | None = None
     description: str = ""
 
 
@@ -138,5 +142,6 @@ def _service(service: ServiceNow) -> str:
     about = f"  {line(service.description, 120)}" if service.description.strip() else ""
     if service.version is None:
         return f"*{line(service.name, 80)}*  never seen serving{about}"
-    seen = f", seen {when(service.seen_at)}" if service.seen_at else ""
+    health = {True: "seen serving well", False: "not serving well", None: "not measured long enough"}
+    seen = f", {health[service.good]} {when(service.seen_at)}" if service.seen_at else ""
     return f"*{line(service.name, 80)}*  {code(service.version)}{seen}{about}"

@@ -74,9 +74,9 @@ class Play:
         async def known() -> str | None:
             home = await alice.open_home()
             text = forms.text_of(home) if home else ""
-            return text if GOOD in text and "good" in text.lower() else None
+            return text if GOOD in text and "seen serving well" in text else None
 
-        await self._until_async(known, f"kaeru to know {GOOD}", timeout_s=30)
+        await self._until_async(known, f"kaeru to know {GOOD}", timeout_s=30, every_s=0.5)
         self._tell(f"{GOOD} serves; kaeru has seen that it is good")
 
     def _customers_hurt(self) -> str | None:
@@ -131,7 +131,7 @@ class Play:
 
         return await self._until_async(looking, what, timeout_s=timeout_s)
 
-    async def _until_async(self, look: Any, what: str, *, timeout_s: float) -> str:
+    async def _until_async(self, look: Any, what: str, *, timeout_s: float, every_s: float = 0.1) -> str:
         deadline = time.monotonic() + timeout_s
         while (seen := await look()) is None:
             dead = self._stage.dead()
@@ -141,7 +141,7 @@ class Play:
                 )
             if time.monotonic() > deadline:
                 raise NotAsPromised(f"waited {timeout_s:.0f} s for {what} in vain")
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(every_s)
         return str(seen)
 
 
