@@ -146,4 +146,4 @@ def _run(run: Run, number: int, safe_state: str, names: Names) -> RunLine:
 
 
 def _said(text: str, names: Names) -> str:
-    return plain(escaped(text), names)
+    return plain(escaped(text), names).strip()

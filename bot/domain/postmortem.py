@@ -232,7 +232,7 @@ def _responders(incident: Incident, names: Names) -> str:
 
 
 def _said(text: str, names: Names) -> str:
-    return plain(escaped(text), names)
+    return plain(escaped(text), names).strip()
 
 
 def _in_zone(value: Postmortem, zone: tzinfo) -> Postmortem:

@@ -8,7 +8,6 @@ import traceback
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from jinja2 import BaseLoader, FileSystemLoader, PackageLoader, StrictUndefined, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -18,7 +17,10 @@ from bot.domain.durations import NOT_KNOWN, human
 from bot.domain.evidence import Outcome
 from bot.domain.postmortem import Postmortem
 from bot.ports.chat import Blocks
-from bot.views.markdown import Markdown, block, cell, cleaned, inline
+from bot.views.blocks import context, divider, fields, header, section
+from bot.views.limits import FALLBACK_TEXT, clip, fit
+from bot.views.markdown import Markdown, block, cell, inline
+from bot.views.mrkdwn import escape
 
 BUILT_IN = "postmortem.md.j2"
 _VERDICTS = {
@@ -112,33 +114,31 @@ def milliseconds(value: float | None) -> Markdown:
 def summary_blocks(postmortem: Postmortem) -> tuple[str, Blocks]:
     """The message for the channel: the fallback text and at most 12 blocks. Buttons are the caller's to add."""
     pm = postmortem
-    text = f"Postmortem {pm.incident_id}: {pm.status}"
-    blocks: list[dict[str, Any]] = [
-        {"type": "header", "text": {"type": "plain_text", "text": _cut(f"Postmortem {pm.incident_id}", 150)}},
-        _section(_mrkdwn(pm.summary or "No summary was recorded.")),
-        {"type": "section", "fields": [_text(f"*{label}*\n{value}", 2000) for label, value in _facts(pm)]},
-        {"type": "divider"},
-        _section(f"*Times*\n{_times(pm)}"),
-        _section(f"*Decision*\n{_decision(pm)}"),
-        _section(f"*Evidence*\n{_evidence(pm)}"),
+    lost = [escape(f"{loss.what}: {loss.reason}") for loss in pm.losses]
+    missing = [what for what, said in (("root cause", pm.root_cause), ("lessons", pm.lessons)) if not said]
+    blocks = [
+        header(f"Postmortem {pm.incident_id}"),
+        section(escape(pm.summary).strip() or "No summary was recorded."),
+        fields(*(f"*{label}*\n{escape(value)}" for label, value in _facts(pm))),
+        divider(),
+        section(f"*Times*\n{_times(pm)}"),
+        section(f"*Decision*\n{_decision(pm)}"),
+        section(f"*Evidence*\n{_evidence(pm)}"),
     ]
     if pm.actions:
-        blocks.append(_section(f"*Open actions*\n{_listing(_actions(pm))}"))
-    if pm.losses:
-        lost = [_mrkdwn(f"{loss.what}: {loss.reason}") for loss in pm.losses]
-        blocks.append(_section(f":warning: *Not delivered to Slack*\n{_listing(lost)}"))
-    missing = [what for what, said in (("root cause", pm.root_cause), ("lessons", pm.lessons)) if not said]
+        blocks.append(section(f"*Open actions*\n{_listing(_actions(pm))}"))
+    if lost:
+        blocks.append(section(f":warning: *Not delivered to Slack*\n{_listing(lost)}"))
     if missing:
-        blocks.append(_section(f":memo: Not recorded yet: {' and '.join(missing)}."))
-    mark = "" if pm.complete else ":warning: "
-    blocks.append({"type": "context", "elements": [_text(f"{mark}{_mrkdwn(pm.completeness)}", 2000)]})
-    return text, tuple(blocks)
+        blocks.append(section(f":memo: Not recorded yet: {' and '.join(missing)}."))
+    blocks.append(context(f"{'' if pm.complete else ':warning: '}{escape(pm.completeness)}"))
+    return clip(f"Postmortem {pm.incident_id}: {pm.status}", FALLBACK_TEXT), fit(blocks)
 
 
 def _facts(pm: Postmortem) -> tuple[tuple[str, str], ...]:
-    """Label and value, in Slack's text form; a section takes ten at most."""
+    """Label and value, in plain text; a section takes ten at most."""
     back = f"{pm.from_version} → {pm.to_version}" if pm.to_version else "no rollback"
-    facts = (
+    return (
         ("Service", pm.service),
         ("Severity", pm.severity or "not set"),
         ("Status", pm.status),
@@ -148,7 +148,6 @@ def _facts(pm: Postmortem) -> tuple[tuple[str, str], ...]:
         ("Impact", _impact(pm)),
         ("Responders", pm.responders),
     )
-    return tuple((label, _mrkdwn(value)) for label, value in facts)
 
 
 def _impact(pm: Postmortem) -> str:
@@ -174,9 +173,9 @@ def _times(pm: Postmortem) -> str:
 def _decision(pm: Postmortem) -> str:
     told = []
     for run in pm.runs:
-        glass = f", *glass broken*: {_mrkdwn(run.glass_broken)}" if run.glass_broken else ""
-        why = f": {_mrkdwn(run.reason)}" if run.reason else ""
-        by = _mrkdwn(run.approved_by)
+        glass = f", *glass broken*: {escape(run.glass_broken)}" if run.glass_broken else ""
+        why = f": {escape(run.reason)}" if run.reason else ""
+        by = escape(run.approved_by)
         told.append(
             f"{run.from_version} → {run.to_version} by plan {run.plan_number}, approved by {by}{glass}; {run.outcome}{why}"
         )
@@ -187,7 +186,7 @@ def _evidence(pm: Postmortem) -> str:
     def told(row: Comparison) -> str:
         rates = [f"{share(s.error_rate)} errors" if s else "not measured" for s in (row.during, row.after)]
         slow = [f", p95 {milliseconds(s.p95_ms)}" if s else "" for s in (row.during, row.after)]
-        endpoint = _mrkdwn(row.endpoint)
+        endpoint = escape(row.endpoint)
         return f"{endpoint}: {rates[0]}{slow[0]} while ill → {rates[1]}{slow[1]} after ({_VERDICTS[row.after_verdict]})"
 
     if not pm.evidence:
@@ -196,32 +195,10 @@ def _evidence(pm: Postmortem) -> str:
 
 
 def _actions(pm: Postmortem) -> list[str]:
-    return [_mrkdwn(f"{action.text} ({action.owner or 'no owner yet'})") for action in pm.actions]
+    return [escape(f"{action.text} ({action.owner or 'no owner yet'})") for action in pm.actions]
 
 
 def _listing(lines: Sequence[str], most: int = 8) -> str:
-    shown = [f"• {_cut(line, 330)}" for line in lines[:most]]
+    shown = [f"• {clip(line, 330)}" for line in lines[:most]]
     rest = [f"… and {len(lines) - most} more, in the file"] if len(lines) > most else []
     return "\n".join((*shown, *rest))
-
-
-def _section(text: str) -> dict[str, Any]:
-    return {"type": "section", "text": _text(text, 3000)}
-
-
-def _text(text: str, limit: int) -> dict[str, Any]:
-    return {"type": "mrkdwn", "text": _cut(text, limit)}
-
-
-def _cut(text: str, limit: int) -> str:
-    """Never ends within an escaped character."""
-    if len(text) <= limit:
-        return text
-    kept = text[: limit - 1]
-    start = kept.rfind("&", len(kept) - 5)
-    return f"{kept if start < 0 or ';' in kept[start:] else kept[:start]}…"
-
-
-def _mrkdwn(text: str) -> str:
-    """Plain text as Slack wants it."""
-    return cleaned(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
