@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from bot.domain.base import Value
 from bot.ports.chat import Blocks
 from bot.views import limits
 from bot.views.ids import Action, Field, Ref
@@ -15,7 +14,7 @@ Block = dict[str, Any]
 Style = Literal["primary", "danger"]
 
 
-class Card(Value):
+class Card(NamedTuple):
     """A message: `text` is what a notification shows, `blocks` what the channel shows."""
 
     text: str

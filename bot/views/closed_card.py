@@ -15,7 +15,7 @@ _ACTIONS = 15
 def closed_card(incident: Incident) -> Card:
     service = line(incident.service)
     by = who(incident.closed_by) if incident.closed_by else "kaeru"
-    at = f" at {when(incident.closed_at)}" if incident.closed_at else ""
+    at = f", {when(incident.closed_at)}" if incident.closed_at else ""
     blocks = [
         header(f"{incident.service}: the incident is closed"),
         section(f"Closed by {by}{at}. {_result(incident)}"),

@@ -31,4 +31,4 @@ def _line(finding: Finding) -> str:
     stats = finding.stats
     errors = f"{percent(stats.error_rate)} errors (limit {percent(finding.limit_error_rate)})"
     latency = f"p95 {ms(stats.p95_ms)} (limit {ms(finding.limit_p95_ms)})"
-    return f"{_EMOJI[finding.verdict]} {code(finding.endpoint)}   {errors}   {latency}"
+    return f"{_EMOJI[finding.verdict]} {code(finding.endpoint)}  {errors} · {latency}"

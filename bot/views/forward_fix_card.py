@@ -31,8 +31,8 @@ def _live(incident: Incident, fix: ForwardFix) -> Card:
         text = f"Fix forward: {owner} owns the fix for {service}, due {clock(fix.due_at)}."
         title = f"Fix {incident.service} forward"
         said = (
-            f"{severity} severity: a fix forward disturbs fewer people than a rollback. "
-            f"{owner} owns it; I ask at {when(fix.due_at)} how it stands."
+            f"{severity} severity: a fix forward disturbs fewer people than a rollback.\n"
+            f"*Owner* {owner}   *Due* {when(fix.due_at)}, when I ask how it stands."
         )
     record = incident.record
     if record is not None and record.state is PlanState.READY and record.to_version:

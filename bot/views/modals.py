@@ -42,7 +42,7 @@ def picker(services: Mapping[str, str], *, channel: str = "") -> Block:
     """
     if not services:
         blocks = [section("No service is configured. Add one to kaeru.yml, then try again.")]
-        return modal("Roll back", blocks, callback=Modal.PICKER, submit="Close", metadata=channel)
+        return modal("Roll back", blocks, callback=Modal.PICKER.value, submit="Close", metadata=channel)
     offered = [option(name, name, description=text) for name, text in list(services.items())[:OPTIONS]]
     only = offered[0] if len(offered) == 1 else None
     blocks = [
@@ -63,7 +63,7 @@ def picker(services: Mapping[str, str], *, channel: str = "") -> Block:
     ]
     if len(services) > OPTIONS:
         blocks.append(context(f"Only {OPTIONS} services fit here; for the others type `/rollback SERVICE`."))
-    return modal("Roll back", blocks, callback=Modal.PICKER, submit="Continue", metadata=channel)
+    return modal("Roll back", blocks, callback=Modal.PICKER.value, submit="Continue", metadata=channel)
 
 
 def choose_version(incident: Incident) -> Block:

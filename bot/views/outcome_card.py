@@ -37,13 +37,13 @@ def good_card(incident: Incident, run: Run, *, watch_s: float) -> Card:
 
 def _mitigated(incident: Incident, run: Run, watch_s: float) -> Card:
     service = line(incident.service)
-    at = f" since {when(incident.mitigated_at)}" if incident.mitigated_at else ""
+    since = f"Since {when(incident.mitigated_at)} nobody" if incident.mitigated_at else "Nobody"
     watched = incident.status is Status.MITIGATED
-    coming = f"kaeru watches it for {length(watch_s)} and then says whether it is verified."
+    coming = f"kaeru watches it for {length(watch_s)} and then says whether it stayed well."
     blocks = [
         header(f"Mitigated: {incident.service} is well on {run.to_version}"),
         section(
-            f"Nobody is served by {code(run.from_version)} any more{at}. {coming if watched else 'It was not verified.'}"
+            f"{since} is served by {code(run.from_version)}. {coming if watched else 'It was not verified.'}"
         ),
         *evidence(run.findings),
     ]
@@ -53,10 +53,10 @@ def _mitigated(incident: Incident, run: Run, watch_s: float) -> Card:
 
 
 def _verified(incident: Incident, run: Run, watch_s: float) -> Card:
-    at = f" at {when(incident.verified_at)}" if incident.verified_at else ""
+    at = f", {when(incident.verified_at)}" if incident.verified_at else ""
     blocks = [
         header(f"Verified: {incident.service} stayed well on {run.to_version}"),
-        section(f":white_check_mark: It was watched for {length(watch_s)} and verified{at}."),
+        section(f":white_check_mark: It was watched for {length(watch_s)} and stayed well{at}."),
         *evidence(run.findings),
     ]
     if incident.status is Status.VERIFIED:

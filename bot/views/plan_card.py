@@ -116,9 +116,10 @@ def _question(incident: Incident, plan: Plan, policy: Policy) -> Block:
 def _stopped(incident: Incident, record: PlanRecord, emoji: str, text: str) -> Card:
     """No plan to approve, and what can be done about it."""
     ref = Ref(incident_id=incident.id, number=record.number)
-    refresh = button("Refresh", Action.ROLLBACK_REFRESH, ref, style="primary")
-    choose = button("Choose version", Action.ROLLBACK_CHOOSE, ref)
-    row = (choose, refresh) if record.state is PlanState.REJECTED else (refresh, choose)
+    rejected = record.state is PlanState.REJECTED
+    refresh = button("Refresh", Action.ROLLBACK_REFRESH, ref, style=None if rejected else "primary")
+    choose = button("Choose version", Action.ROLLBACK_CHOOSE, ref, style="primary" if rejected else None)
+    row = (choose, refresh) if rejected else (refresh, choose)
     blocks = [
         section(f"{emoji} *Plan {record.number}*{_towards(record)}\n{text}"),
         *held(incident),

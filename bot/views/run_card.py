@@ -2,7 +2,7 @@
 
 from bot.domain.evidence import Outcome
 from bot.domain.incident import Incident, Status
-from bot.domain.run import Run, Step, StepState
+from bot.domain.run import PROVE, WATCH, Run, Step, StepState
 from bot.views.blocks import Card, actions, card, context, header, sections
 from bot.views.hold import held, hold_button
 from bot.views.limits import CONTEXT_TEXT, clip
@@ -27,8 +27,15 @@ def run_card(incident: Incident, run: Run) -> Card:
     shown = [_step(step, roomy=roomy) for step in run.steps]
     blocks = [header(title), *sections(shown or ["Beginning…"]), context(_approved(run))]
     if incident.status is Status.ROLLING_BACK and run == incident.run:
-        blocks += [*held(incident), actions(hold_button(incident, label="Hold before the next step"))]
+        blocks += held(incident)
+        if incident.held_by is not None or _can_wait(run):
+            blocks.append(actions(hold_button(incident, label="Hold before the next step")))
     return card(_text(title, run), blocks)
+
+
+def _can_wait(run: Run) -> bool:
+    """A hold stops components that are still to be taken back; proving and watching go on in any case."""
+    return any(s.state is StepState.PENDING and s.id not in (PROVE, WATCH) for s in run.steps)
 
 
 def _title(incident: Incident, run: Run) -> str:
@@ -56,7 +63,7 @@ def _step(step: Step, *, roomy: bool) -> str:
     title = f"*{name}*" if running else f"~{name}~" if step.state is StepState.SKIPPED else name
     took = ""
     if step.started_at is not None and step.finished_at is not None:
-        took = f"   _{length(step.finished_at - step.started_at)}_"
+        took = f" · {length(step.finished_at - step.started_at)}"
     matters = running or step.state in (StepState.FAILED, StepState.UNKNOWN)
     detail = line(step.detail, _DETAIL) if step.detail.strip() and (roomy or matters) else ""
     return f"{_EMOJI[step.state]}  {title}{took}" + (f"\n>{detail}" if detail else "")

@@ -19,9 +19,8 @@ def severity_card(incident: Incident) -> Card:
     meanings = "\n".join(f"{SEVERITY_EMOJI[s]}  *{s.label}* – {s.meaning}" for s in Severity)
     blocks = [
         header(f"How bad is it for {incident.service}?"),
-        section(
-            f"{asked}, choose one. Critical and High roll back; Medium and Low suggest a forward fix.\n\n{meanings}"
-        ),
+        section(f"{asked}, choose one. Critical and High roll back; Medium and Low suggest a forward fix."),
+        section(meanings),
         actions(*(_choice(incident, severity) for severity in Severity)),
         context(_meanwhile(incident.record)),
     ]
@@ -37,9 +36,9 @@ def _choice(incident: Incident, severity: Severity) -> Block:
 
 
 def _record(incident: Incident, severity: Severity) -> Card:
-    since = f", since {when(incident.severity_at)}" if incident.severity_at else ""
+    since = f" · {when(incident.severity_at)}" if incident.severity_at else ""
     text = f"{severity_words(severity)}: {severity.meaning}"
-    shown = f"{SEVERITY_EMOJI[severity]} Severity *{severity.label}* – {severity.meaning}{since}."
+    shown = f"{SEVERITY_EMOJI[severity]} Severity *{severity.label}* – {severity.meaning}{since}"
     change = (
         button("Change", Action.SEVERITY_CHANGE, Ref(incident_id=incident.id)) if incident.is_open else None
     )

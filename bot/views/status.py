@@ -49,18 +49,15 @@ def _progress(incident: Incident) -> list[str]:
         f"*Rollback {len(incident.runs)}*: {done} of {counted(len(run.steps), 'step')} done, approved by {whom(run.approved_by)}."
     ]
     if running is not None:
-        lines.append(
-            f":hourglass_flowing_sand: {line(running.title)}  _{line(running.detail.replace('_', ' '))}_"
-            if running.detail.strip()
-            else f":hourglass_flowing_sand: {line(running.title)}"
-        )
+        now = f": {line(running.detail)}" if running.detail.strip() else ""
+        lines.append(f":hourglass_flowing_sand: {line(running.title)}{now}")
     if run.outcome in (Outcome.FAILED, Outcome.UNKNOWN):
         lines.append(f":x: {line(run.reason, 500) or 'It did not succeed.'}")
     return lines
 
 
 def list_card(incidents: Sequence[Incident], policies: Sequence[Policy]) -> Card:
-    """The open incidents, newest first; `policies` in the same order."""
+    """The open incidents, newest first; `policies` are those of their severities, in the same order."""
     if not incidents:
         return note("No incident is open. `/rollback SERVICE` begins one.")
     lines = [_listed(i, p) for i, p in zip(incidents[:_LISTED], policies[:_LISTED], strict=True)]
@@ -101,15 +98,17 @@ def dry_run_card(plan: Plan) -> Card:
     return card(text, blocks)
 
 
-_ROLLBACK_HELP = """*Take a service back to its last good version*
+_ROLLBACK_HELP = (
+    """*Take a service back to its last good version*
 `/rollback shop`  –  opens an incident channel and prepares the plan
 `/rollback shop v1.2.9`  –  the same, to this version
 `/rollback shop --dry-run`  –  only shows the plan, changes nothing
-`/rollback`  –  asks which service
+`/rollback`  –  asks which service""",
+    "Nothing is changed before the plan has been approved. If somebody began already, you join them.",
+)
 
-Nothing is changed before the plan has been approved. If somebody began already, you join them."""
-
-_INCIDENT_HELP = """*In the channel of an incident*
+_INCIDENT_HELP = (
+    """*In the channel of an incident*
 `/incident status`  –  where it stands, and whose move it is
 `/incident severity high`  –  critical, high, medium or low
 `/incident note The cache was cold`  –  keeps a line in the timeline
@@ -117,17 +116,16 @@ _INCIDENT_HELP = """*In the channel of an incident*
 `/incident action @ben Add a timeout`  –  something to do afterwards
 `/incident hold The database is being dumped`  –  nothing new begins; `/incident hold off` goes on
 `/incident close Checkout works again`  –  closes it and posts the postmortem
-`/incident export`  –  everything, as files
-
-*Anywhere*
-`/incident list`  –  all open incidents
-
-Every message in the channel is kept in the timeline; “Add to timeline” in a message's menu marks the important ones."""
+`/incident export`  –  everything, as files""",
+    """*Anywhere*
+`/incident list`  –  all open incidents""",
+    "Every message in the channel is kept in the timeline; “Add to timeline” in a message's menu marks it as important.",
+)
 
 
 def rollback_help() -> Card:
-    return note(_ROLLBACK_HELP)
+    return card("How to use /rollback", [section(text) for text in _ROLLBACK_HELP])
 
 
 def incident_help() -> Card:
-    return note(_INCIDENT_HELP)
+    return card("How to use /incident", [section(text) for text in _INCIDENT_HELP])

@@ -1,0 +1,321 @@
+"""Incidents that nobody would invent: random but possible, with long lists and hostile texts."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+
+from bot.domain import events as e
+from bot.domain.evidence import Baseline, BaselineSource, EndpointStats, Finding, Outcome
+from bot.domain.incident import Impossible, Incident, Status, evolve
+from bot.domain.plan import Changes, Check, Commit, ComponentChange, FileChange, Level, Plan, Warn
+from bot.domain.policy import Policy
+from bot.domain.releases import Release, Standing
+from bot.domain.run import steps_for
+from bot.domain.severity import Severity
+from bot.views.project import Context, Slot, project, project_event
+from tests.story import ALICE, BOB, CAROL, DAVE, at
+
+BOT_USER = "U0KAERU"
+PEOPLE = (ALICE, BOB, CAROL, DAVE, "cli:root", "cli:<!here>", "kaeru")
+HOSTILE = (
+    "<!channel> look",
+    "<!here|here> <@U0ALICE> <#C0GENERAL> <https://example.org|click>",
+    "a & b &amp; c < d > e",
+    "> not a quote\n• not a list\n```not code```",
+    "`*_~ ` *_~",
+    "\u202eevil\u202c \u200bhidden \x07 bell \x00 nul",
+    "👩‍👩‍👧‍👦 日本語 עברית e\u0301" * 20,
+    "&" * 4000,
+    "<" * 700,
+    "word " * 900,
+    "",
+    "   ",
+)
+texts = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=60))
+people = st.sampled_from(PEOPLE)
+versions = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._+-]{0,127}\Z")
+counts = st.sampled_from((0, 1, 2, 7, 40))
+
+
+def times(kind: st.SearchStrategy[Any], most: int = 40) -> st.SearchStrategy[tuple[Any, ...]]:
+    """A few of a kind, sometimes very many of the same."""
+    many = st.builds(lambda one, n: (one,) * n, kind, st.integers(0, most))
+    return st.one_of(st.lists(kind, max_size=3).map(tuple), many)
+
+
+stats = st.builds(
+    EndpointStats,
+    endpoint=texts,
+    count=st.integers(0, 10_000),
+    errors=st.integers(0, 100),
+    p50_ms=st.none() | st.floats(0, 1e6),
+    p95_ms=st.none() | st.floats(0, 1e6),
+)
+finding_lists = times(
+    st.builds(
+        Finding,
+        endpoint=texts,
+        stats=stats,
+        limit_error_rate=st.floats(0, 1),
+        limit_p95_ms=st.floats(0, 1e6),
+        verdict=st.sampled_from(Outcome),
+        sentence=texts,
+    )
+)
+
+
+@st.composite
+def plans(draw: st.DrawFn, number: int) -> Plan:
+    current, target = draw(versions), draw(versions)
+    names = [f"part-{n}" for n in range(draw(st.sampled_from((1, 2, 40))))]
+    actions = draw(times(texts, 10))
+    components = tuple(
+        ComponentChange(
+            component=name,
+            kind="directory",
+            from_version=current,
+            to_version=target,
+            fingerprint="f",
+            actions=actions,
+            expected_s=draw(st.sampled_from((0.0, 2.5, 90.0))),
+        )
+        for name in names
+    )
+    commit = st.builds(Commit, sha=st.just("abc"), author=texts, at=st.just(at("09:00:00")), subject=texts)
+    changed = st.builds(FileChange, path=texts, added=st.none() | st.integers(0, 99), deleted=st.just(None))
+    changes = Changes(
+        known=draw(st.booleans()),
+        note=draw(texts),
+        commits=draw(times(commit)),
+        files=draw(times(changed, 500)),
+        commit_count=draw(st.integers(0, 5000)),
+        file_count=draw(st.integers(0, 5000)),
+        migrations=draw(times(texts)),
+    )
+    candidates = tuple(
+        Release(
+            version=version,
+            standing=draw(st.sampled_from(Standing)),
+            last_good_at=draw(st.sampled_from((None, at("12:00:00")))),
+            quarantined_by=draw(st.none() | texts),
+        )
+        for version in dict.fromkeys(
+            [target, *draw(times(versions, 1)), *(f"v{n}" for n in range(draw(counts)))]
+        )
+    )
+    return Plan(
+        number=number,
+        service="shop",
+        from_version=current,
+        to_version=target,
+        why=draw(texts),
+        components=components,
+        changes=changes,
+        warnings=draw(times(st.builds(Warn, level=st.sampled_from(Level), text=texts))),
+        checks=draw(times(st.builds(Check, name=texts, ok=st.booleans(), detail=texts))),
+        baseline=Baseline(source=draw(st.sampled_from(BaselineSource)), version=draw(st.none() | texts)),
+        candidates=candidates,
+        created_at=at("14:00:00"),
+    )
+
+
+@st.composite
+def policies(draw: st.DrawFn) -> Policy:
+    return Policy(
+        quorum=draw(st.integers(1, 3)),
+        approvers=draw(st.sampled_from(((), (ALICE, BOB, CAROL), tuple(f"U0P{n}" for n in range(30))))),
+        requester_may_approve=draw(st.booleans()),
+        break_glass=draw(st.booleans()),
+    )
+
+
+def contexts() -> st.SearchStrategy[Context]:
+    return st.builds(
+        Context,
+        policy=policies(),
+        responders=st.sampled_from(((), (ALICE, BOB), (BOT_USER,))),
+        stakeholders=st.sampled_from((None, "C0STATUS", "#incidents")),
+        watch_s=st.sampled_from((0.0, 300.0)),
+        critical=st.just(("/checkout",)),
+        bot_user=st.just(BOT_USER),
+    )
+
+
+class World:
+    """An incident as it grows, with everything that Slack has been told so far."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.incident: Incident | None = None
+        self.clock = at("14:00:00")
+        self.history: list[tuple[Incident, Slot]] = []
+        self.shown: dict[tuple[str, str], Slot] = {}
+        self.seq = 0
+
+    def happens(self, event: e.Event) -> bool:
+        """Whether `event` was possible; if so everything it shows is recorded."""
+        try:
+            self.incident = evolve(self.incident, event)
+        except Impossible:
+            return False
+        self.seq += 1
+        told = project_event(self.incident, event, self.seq, self.context)
+        for slot in (*told, *project(self.incident, self.context)):
+            self.history.append((self.incident, slot))
+            self.shown[slot.lane, slot.slot] = slot
+        return True
+
+
+@st.composite
+def worlds(draw: st.DrawFn, most: int = 14) -> World:
+    """An incident of up to `most` random events after its declaration."""
+    world = World(draw(contexts()))
+    world.happens(
+        e.IncidentDeclared(
+            at=world.clock,
+            by=ALICE,
+            incident_id="inc-20261124-shop-1",
+            service="shop",
+            source_channel="C0GENERAL",
+        )
+    )
+    world.happens(e.PlanRequested(at=world.clock, by=ALICE, number=1))
+    for _ in range(draw(st.integers(0, most))):
+        world.clock += timedelta(seconds=draw(st.sampled_from((0, 1, 30, 4000))))
+        assert world.incident is not None
+        event = _next(draw, world.incident, world.clock)
+        if event is not None:
+            world.happens(event)
+    return world
+
+
+_Maker = Callable[[st.DrawFn, Incident, dict[str, Any]], e.Event | None]
+
+
+def _next(draw: st.DrawFn, incident: Incident, now: Any) -> e.Event | None:
+    name = draw(st.sampled_from(sorted(_MAKERS)))
+    likely = {  # what usually comes next, so that a short story gets somewhere
+        Status.OPEN: ("plan_ready", "severity_set"),
+        Status.DECIDING: ("plan_ready", "approval", "approved"),
+        Status.ROLLING_BACK: ("step_started", "step_finished", "mitigated", "failed"),
+        Status.MITIGATED: ("verified", "relapsed"),
+        Status.FIXING_FORWARD: ("reminded", "chosen"),
+    }.get(incident.status)
+    if likely is not None and draw(st.booleans()):
+        name = draw(st.sampled_from(likely))
+    return _MAKERS[name](draw, incident, {"at": now, "by": draw(people)})
+
+
+def _severity(draw: st.DrawFn, _: Incident, base: dict[str, Any]) -> e.Event:
+    severity = draw(st.sampled_from(Severity))
+    if severity.rolls_back:
+        return e.SeveritySet(**base, severity=severity)
+    due = base["at"] + timedelta(minutes=30)
+    return e.SeveritySet(**base, severity=severity, owner=draw(people), forward_fix_due_at=due)
+
+
+def _with_number(kind: Callable[..., e.Event]) -> _Maker:
+    def make(draw: st.DrawFn, incident: Incident, base: dict[str, Any]) -> e.Event:
+        number = incident.record.number if incident.record else 1
+        extra = {"reason": draw(texts)} if kind is not e.PlanExpired else {}
+        return kind(**base, number=number, **extra)
+
+    return make
+
+
+def _plan_ready(draw: st.DrawFn, incident: Incident, base: dict[str, Any]) -> e.Event:
+    return e.PlanReady(**base, plan=draw(plans(incident.record.number if incident.record else 1)))
+
+
+def _requested(draw: st.DrawFn, incident: Incident, base: dict[str, Any]) -> e.Event:
+    number = incident.record.number + 1 if incident.record else 1
+    return e.PlanRequested(**base, number=number, wanted=draw(st.none() | versions), reason=draw(texts))
+
+
+def _decided(kind: Callable[..., e.Event]) -> _Maker:
+    def make(draw: st.DrawFn, incident: Incident, base: dict[str, Any]) -> e.Event | None:
+        record = incident.record
+        if record is None or record.plan is None:
+            return None
+        extra: dict[str, Any] = {"number": record.number, "digest": record.plan.digest}
+        if kind is e.GlassBroken:
+            extra["reason"] = draw(texts)
+        if kind is e.RollbackApproved:
+            extra |= {
+                "run_id": f"{incident.id}-run-{len(incident.runs) + 1}",
+                "approved_by": draw(st.sampled_from(((BOB,), (BOB, CAROL)))),
+                "steps": steps_for(record.plan, watch=timedelta(minutes=5)),
+                "break_glass_reason": draw(st.sampled_from(("", *HOSTILE))),
+            }
+        return kind(**base, **extra)
+
+    return make
+
+
+def _of_run(kind: Callable[..., e.Event]) -> _Maker:
+    def make(draw: st.DrawFn, incident: Incident, base: dict[str, Any]) -> e.Event | None:
+        run = incident.run
+        if run is None:
+            return None
+        extra: dict[str, Any] = {"run_id": run.id}
+        if kind in (e.StepStarted, e.StepFinished):
+            extra |= {"step_id": draw(st.sampled_from(run.steps)).id, "detail": draw(texts)}
+        if kind is e.StepFinished:
+            extra["outcome"] = draw(st.sampled_from(Outcome))
+        if kind is e.RollbackFailed:
+            outcome = draw(st.sampled_from((Outcome.FAILED, Outcome.UNKNOWN)))
+            extra |= {"outcome": outcome, "reason": draw(texts), "safe_state": draw(texts)}
+        if kind is e.IncidentRelapsed:
+            extra["reason"] = draw(texts)
+        if kind is not e.StepStarted:
+            extra["findings"] = draw(finding_lists)
+        return kind(**base, **extra)
+
+    return make
+
+
+def _simple(kind: Callable[..., e.Event], **strategies: st.SearchStrategy[Any]) -> _Maker:
+    def make(draw: st.DrawFn, _: Incident, base: dict[str, Any]) -> e.Event:
+        return kind(**base, **{name: draw(strategy) for name, strategy in strategies.items()})
+
+    return make
+
+
+def _reminded(_draw: st.DrawFn, _: Incident, base: dict[str, Any]) -> e.Event:
+    return e.ForwardFixReminded(**base, due_at=base["at"] + timedelta(minutes=30))
+
+
+_MAKERS: dict[str, _Maker] = {
+    "channel": _simple(e.ChannelOpened, channel_id=st.just("C0INC1"), name=st.just("inc-20261124-shop-1")),
+    "joined": _simple(e.SomeoneJoined, source_channel=st.just("C0SUPPORT")),
+    "severity_set": _severity,
+    "role": _simple(e.RoleAssigned, role=texts, user=people),
+    "note": _simple(e.NoteAdded, text=texts),
+    "action": _simple(e.ActionAdded, text=texts, owner=st.none() | people),
+    "requested": _requested,
+    "plan_ready": _plan_ready,
+    "blocked": _with_number(e.PlanBlocked),
+    "superseded": _with_number(e.PlanSuperseded),
+    "expired": _with_number(e.PlanExpired),
+    "rejected": _with_number(e.PlanRejected),
+    "approval": _decided(e.ApprovalGiven),
+    "glass": _decided(e.GlassBroken),
+    "approved": _decided(e.RollbackApproved),
+    "hold": _simple(e.HoldPlaced, reason=texts),
+    "release": _simple(e.HoldReleased),
+    "chosen": _simple(e.RollbackChosen),
+    "reminded": _reminded,
+    "step_started": _of_run(e.StepStarted),
+    "step_finished": _of_run(e.StepFinished),
+    "mitigated": _of_run(e.IncidentMitigated),
+    "verified": _of_run(e.IncidentVerified),
+    "failed": _of_run(e.RollbackFailed),
+    "relapsed": _of_run(e.IncidentRelapsed),
+    "told": _simple(e.StakeholdersTold, channel_id=st.just("C0STATUS"), text=texts),
+    "undelivered": _simple(e.DeliveryFailed, what=texts, reason=texts),
+    "lessons": _simple(e.LessonsRecorded, root_cause=texts, lessons=texts, impact=texts),
+    "closed": _simple(e.IncidentClosed, summary=texts),
+    "posted": _simple(e.PostmortemPosted, revision=st.integers(1, 3), sha256=st.just("0" * 64)),
+}
