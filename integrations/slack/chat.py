@@ -50,6 +50,7 @@ class SlackChat:
 
     async def perform(self, operation: Operation, key: str, content: bytes | None = None) -> Done:  # noqa: PLR0911 - one line per operation
         """One attempt. Raises Unavailable, Refused, AuthFailed, OutcomeUnknown."""
+        operation = await self._placed(operation)
         match operation:
             case OpenChannel():
                 return await self._rooms.open(operation, key)
@@ -77,6 +78,7 @@ class SlackChat:
 
     async def find(self, operation: Operation, key: str) -> Done | None:
         """Whether it has happened. None also for what can be done twice without harm, and for a whisper."""
+        operation = await self._placed(operation)
         match operation:
             case OpenChannel():
                 return await self._rooms.find(operation, key)
@@ -93,13 +95,22 @@ class SlackChat:
 
     async def history(self, channel: str, *, since_ts: str | None) -> tuple[HistoryMessage, ...]:
         """Reads the channel's last 8,000 messages and every thread of theirs that has something new."""
-        return await self._messages.history(channel, since_ts=since_ts)
+        return await self._messages.history(await self._rooms.resolve(channel), since_ts=since_ts)
 
     async def name_of(self, user: UserId) -> str:
         """A person's display name, asked once; ids that are not Slack's are their own names."""
         if user not in self._names:
             self._names[user] = await self._ask_name(user)
         return self._names[user]
+
+    async def _placed(self, operation: Operation) -> Operation:
+        """The operation with its channel's id in place of a name or a person."""
+        if isinstance(operation, (OpenChannel, PublishHome)):
+            return operation
+        channel = await self._rooms.resolve(operation.channel)
+        return (
+            operation if channel == operation.channel else operation.model_copy(update={"channel": channel})
+        )
 
     async def _ask_name(self, user: UserId) -> str:
         if not re.fullmatch(r"[UW][A-Z0-9]+", user):

@@ -33,7 +33,7 @@ class Messages:
 
     async def post(self, operation: Post, key: str) -> Done:
         """Post, or edit. An edit of a message that is gone posts it anew."""
-        channel = await self._rooms.resolve(operation.channel)
+        channel = operation.channel
         blocks = list(operation.blocks)
         if operation.ts is not None:
             try:
@@ -72,7 +72,7 @@ class Messages:
     async def whisper(self, operation: Whisper, key: str) -> Done:
         """Tell one person; where that cannot be done in the channel, by direct message."""
         blocks = list(operation.blocks)
-        channel = await self._rooms.resolve(operation.channel)
+        channel = operation.channel
         try:
             answer = await self._api.write(
                 self._client.chat_postEphemeral,
@@ -97,9 +97,9 @@ class Messages:
 
     async def find(self, operation: Post, key: str) -> Done | None:
         """The message with this key. None for an edit whose message is still there: edit it again."""
+        channel, ts = operation.channel, operation.ts
         try:
-            channel = await self._rooms.resolve(operation.channel)
-            if operation.ts is not None and await self._is_there(channel, operation.ts, operation.thread_ts):
+            if ts is not None and await self._is_there(channel, ts, operation.thread_ts):
                 return None
             return await self._with_key(channel, operation.thread_ts, key)
         except SlackRefused as refused:

@@ -18,13 +18,17 @@ _log = logging.getLogger(__name__)
 
 MAX_NAME = 80
 MAX_TOPIC = 250
-# How many channels of one name there may be, and how many pages of 500 channels are looked through.
+# How many channels of one name there may be, and how many pages of how many channels are looked through.
 NAMES = 30
 PAGES = 20
+PAGE = 500
 # A channel of ours without a purpose is one whose creator crashed before setting it. Older ones were emptied
 # by people.
 ORPHAN_S = 24 * 3600.0
 INVITE_AT_ONCE = 100
+
+_CHANNEL = re.compile(r"[CDG][A-Z0-9]+")
+_PERSON = re.compile(r"[UW][A-Z0-9]+")
 
 # What Slack says of one person while the others could be invited.
 _THERE = frozenset({"already_in_channel", "cant_invite_self"})
@@ -55,17 +59,42 @@ class Rooms:
         self._api = api
         self._client = api.client
         self._clock = clock
-        self._ims: dict[str, str] = {}
+        self._ids: dict[str, str] = {}
 
     async def resolve(self, channel: str) -> str:
-        """A channel's id; for a person's id that of the direct messages with them."""
-        if not re.fullmatch(r"[UW][A-Z0-9]+", channel):
+        """A channel's id, where it may be given by its name or, for direct messages, by a person's id.
+
+        Asked once; the id stays the same when the channel is renamed. Raises Refused for an unknown name.
+        """
+        if _CHANNEL.fullmatch(channel):
             return channel
-        if channel not in self._ims:
-            # Opening a conversation that is open already changes nothing, so a lost answer loses nothing.
-            answer = await self._api.read(self._client.conversations_open, users=channel)
-            self._ims[channel] = str(answer["channel"]["id"])
-        return self._ims[channel]
+        if channel not in self._ids:
+            is_person = _PERSON.fullmatch(channel)
+            self._ids[channel] = await (self._direct(channel) if is_person else self._named(channel))
+        return self._ids[channel]
+
+    async def _direct(self, user: UserId) -> str:
+        # Opening a conversation that is open already changes nothing, so a lost answer loses nothing.
+        answer = await self._api.read(self._client.conversations_open, users=user)
+        return str(answer["channel"]["id"])
+
+    async def _named(self, channel: str) -> str:
+        name = channel.removeprefix("#")
+        pages = self._api.pages(
+            self._client.conversations_list,
+            most=PAGES,
+            types="public_channel",
+            exclude_archived=False,
+            limit=PAGE,
+        )
+        async for page in pages:
+            for one in page["channels"]:
+                if one["name"] == name:
+                    return str(one["id"])
+        raise Refused(
+            f"The public channel #{name} does not exist.",
+            remedy="Create it, correct its name in kaeru.yml, or give its id there.",
+        )
 
     async def inside(self, channel: str, call: Callable[[], Awaitable[Answer]]) -> Answer:
         """Do `call`; where the bot is not in the (public) channel yet, join it and do it then."""
@@ -118,7 +147,7 @@ class Rooms:
             most=PAGES,
             types="public_channel",
             exclude_archived=False,
-            limit=500,
+            limit=PAGE,
         )
         async for page in pages:
             for channel in page["channels"]:

@@ -37,7 +37,7 @@ class Uploads:
     async def upload(self, operation: Upload, key: str, content: bytes) -> Done:
         if not content:
             raise Refused(f"{operation.filename} is empty, and Slack takes no empty files.")
-        channel = await self._rooms.resolve(operation.channel)
+        channel = operation.channel
         # Reserving and filling a place shows nothing to anybody; for the reader's sake these are reads.
         place = await self._api.read(
             self._client.files_getUploadURLExternal, filename=operation.filename, length=len(content)
@@ -59,7 +59,7 @@ class Uploads:
         """Looks for a few seconds: the share may still be on its way."""
         wanted = block_id(key)
         deadline = time.monotonic() + DOUBT_S
-        channel = await self._rooms.resolve(operation.channel)
+        channel = operation.channel
         while True:
             found = await self._with_block(channel, wanted)
             if found is not None or time.monotonic() > deadline:

@@ -131,6 +131,18 @@ async def test_a_person_is_written_to_directly(world: World) -> None:
     assert found.ts == done.ts
 
 
+async def test_a_channel_may_be_given_by_its_name(world: World) -> None:
+    post = Post(channel="incidents", text="shop is ill")
+    done = await world.chat.perform(post, "key-1")
+    assert done.channel == INCIDENTS
+    found = await world.chat.find(post, "key-1")
+    assert found is not None
+    assert (found.channel, found.ts) == (INCIDENTS, done.ts)
+    with pytest.raises(Refused, match="does not exist") as refused:
+        await world.chat.perform(Post(channel="nowhere", text="Hello?"), "key-2")
+    assert refused.value.remedy
+
+
 async def test_a_taken_name_gets_a_number(world: World) -> None:
     names = [(await world.chat.perform(OPEN, f"key-{n}")).name for n in range(3)]
     assert names == ["inc-20261124-shop-1", "inc-20261124-shop-1-2", "inc-20261124-shop-1-3"]

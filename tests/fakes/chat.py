@@ -224,15 +224,16 @@ class FakeChat:
             if message["ts"] == operation.ts:
                 return None
             if message.get("metadata", {}).get("event_payload", {}).get("key") == key:
-                return Done(channel=operation.channel, ts=message["ts"])
+                return Done(channel=self._known(operation.channel).id, ts=message["ts"])
         return None
 
     def _known(self, channel: str) -> Room:
         if channel in self.people:
             self.rooms.setdefault(channel, Room(channel, f"@{self.people[channel]}"))
-        if channel not in self.rooms:
-            raise Refused("This channel does not exist.", remedy="Check its id.")
-        return self.rooms[channel]
+        try:
+            return self.room(channel.removeprefix("#"))
+        except LookupError as error:
+            raise Refused("This channel does not exist.", remedy="Check its id.") from error
 
     def _writable(self, channel: str) -> Room:
         room = self._known(channel)
