@@ -104,7 +104,7 @@ class OutboxRow(Row, table=True):
         Index("kaeru_outbox_slot", "lane", "slot", unique=True),
         Index("kaeru_outbox_new", "lane", "id", **_where("state = 'pending' AND sent_revision = 0")),
         Index("kaeru_outbox_edit", "next_at", "id", **_where("state = 'pending' AND sent_revision > 0")),
-        Index("kaeru_outbox_sending", "lane", **_where("state = 'sending'")),
+        Index("kaeru_outbox_sending", "id", "lane", **_where("state = 'sending'")),
         Index("kaeru_outbox_dead", "id", **_where("state = 'dead'")),
     )
 
