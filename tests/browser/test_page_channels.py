@@ -4,7 +4,9 @@ import pytest
 from playwright.async_api import expect
 
 from sandbox.workspace.local import LocalWorkspace
+from sandbox.workspace.messages import unread
 from tests.browser.conftest import Desk, composer, message
+from tests.browser.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -26,6 +28,12 @@ async def test_unread_channels_are_bold_and_mentions_counted(desk: Desk, workspa
     await page.locator(".place", has_text="general").click()
     await expect(deploys).not_to_contain_text("unread")
     await expect(page).to_have_title("#general · kaeru demo")
+    await bob.send("general", "@alice in sight")
+    await expect(message(page, "in sight")).to_be_visible()
+    await until(
+        lambda: unread(workspace.channel("general"), "U0ALICE") == (0, 0), "what is seen counts as read"
+    )
+    await expect(page).to_have_title("#general · kaeru demo")
 
 
 async def test_one_person_plays_several(desk: Desk, workspace: LocalWorkspace) -> None:
@@ -34,11 +42,13 @@ async def test_one_person_plays_several(desk: Desk, workspace: LocalWorkspace) -
     incidents = page.locator(".place", has_text="incidents")
     await expect(incidents).to_contain_text("unread")
     await expect(incidents.locator(".count")).to_have_count(0)
+    await composer(page).fill("a draft of alice")
     await page.get_by_title("Act as somebody else").click()
     await page.get_by_role("menuitemradio", name="bob").click()
     await expect(page.locator(".acting")).to_contain_text("bob")
     await expect(incidents.locator(".count")).to_have_text("1")
     await expect(page).to_have_url(f"{workspace.url}?as=bob&in=general")
+    await expect(composer(page)).to_have_value("")
     await composer(page).fill("written as bob")
     await composer(page).press("Enter")
     await expect(message(page, "written as bob").locator(".author")).to_have_text("bob")

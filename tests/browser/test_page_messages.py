@@ -42,7 +42,7 @@ async def test_a_message_is_written_edited_and_deleted(desk: Desk, workspace: Lo
     await expect(mine.locator("strong")).to_have_text("bold")
 
     await composer(page).press("ArrowUp")
-    field = page.get_by_label("Edit message", exact=True)
+    field = page.get_by_role("textbox", name="Edit message")
     await expect(field).to_have_value("first line\nsecond *bold* line")
     await field.fill("corrected & <kept>")
     await field.press("Enter")

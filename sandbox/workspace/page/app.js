@@ -6,7 +6,7 @@ import { appPane } from "./home.js";
 import { icon, iconButton } from "./icons.js";
 import { channelPane, revealNew } from "./messages.js";
 import { modal } from "./modal.js";
-import { steady } from "./scroller.js";
+import { atBottom, steady } from "./scroller.js";
 import { sidebar } from "./sidebar.js";
 import { markRead } from "./histories.js";
 import { start } from "./session.js";
@@ -71,6 +71,8 @@ function redraw() {
     revealed = here;
     revealNew();
     markRead(state.place.id);
+  } else if (atBottom(".list-frame .scroller")) {
+    markRead(state.place.id);
   }
 }
 
@@ -109,7 +111,7 @@ try {
   changed();
   await start(new URL(location.href).searchParams.get("as") ?? "alice");
 } catch (error) {
-  state.failure = error.message;
+  state.failure = `${error.message} The address says who you are: add ?as= and a name.`;
   changed();
   throw error;
 }

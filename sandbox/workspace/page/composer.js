@@ -67,7 +67,7 @@ function usage(text) {
 /* The field */
 
 /** A text field with completion. `onsend(text)`; `foot(send)` draws what stands below it. */
-export function completing({ id, label, placeholder = "", initial = "", commands = false, onsend, oncancel, ondraft, onkey, onpaste, head, foot }) {
+export function completing({ id, label, placeholder = "", initial = "", commands = false, onsend, oncancel, onkey, onpaste, head, foot }) {
   if (!fields.has(id)) fields.set(id, { text: fromSlack(initial), caret: 0, active: 0, dismissed: false });
   const field = fields.get(id);
   const offered = field.dismissed || !field.focused ? [] : suggestions(field.text, field.caret, commands);
@@ -76,7 +76,6 @@ export function completing({ id, label, placeholder = "", initial = "", commands
   const area = () => document.getElementById(`field-${id}`);
   const set = (text, caret = text.length) => {
     Object.assign(field, { text, caret, active: 0, dismissed: false });
-    ondraft?.(text);
     const el = area();
     if (el) {
       el.value = text;
@@ -176,7 +175,6 @@ export function completing({ id, label, placeholder = "", initial = "", commands
         },
         oninput: (event) => {
           Object.assign(field, { text: event.target.value, caret: event.target.selectionStart, active: 0, dismissed: false });
-          ondraft?.(field.text);
           grow(event.target);
           changed();
         },
@@ -206,9 +204,12 @@ function grow(el) {
   el.style.height = `${Math.min(el.scrollHeight, innerHeight * 0.4)}px`;
 }
 
+// Everybody has drafts of their own.
+const fieldId = (channel, threadTs) => [state.me, channel, threadTs].filter(Boolean).join("-");
+
 /** The composer of a channel, or of a thread when `threadTs` is given. */
 export function composer(channel, { threadTs, onUp } = {}) {
-  const id = threadTs ? `${channel.id}-${threadTs}` : channel.id;
+  const id = fieldId(channel.id, threadTs);
   const name = channel.is_im ? channelName(channel.id) : `#${channel.name}`;
   const share = (list) => Promise.all([...list].map((file) => upload(file, channel.id, threadTs)));
   const pick = `emoji:${id}`;
@@ -270,4 +271,4 @@ async function sendText(channel, text, threadTs) {
   }
 }
 
-export const focusComposer = () => document.getElementById(`field-${currentChannel()?.id}`)?.focus();
+export const focusComposer = () => document.getElementById(`field-${fieldId(currentChannel()?.id)}`)?.focus();

@@ -56,6 +56,11 @@ function scrolled(el) {
 }
 
 
+/** Whether the reader is at the newest message; true for a list that does not scroll. */
+export function atBottom(selector) {
+  return all.get(document.querySelector(selector))?.stick ?? false;
+}
+
 export function toBottom(selector) {
   const el = document.querySelector(selector);
   if (!el || !all.has(el)) return;

@@ -3,7 +3,7 @@ import { call, follow } from "./api.js";
 import { forget, load, takeMessage } from "./histories.js";
 import { address, loadHome, loadThread, openApp, openChannel } from "./navigation.js";
 import { attempt, changed, isApp, state } from "./store.js";
-import { dropViews, takeView, viewClosed } from "./views.js";
+import { dropViews, stack, takeView, viewClosed } from "./views.js";
 
 let unfollow = null;
 
@@ -33,6 +33,7 @@ async function boot(as) {
   state.failure = null;
   if (!unfollow) listen();
   const { views } = await call("views", { user: state.me });
+  for (const gone of stack.filter((entry) => !views.some((view) => view.id === entry.view.id))) viewClosed(gone.view.id);
   for (const view of views) takeView(view);
   changed();
 }
@@ -69,7 +70,6 @@ export async function actAs(user) {
   state.histories = new Map();
   state.thread = null;
   state.home = null;
-  state.drafts = new Map();
   state.editing = null;
   dropViews();
   await attempt(async () => {

@@ -18,7 +18,6 @@ export const state = {
   histories: new Map(),
   home: null,
   homes: 0, // how often it was published while we looked
-  drafts: new Map(),
   editing: null, // key of the message being edited
   navOpen: false,
   toasts: [],

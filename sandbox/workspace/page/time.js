@@ -1,8 +1,9 @@
 // Slack's timestamps ("1700000000.000100", seconds) and its date tokens, in the reader's own language and zone.
 
 const format = (options) => new Intl.DateTimeFormat(undefined, options);
-const CLOCK = format({ hour: "2-digit", minute: "2-digit" });
-const CLOCK_SECONDS = format({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
+// Logs and timelines count to 24; so does this page, whatever the reader's locale would choose.
+const CLOCK = format({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const CLOCK_SECONDS = format({ hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const FULL = format({ dateStyle: "full", timeStyle: "medium" });
 const DAY = format({ weekday: "long", day: "numeric", month: "long" });
 const DAY_YEAR = format({ weekday: "long", day: "numeric", month: "long", year: "numeric" });
