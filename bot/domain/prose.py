@@ -76,7 +76,7 @@ def plain(text: str, names: Names) -> str:
         if sign == "@":
             return name(what, names)
         if sign == "#":
-            return f"#{label or names.get(what) or what}"
+            return f"#{(label or names.get(what) or what).removeprefix('#')}"
         if sign == "!":
             return label or f"@{what.split('^')[0]}"
         return f"{label} ({what})" if label and label != what else what

@@ -32,13 +32,23 @@ _VERDICTS = {
 
 def render(postmortem: Postmortem, template: Path | None = None) -> str:
     """The postmortem as Markdown. `template` replaces the built-in one; where it fails, a note stands on top."""
-    if template is None:
-        return _render(_environment(PackageLoader("bot.views")), BUILT_IN, postmortem)
     try:
-        return _render(_environment(FileSystemLoader(template.parent)), template.name, postmortem)
-    except Exception as error:  # noqa: BLE001 - a team's template may raise anything; it is told on top of the text
-        note = inline(_complaint(template, error))
-        return f"> **{note}**\n\n{render(postmortem)}"
+        return render_strictly(postmortem, template)
+    except ValueError as error:
+        if template is None:
+            raise
+        note = inline(f"{error} This is the built-in one.")
+        return f"> **{note}**\n\n{render_strictly(postmortem, None)}"
+
+
+def render_strictly(postmortem: Postmortem, template: Path | None) -> str:
+    """The same by `template` alone, for trying one out. Raises ValueError: a sentence with the line at fault."""
+    folder, name = (None, BUILT_IN) if template is None else (template.parent, template.name)
+    loader = PackageLoader("bot.views") if folder is None else FileSystemLoader(folder)
+    try:
+        return _environment(loader).get_template(name).render(pm=postmortem)
+    except Exception as error:  # a template is a program; it may raise anything
+        raise ValueError(_complaint(name, error)) from error
 
 
 def _environment(loader: BaseLoader) -> ImmutableSandboxedEnvironment:
@@ -65,22 +75,13 @@ def _environment(loader: BaseLoader) -> ImmutableSandboxedEnvironment:
     return environment
 
 
-def _render(environment: ImmutableSandboxedEnvironment, name: str, postmortem: Postmortem) -> str:
-    return environment.get_template(name).render(pm=postmortem)
-
-
-def _complaint(template: Path, error: Exception) -> str:
+def _complaint(name: str, error: Exception) -> str:
     """One sentence: which template, which line, and what is wrong with it."""
-    lines = [
-        f.lineno for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).name == template.name
-    ]
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).name == name]
     line = error.lineno if isinstance(error, TemplateSyntaxError) else (lines[-1] if lines else None)
     where = f" in line {line}" if line else ""
     what = str(error) or type(error).__name__
-    return (
-        f"The postmortem template {template.name} does not work{where}: {what.rstrip('.')}. "
-        "This is the built-in one; mend the template and press Write again."
-    )
+    return f"The postmortem template {name} does not work{where}: {what.rstrip('.')}."
 
 
 def _printed(value: object) -> Markdown:

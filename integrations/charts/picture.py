@@ -43,6 +43,7 @@ from integrations.charts.series import Series, bins
 
 ROW, MOST_ROWS = 34, 6
 FOOT, STRIP, GAP, HEAD = 160, 58, 26, 92
+NARROW = 40  # no version's name fits into less
 _DASHES, _DOTS, _MARKS = (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 2))
 
 
@@ -72,6 +73,7 @@ def draw(data: ChartData, zone: tzinfo) -> bytes:
 
 def _text(moment: Moment, frame: Frame) -> str:
     label = shown(moment.label)
+    label = label[:1].upper() + label[1:]
     label = label if len(label) <= 32 else f"{label[:31]}…"
     local = moment.at.astimezone(frame.zone)
     return f"{label} {local:%d %b %H:%M}" if frame.several_days else f"{label} {local:%H:%M}"
@@ -167,14 +169,15 @@ def _versions(frame: Frame, axes: Axes, spans: Sequence[Span]) -> None:
     axes.yaxis.set_major_locator(NullLocator())
     axes.spines["left"].set_visible(False)
     frame.write(LEFT - 14, _middle(axes), "Version", ha="right", fontweight="bold")
+    for good in (True, False):
+        axes.broken_barh(_bars(spans, good=good), (0.04, 0.92), **_look(good=good))
     for span in spans:
-        begin, end = span.since.timestamp(), span.until.timestamp()
-        axes.broken_barh([(begin, end - begin)], (0.04, 0.92), **_look(good=span.good))
         left, right = frame.x(span.since), frame.x(span.until)
         label = shown(span.label)
-        if frame.width(label, LARGE, "bold") + 16 < right - left:
+        if right - left > NARROW and frame.width(label, LARGE, "bold") + 16 < right - left:
             ground = {"facecolor": "white", "edgecolor": "none", "alpha": 0.9, "pad": 4}
-            frame.write((left + right) / 2, _middle(axes), label, ha="center", fontweight="bold", bbox=ground)
+            middle = (left + right) / 2
+            frame.write(middle, _middle(axes), label, ha="center", fontweight="bold", bbox=ground)
     if not spans:
         _remark(frame, axes, "not known")
 
@@ -185,13 +188,19 @@ def _look(*, good: bool) -> dict[str, Any]:
     return {"facecolor": "#f3c0a1", "edgecolor": VERMILLION, "linewidth": 1.5, "hatch": "//"}
 
 
+def _bars(spans: Sequence[Span], *, good: bool) -> list[tuple[float, float]]:
+    """Begin and length of all the good or all the bad ones; many thousands where replicas answer in turn."""
+    of_kind = [span for span in spans if span.good is good]
+    return [(span.since.timestamp(), (span.until - span.since).total_seconds()) for span in of_kind]
+
+
 def _shade(panels: Sequence[Axes], spans: Sequence[Span]) -> None:
     """Behind the curves, when the bad version served."""
     for axes in panels:
-        for span in spans:
-            if not span.good:
-                begin, end = span.since.timestamp(), span.until.timestamp()
-                axes.axvspan(begin, end, color=VERMILLION, alpha=0.09, linewidth=0, zorder=0)
+        low, high = axes.get_ylim()
+        ground: dict[str, Any] = {"color": VERMILLION, "alpha": 0.09, "linewidth": 0, "zorder": 0}
+        axes.broken_barh(_bars(spans, good=False), (low, high - low), **ground)
+        axes.set_ylim(low, high)
 
 
 def _moments(

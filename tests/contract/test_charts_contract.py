@@ -124,6 +124,21 @@ async def test_fifty_thousand_probes_over_three_days(cache: Path) -> None:
     assert time.monotonic() - began < 15  # some two seconds alone; the machine is shared
 
 
+async def test_two_versions_that_answer_in_turn_for_hours(cache: Path) -> None:
+    begin = story.at(story.BEGIN)
+    spans = tuple(
+        Span(
+            since=begin + timedelta(seconds=number),
+            until=begin + timedelta(seconds=number + 1),
+            label=story.BAD,
+            good=bool(number % 2),
+        )
+        for number in range(10_000)
+    )
+    data = asked().model_copy(update={"spans": spans})
+    assert pixels(await MatplotlibCharts(cache=cache).incident(data)).shape[:2] == (900, 1600)
+
+
 async def test_an_unknown_zone_is_said(cache: Path) -> None:
     with pytest.raises(Unavailable, match="no time zone 'Mars/Olympus'"):
         await MatplotlibCharts(zone="Mars/Olympus", cache=cache).incident(asked())

@@ -10,10 +10,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jinja2 import Environment, PackageLoader
 from markdown_it import MarkdownIt
 from syrupy.assertion import SnapshotAssertion
 
 from bot.domain import events as e
+from bot.domain.base import Value
 from bot.domain.comparison import compare, illness
 from bot.domain.evidence import Outcome, Probe
 from bot.domain.incident import fold
@@ -21,7 +23,7 @@ from bot.domain.postmortem import Postmortem, build, state_completeness
 from bot.domain.timeline import Completeness, Entry, Kind
 from bot.views.limits import validate
 from bot.views.markdown import CELL_LIMIT, Markdown, block, cell, inline
-from bot.views.postmortem import render, summary_blocks
+from bot.views.postmortem import _environment, render, render_strictly, summary_blocks
 from tests import story
 
 NASTY = (
@@ -370,3 +372,36 @@ def test_many_of_everything_still_fits_into_a_message() -> None:
 def test_times_are_those_of_the_events() -> None:
     assert told().times.total == timedelta(minutes=19, seconds=35)
     assert told().written_at.astimezone(UTC) == story.at("14:31:08")
+
+
+def _fields(value: object) -> set[str]:
+    """The names of all fields within a value, properties included."""
+    if isinstance(value, tuple):
+        return set().union(*(_fields(item) for item in value))
+    if not isinstance(value, Value):
+        return set()
+    names = set(type(value).model_fields)
+    return names.union(*(_fields(getattr(value, name)) for name in names))
+
+
+def test_every_variable_and_filter_is_documented_and_nothing_else_is() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "postmortem.md").read_text(encoding="utf-8")
+    written = {word for code in re.findall(r"`([^`]+)`", page) for word in re.findall(r"[a-z_0-9]+", code)}
+    assert sorted(_fields(told()) - written) == []
+    environment = _environment(PackageLoader("bot.views"))
+    own = set(environment.filters) - set(Environment().filters)  # noqa: S701 # only its list of filters is looked at
+    assert sorted(own - written) == []
+    table = re.findall(r"(?m)^\| ((?:`\w+`(?:, )?)+) \|", page.split("## The variables")[1])
+    documented = {name for names in table for name in re.findall(r"\w+", names)}
+    assert documented == set(Postmortem.model_fields)
+
+
+def test_trying_a_template_out_says_what_is_wrong(tmp_path: Path) -> None:
+    template = tmp_path / "ours.md"
+    template.write_text("{{ pm.service }}\n{{ pm.nope }}\n", encoding="utf-8")
+    with pytest.raises(
+        ValueError, match=r"^The postmortem template ours\.md does not work in line 2: .*nope"
+    ):
+        render_strictly(told(), template)
+    template.write_text("{{ pm.service }}\n", encoding="utf-8")
+    assert render_strictly(told(), template) == "shop\n"
