@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self
 
@@ -14,6 +14,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.catalog import Catalog
+from bot.clock import now
 from bot.domain import events as e
 from bot.domain.incident import Incident
 from bot.ports import PortError
@@ -50,24 +51,6 @@ HOURLY = timedelta(hours=1)
 KEEP_INBOX = timedelta(days=1)
 KEEP_PROBES = timedelta(days=30)
 DRAIN_S = 10.0
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
-def database_url(settings: Settings) -> str:
-    """Kaeru's own database."""
-    if settings.database_url is not None:
-        return settings.database_url.get_secret_value()
-    return f"sqlite:///{(settings.data / 'kaeru.sqlite').absolute()}"
-
-
-def engine_url(settings: Settings) -> str:
-    """The workflow engine's database: a file of its own, so that neither's migrations see the other's tables."""
-    if settings.engine_database_url is not None:
-        return settings.engine_database_url.get_secret_value()
-    return f"sqlite:///{(settings.data / 'engine.sqlite').absolute()}"
 
 
 def fleet_of(catalog: Catalog) -> Fleet:
@@ -118,7 +101,7 @@ class Kaeru:
         chat = SlackChat(client)
         try:
             identity = await identify(client)
-            store = await Store.open(database_url(settings), clock=clock)
+            store = await Store.open(settings.database, clock=clock)
         except BaseException:
             await close_client(client)
             raise
@@ -134,7 +117,7 @@ class Kaeru:
     def _compose(self, chat: SlackChat, clock: Callable[[], datetime], boundary: Boundary) -> None:
         store, catalog = self.store, self._catalog
         fleet = fleet_of(catalog)
-        self.engine = DbosEngine(engine_url(self._settings), boundary=boundary)
+        self.engine = DbosEngine(self._settings.engine_database, boundary=boundary)
         self.delivery = Delivery(store, chat, clock, on_done=self._delivered, on_dead=self._undelivered)
         self.desk = Desk(
             store,

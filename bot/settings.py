@@ -121,6 +121,19 @@ class Settings(BaseSettings):
     log_format: Annotated[LogFormat, BeforeValidator(_lower)] = Field(default="text", examples=["json"])
     """`text` for people, `json` for machines."""
 
+    @property
+    def database(self) -> str:
+        """The address of kaeru's own database."""
+        return self._database(self.database_url, "kaeru.sqlite")
+
+    @property
+    def engine_database(self) -> str:
+        """The engine's database: one of its own, so that neither's migrations see the other's tables."""
+        return self._database(self.engine_database_url, "engine.sqlite")
+
+    def _database(self, url: SecretStr | None, name: str) -> str:
+        return url.get_secret_value() if url else f"sqlite:///{(self.data / name).absolute()}"
+
     def slack_tokens(self) -> tuple[SecretStr, SecretStr]:
         """The bot token and the app-level token. Raises SettingsInvalid where one is not set."""
         bot, app = self.slack_bot_token, self.slack_app_token

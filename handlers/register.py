@@ -6,7 +6,8 @@ before (handlers/inbox.py).
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext
@@ -49,14 +50,16 @@ class Handlers:
 def register(app: AsyncApp, handlers: Handlers, tasks: Tasks) -> None:
     """Attach everything to `app`. `tasks` collects what is under way, so that shutdown can wait for it."""
     rooms = handlers.rooms
-    app.use(_tracked(Inbox(rooms.store), tasks))
+    app.use(Inbox(rooms.store))
 
     def listener(handler: Handler) -> Callable[..., Awaitable[None]]:
         async def listen(
             ack: AsyncAck, body: Body, context: AsyncBoltContext, respond: Any, client: AsyncWebClient
         ) -> None:
-            await ack()
-            await attend(rooms, handler, body, LiveSurface(respond, client, body), context.get(INBOX_ID))
+            with _under_way(tasks):
+                await ack()
+                surface = LiveSurface(respond, client, body)
+                await attend(rooms, handler, body, surface, context.get(INBOX_ID))
 
         return listen
 
@@ -66,11 +69,11 @@ def register(app: AsyncApp, handlers: Handlers, tasks: Tasks) -> None:
         app.action(pattern(action))(listener(handlers.click))
     app.shortcut(Shortcut.TIMELINE_ADD.value)(listener(handlers.shortcut))
     for modal in Modal:
-        app.view(modal.value)(_form_listener(handlers))
+        app.view(modal.value)(_form_listener(handlers, tasks))
     _register_events(app, rooms)
 
 
-def _form_listener(handlers: Handlers) -> Callable[..., Awaitable[None]]:
+def _form_listener(handlers: Handlers, tasks: Tasks) -> Callable[..., Awaitable[None]]:
     async def listen(ack: AsyncAck, body: Body, context: AsyncBoltContext, client: AsyncWebClient) -> None:
         surface = FormSurface(client, body)
 
@@ -84,7 +87,8 @@ def _form_listener(handlers: Handlers) -> Callable[..., Awaitable[None]]:
             else:
                 await ack()
 
-        await attend(handlers.rooms, checked, body, surface, context.get(INBOX_ID))
+        with _under_way(tasks):
+            await attend(handlers.rooms, checked, body, surface, context.get(INBOX_ID))
 
     return listen
 
@@ -108,15 +112,18 @@ class FormSurface:
         await self._client.views_open(trigger_id=self._body["trigger_id"], view=view)
 
 
-def _tracked(inbox: Inbox, tasks: Tasks) -> Callable[..., Awaitable[Any]]:
-    async def middleware(body: Body, context: AsyncBoltContext, next_: Callable[[], Awaitable[Any]]) -> Any:
-        task = asyncio.current_task()
-        if task is not None and task not in tasks:
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
-        return await inbox(body, context, next_)
-
-    return middleware
+@contextmanager
+def _under_way(tasks: Tasks) -> Iterator[None]:
+    """Bolt runs each listener in a task of its own and does not wait for it at the end: we do."""
+    task = asyncio.current_task()
+    if task is None:
+        yield
+        return
+    tasks.add(task)
+    try:
+        yield
+    finally:
+        tasks.discard(task)
 
 
 def _register_events(app: AsyncApp, rooms: Rooms) -> None:

@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from bot.app import database_url, now
+from bot.clock import now
 from bot.domain.timeline import Verification
 from bot.settings import load_settings
 from bot.store import Store
@@ -22,7 +22,7 @@ def verify(incident: str) -> None:
     """Walk the hash chain of INCIDENT. Exits with 1 where anything was changed, removed or cut off."""
 
     async def look() -> Verification:
-        store = await Store.open(database_url(load_settings()), clock=now)
+        store = await Store.open(load_settings().database, clock=now)
         try:
             return await store.read(lambda uow: uow.timeline.verify(incident))
         finally:

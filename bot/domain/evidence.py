@@ -11,6 +11,9 @@ from enum import StrEnum
 
 from bot.domain.base import Value
 
+TREND = 2
+"""How many bad answers of one endpoint it takes to call it ill."""
+
 
 class Outcome(StrEnum):
     """Of anything that was tried. Unknown is observed before anything is tried again."""
@@ -114,13 +117,17 @@ def percentile(values: Sequence[float], share: float) -> float | None:
 
 def summarize(probes: Iterable[Probe]) -> tuple[EndpointStats, ...]:
     """Statistics per endpoint, in order of first appearance."""
+    return tuple(_stats(endpoint, group) for endpoint, group in _by_endpoint(probes).items())
+
+
+def _by_endpoint(probes: Iterable[Probe]) -> dict[str, list[Probe]]:
     grouped: dict[str, list[Probe]] = {}
     for probe in probes:
         grouped.setdefault(probe.endpoint, []).append(probe)
-    return tuple(_stats(endpoint, group) for endpoint, group in grouped.items())
+    return grouped
 
 
-def _stats(endpoint: str, group: list[Probe]) -> EndpointStats:
+def _stats(endpoint: str, group: Sequence[Probe]) -> EndpointStats:
     latencies = [p.latency_ms for p in group if p.latency_ms is not None]
     return EndpointStats(
         endpoint=endpoint,
@@ -132,22 +139,29 @@ def _stats(endpoint: str, group: list[Probe]) -> EndpointStats:
 
 
 def judge(probes: Iterable[Probe], baseline: Baseline) -> tuple[Finding, ...]:
-    """Compare probes with the baseline, endpoint by endpoint. No probe at all is unknown, never good."""
-    return tuple(_judge_one(stats, baseline) for stats in summarize(probes))
+    """Compare probes with the baseline, endpoint by endpoint. No probe at all is unknown, never good.
+
+    One bad answer among many is a blip, not an illness: an endpoint fails when at least `TREND` answers are
+    bad and their share is above what is acceptable.
+    """
+    grouped = _by_endpoint(probes)
+    return tuple(_judge_one(endpoint, group, baseline) for endpoint, group in grouped.items())
 
 
-def _judge_one(stats: EndpointStats, baseline: Baseline) -> Finding:
-    limit_errors = baseline.limit_error_rate(stats.endpoint)
-    limit_p95 = baseline.limit_p95_ms(stats.endpoint)
+def _judge_one(endpoint: str, group: Sequence[Probe], baseline: Baseline) -> Finding:
+    stats = _stats(endpoint, group)
+    limit_errors = baseline.limit_error_rate(endpoint)
+    limit_p95 = baseline.limit_p95_ms(endpoint)
+    slow = sum(p.latency_ms is not None and p.latency_ms > limit_p95 for p in group)
     verdict, sentence = Outcome.SUCCEEDED, f"{_share(stats.error_rate)} errors, p95 {_ms(stats.p95_ms)}"
-    if stats.error_rate > limit_errors:
+    if stats.errors >= min(TREND, stats.count) and stats.error_rate > limit_errors:
         verdict = Outcome.FAILED
         sentence = f"{stats.errors} of {stats.count} failed (at most {_share(limit_errors)} is acceptable)"
-    elif stats.p95_ms is not None and stats.p95_ms > limit_p95:
+    elif slow >= min(TREND, stats.count) and stats.p95_ms is not None and stats.p95_ms > limit_p95:
         verdict = Outcome.FAILED
         sentence = f"p95 {_ms(stats.p95_ms)} (at most {_ms(limit_p95)} is acceptable)"
     return Finding(
-        endpoint=stats.endpoint,
+        endpoint=endpoint,
         stats=stats,
         limit_error_rate=limit_errors,
         limit_p95_ms=limit_p95,

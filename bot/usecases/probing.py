@@ -63,6 +63,8 @@ class Probing:
         if len(window) < ROUNDS:
             return None
         probes = [probe for round_ in window for probe in round_]
+        if not all(probe.ok for probe in probes):
+            return False
         thresholds = self._catalog.service(service).thresholds
         now = self._clock()
 

@@ -8,6 +8,8 @@ import asyncio
 import fcntl
 import logging
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context
 from pathlib import Path
 from typing import IO, Any
 
@@ -105,18 +107,25 @@ class DbosEngine:
     async def close(self) -> None:
         """Stop. Unfinished workflows go on at the next start."""
         await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
+        # DBOS makes its own pool the loop's default and has just shut it down.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(thread_name_prefix="kaeru"))
         if self._alone is not None:
             self._alone.close()
 
     async def start(self, name: str, workflow_id: str, argument: str) -> None:
         if workflow_id in self._started:
             return
+        # In a context of its own: what follows from a step must not become that step's child.
+        starting = self._begin(name, workflow_id, argument)
+        await asyncio.get_running_loop().create_task(starting, context=Context())
+        self._started.add(workflow_id)
+
+    async def _begin(self, name: str, workflow_id: str, argument: str) -> None:
         try:
             with SetWorkflowID(workflow_id):
                 await DBOS.start_workflow_async(self._registered[name], argument)
         except SQLAlchemyError as error:
             raise Unavailable(f"The engine could not store {workflow_id}.") from error
-        self._started.add(workflow_id)
 
     async def parked(self) -> tuple[Parked, ...]:
         listed = await DBOS.list_workflows_async(

@@ -43,6 +43,7 @@ services:
       consecutive: 5
       interval: {interval}
       probe_every: {interval}
+      thresholds: {{ latency_slack: 200ms }}
     watch: {watch}
     watch_interval: 1s
 """
