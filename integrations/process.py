@@ -22,10 +22,12 @@ INHERITED = frozenset(
 KILL_AFTER_S = 1.0  # from SIGTERM to SIGKILL
 LAST_LINE = 300  # characters of what a program said last
 
+_SECRET_NAME = re.compile(r"(?i)pass|token|secret|key|credential")
 _SECRETS = (
     re.compile(
         r"(?i)((?:pass(?:word|wd)?|token|secret|api[-_]?key|authorization)\w*[\"']?\s*[=:]\s*)(?:bearer\s+)?\S+"
     ),
+    re.compile(r"(?i)(--(?:pass(?:word|wd)?|token|secret|api-?key)\s+)\S+"),
     re.compile(r"(?i)(bearer\s+)\S+"),
     re.compile(r"(://[^/\s:@]*:)[^/\s@]+(?=@)"),
     re.compile(r"()\bx(?:ox[a-z]|app)-[\w-]+"),
@@ -61,7 +63,8 @@ async def run(
 ) -> Finished:
     """Run `argv` and wait until it has ended.
 
-    What it leaves running in the background after it ended keeps running. Raises Refused when the program
+    `environment` is added to the few variables of `INHERITED`; those of its values whose names sound like a
+    secret are taken out of what is told. What the program leaves in the background keeps running. Raises Refused when the program
     cannot be started at all, TimedOut after `timeout_s` seconds.
     """
     inherited = {name: value for name, value in os.environ.items() if name in INHERITED}
@@ -93,7 +96,7 @@ async def run(
         finally:
             if not ended.done():
                 await _kill(process.pid, ended)
-        return Finished(code, _read(stdout), _last_line(_read(stderr)))
+        return Finished(code, _read(stdout), _last_line(_read(stderr), environment or {}))
 
 
 def _end_of(process: subprocess.Popen[bytes]) -> asyncio.Future[int]:
@@ -131,6 +134,10 @@ def _read(file: IO[bytes]) -> bytes:
     return file.read()
 
 
-def _last_line(stderr: bytes) -> str:
+def _last_line(stderr: bytes, environment: Mapping[str, str]) -> str:
     lines = stderr.decode(errors="replace").strip().splitlines()
-    return redact(lines[-1].strip())[:LAST_LINE] if lines else ""
+    last = lines[-1].strip() if lines else ""
+    for name, value in environment.items():
+        if value and _SECRET_NAME.search(name):
+            last = last.replace(value, "[redacted]")
+    return redact(last)[:LAST_LINE]

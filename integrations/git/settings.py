@@ -1,8 +1,11 @@
 """Which repository, and how its tags name versions."""
 
+from datetime import timedelta
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from bot.catalog import Duration
 
 MIGRATIONS = (
     "*/migrations/*",
@@ -16,17 +19,19 @@ MIGRATIONS = (
 
 
 class GitSettings(BaseModel):
-    """`repository` is a clone (bare or not) that the bot may read.
+    """A clone of the service's repository, in which tags name the versions."""
 
-    A tag is `tag_prefix` + version. `fetch_from` names a remote (`origin`) that is asked for its tags when a
-    version is unknown; None never fetches. `migrations` are patterns in which `*` also matches `/`, tried
-    against the path with a `/` before it.
-    """
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    repository: Path
-    tag_prefix: str = Field(default="", pattern=r"^([A-Za-z0-9][A-Za-z0-9._/+@-]*)?$")
-    fetch_from: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")
-    migrations: tuple[str, ...] = MIGRATIONS
-    timeout_s: float = Field(default=10.0, gt=0, le=120)
+    repository: Path = Field(examples=["/srv/shop/source"])
+    """The clone, bare or not. kaeru only reads it, apart from `fetch_from`."""
+    tag_prefix: str = Field(default="", pattern=r"^([A-Za-z0-9][A-Za-z0-9._/+@-]*)?$", examples=["shop/"])
+    """What stands before the version in a tag: with `v`, version 1.2.9 is the tag v1.2.9."""
+    fetch_from: str | None = Field(
+        default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", examples=["origin"]
+    )
+    """The remote whose tags are fetched when a version is unknown. Left out: never."""
+    migrations: tuple[str, ...] = Field(default=MIGRATIONS, examples=[["*/db/changes/*"]])
+    """Paths that are database migrations. `*` also stands for slashes; paths are taken from `/`."""
+    timeout: Duration = Field(default=timedelta(seconds=10), examples=["10s"])
+    """How long git may take for one answer."""

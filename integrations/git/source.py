@@ -28,7 +28,7 @@ class GitChanges:
 
     def __init__(self, settings: GitSettings) -> None:
         self._settings = settings
-        self._git = GitClient(settings.repository, timeout_s=settings.timeout_s)
+        self._git = GitClient(settings.repository, timeout_s=settings.timeout.total_seconds())
 
     async def between(self, older: Version, newer: Version) -> Changes:
         try:

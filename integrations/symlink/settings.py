@@ -1,36 +1,43 @@
 """Where the releases are, and how the service is told to change."""
 
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from bot.catalog import Duration
 
 
 class SymlinkSettings(BaseModel):
-    """`link` points at one of the folders in `releases`.
+    """Releases in folders, and a symbolic link to the one that runs."""
 
-    `restart` is an argv list, run after the link has moved; empty where the link alone decides. It sees
-    `environment` and a few harmless variables, not the bot's own. `version_url` answers with JSON whose
-    `version_field` is the version that runs; after a restart it has `settle_s` seconds to say the new one.
-    """
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    releases: Path
-    link: Path
-    restart: tuple[str, ...] = ()
-    restart_timeout_s: float = Field(default=30.0, gt=0, le=600)
-    environment: dict[str, str] = Field(default_factory=dict, repr=False)
-    version_url: str | None = None
-    version_field: str = "version"
-    version_timeout_s: float = Field(default=2.0, gt=0, le=30)
-    settle_s: float = Field(default=10.0, ge=0, le=600)
+    releases: Path = Field(examples=["/srv/shop/releases"])
+    """The folder that holds one folder per version."""
+    link: Path = Field(examples=["/srv/shop/current"])
+    """The symbolic link that names the version to run."""
+    restart: tuple[str, ...] = Field(default=(), examples=[["systemctl", "restart", "shop"]])
+    """The program, with its arguments, that is run once the link has moved. Left out: the link alone decides."""
+    restart_timeout: Duration = Field(default=timedelta(seconds=30), examples=["30s"])
+    """How long that may take; then it is killed with all it started, and the outcome is looked for."""
+    environment: dict[str, SecretStr] = Field(default_factory=dict, examples=[{"SHOP_ENV": "production"}])
+    """Variables for that program. Of kaeru's own it sees PATH, HOME and the like, no secret."""
+    version_url: str | None = Field(default=None, examples=["http://127.0.0.1:8080/version"])
+    """Where the running process says its version, as JSON. Without it, nobody sees what really runs."""
+    version_field: str = Field(default="version", min_length=1, examples=["version"])
+    """The field of that answer."""
+    version_timeout: Duration = Field(default=timedelta(seconds=2), examples=["2s"])
+    """How long that answer may take."""
+    settle: Duration = Field(default=timedelta(seconds=10), examples=["10s"])
+    """How long after a restart the new version may take to answer there."""
 
     @field_validator("releases", "link")
     @classmethod
     def _is_absolute(cls, value: Path) -> Path:
         if not value.is_absolute():
-            raise ValueError(f"{value} has to be an absolute path: the bot may run from anywhere")
+            raise ValueError(f"{value} has to be an absolute path, such as /srv/shop/current")
         return value
 
     @field_validator("version_url")
@@ -39,5 +46,7 @@ class SymlinkSettings(BaseModel):
         if value is not None:
             url = urlsplit(value)
             if url.scheme not in ("http", "https") or not url.hostname or url.username:
-                raise ValueError("version_url is an http address without a user; it is shown to people")
+                raise ValueError(
+                    "version_url is an http address without a user, such as http://127.0.0.1:8080/version"
+                )
         return value

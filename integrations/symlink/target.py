@@ -32,7 +32,7 @@ class SymlinkTarget:
     def __init__(self, settings: SymlinkSettings) -> None:
         self._settings = settings
         self._folder = ReleaseFolder(settings.releases, settings.link)
-        self._client = ProbeClient(timeout_s=settings.version_timeout_s)
+        self._client = ProbeClient(timeout_s=settings.version_timeout.total_seconds())
 
     async def aclose(self) -> None:
         await self._client.aclose()
@@ -123,14 +123,13 @@ class SymlinkTarget:
     async def _restart(self, goal: Version) -> Observation | None:
         """Run the restart command. An observation where it did not do its work; OutcomeUnknown in time."""
         settings = self._settings
+        seconds = settings.restart_timeout.total_seconds()
+        environment = {name: value.get_secret_value() for name, value in settings.environment.items()}
         try:
-            done = await run(
-                settings.restart, timeout_s=settings.restart_timeout_s, environment=settings.environment
-            )
+            done = await run(settings.restart, timeout_s=seconds, environment=environment)
         except TimedOut as error:
             raise OutcomeUnknown(
-                f"{settings.link} points at {goal}, but the restart command was stopped after "
-                f"{settings.restart_timeout_s:g} s.",
+                f"{settings.link} points at {goal}, but the restart command was stopped after {seconds:g} s.",
                 remedy="See what runs before it is restarted again.",
             ) from error
         if done.code == 0:
@@ -143,11 +142,11 @@ class SymlinkTarget:
         )
 
     async def _settled(self, goal: Version, start: Version) -> Observation:
-        """Ask until `goal` answers, at most `settle_s` seconds."""
+        """Ask until `goal` answers, at most as long as it may take to settle."""
         if self._settings.version_url is None:
             detail = f"{self._settings.link} points at {goal}; nobody asked the process (no version_url)."
             return Observation(outcome=Outcome.SUCCEEDED, detail=detail, running=None)
-        deadline = time.monotonic() + self._settings.settle_s
+        deadline = time.monotonic() + self._settings.settle.total_seconds()
         while (seen := await self._see(goal, start)).outcome is Outcome.UNKNOWN:
             if time.monotonic() >= deadline:
                 break

@@ -248,7 +248,7 @@ async def test_a_git_that_hangs_does_not_stop_a_plan(
     slow.write_text("#!/bin/sh\nexec sleep 60\n", encoding="ascii")
     slow.chmod(0o755)
     monkeypatch.setenv("PATH", f"{slow.parent}{os.pathsep}{os.environ['PATH']}")
-    found = await repository.source(timeout_s=0.2).between("v1", "v2")
+    found = await repository.source(timeout=0.2).between("v1", "v2")
     assert (found.known, found.note) == (False, "git rev-parse took longer than 0.2 s.")
 
 

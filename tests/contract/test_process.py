@@ -37,6 +37,15 @@ async def test_it_tells_how_a_program_ended() -> None:
     assert (done.code, done.stdout, done.last_line) == (7, b"out\n", "last")
 
 
+async def test_a_secret_that_was_given_is_not_told() -> None:
+    program = (
+        "import os, sys; sys.exit('login of ' + os.environ['WHO'] + ' with ' + os.environ['DEPLOY_KEY'])"
+    )
+    given = {"WHO": "shop", "DEPLOY_KEY": "swordfish"}
+    done = await run([sys.executable, "-c", program], timeout_s=10, environment=given)
+    assert done.last_line == "login of shop with [redacted]"
+
+
 async def test_a_program_that_takes_too_long_is_ended_with_its_children(tmp_path: Path) -> None:
     file = tmp_path / "pids"
     with pytest.raises(TimedOut, match=r"did not end within 1 s"):
@@ -80,6 +89,7 @@ async def test_what_cannot_be_started_is_refused(tmp_path: Path) -> None:
         ("DB_PASSWORD: hunter2", "DB_PASSWORD: [redacted]"),
         ('{"api_key": "abc"}', '{"api_key": [redacted]'),
         ("Authorization: Bearer abc.def", "Authorization: [redacted]"),
+        ("deploy --token abc now", "deploy --token [redacted] now"),
         ("fetch https://me:pw@example.com/x", "fetch https://me:[redacted]@example.com/x"),
         ("token xoxb-12-34-ab is old", "token [redacted] is old"),
         ("nothing secret in v1.2.9 of 10:30", "nothing secret in v1.2.9 of 10:30"),

@@ -126,7 +126,7 @@ async def test_a_command_that_hangs_is_ended_with_all_it_started(
         f"open({str(pids)!r}, 'w').write(f'{{os.getpid()}} {{child.pid}}')\n"
         "time.sleep(60)\n"
     )
-    target = SymlinkTarget(settings_of(folder, restart=(sys.executable, "-c", program), restart_timeout_s=1))
+    target = SymlinkTarget(settings_of(folder, restart=(sys.executable, "-c", program), restart_timeout=1))
     planned = change(await target.inspect(), "v1.2.9")
     with pytest.raises(OutcomeUnknown, match="stopped after 1 s"):
         await target.apply(planned, "k")
@@ -178,7 +178,7 @@ async def test_a_command_that_is_not_there_is_refused(folder: ReleaseFolder) -> 
 
 
 async def test_a_restart_that_says_yes_and_does_nothing_is_unknown(shop: RunningShop) -> None:
-    target = symlink_target(shop, restart=(sys.executable, "-c", "pass"), settle_s=0.3)
+    target = symlink_target(shop, restart=(sys.executable, "-c", "pass"), settle=0.3)
     planned = change(await target.inspect(), "v1.2.9")
     done = await target.apply(planned, "k")
     assert (done.outcome, done.running) == (Outcome.UNKNOWN, "v1.3.0")
