@@ -229,6 +229,7 @@ async def test_mrkdwn_reads_as_in_slack(desk: Desk) -> None:
 async def test_names_are_completed_and_become_mentions(desk: Desk, workspace: LocalWorkspace) -> None:
     page = await desk.sit("alice")
     await composer(page).press_sequentially("please look @bo")
+    await expect(page.get_by_role("option")).to_have_count(1)
     await expect(page.get_by_role("option")).to_contain_text("bob")
     await composer(page).press("Enter")
     await composer(page).press_sequentially("in #dep")

@@ -55,7 +55,7 @@ function finder(title, placeholder, rows, foot) {
         oninput: (event) => {
           filter = event.target.value;
           active = 0;
-          changed();
+          changed(true);
         },
         onkeydown: (event) => {
           const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];

@@ -176,7 +176,8 @@ export function completing({ id, label, placeholder = "", initial = "", commands
         oninput: (event) => {
           Object.assign(field, { text: event.target.value, caret: event.target.selectionStart, active: 0, dismissed: false });
           grow(event.target);
-          changed();
+          // At once: a quick Enter must meet what was typed, not what the last frame offered.
+          changed(true);
         },
         onselectionchange: (event) => {
           if (field.caret === event.target.selectionStart) return;

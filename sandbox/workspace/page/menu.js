@@ -24,9 +24,9 @@ export function closeMenu(giveFocusBack = true) {
   if (giveFocusBack) anchor.focus();
 }
 
-function redraw() {
+function redraw(now) {
   current?.refresh();
-  changed();
+  changed(now);
 }
 
 // Esc belongs to the menu first, then to the dialog around it.
@@ -174,7 +174,7 @@ export function listbox(id, label, options, { multiple = false, filter = options
         oninput: (event) => {
           current.filter = event.target.value;
           current.active = 0;
-          redraw();
+          redraw(true);
         },
         ...keys,
       }),
