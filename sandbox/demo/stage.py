@@ -55,7 +55,7 @@ class Stage:
         self.data.mkdir(parents=True, exist_ok=True)
         self.report.unlink(missing_ok=True)
         workspace, _ = await asyncio.gather(self._workspace(), self._shop())
-        self.url = workspace["url"]
+        self.url = workspace["url"].rstrip("/")
         kaeru_yml.write(self.data / "kaeru.yml", root=self.shop, url=self.shop_url, watch=self._watch)
         self._bot_env = {
             "KAERU_CONFIG": str(self.data / "kaeru.yml"),
