@@ -23,7 +23,7 @@ def announce(incident: Incident, event: e.Event, policy: Policy) -> Card | None:
             return note(f":memo: *Note* by {by}: {said(event.text, 2500)}")
         case e.ActionAdded() if incident.is_open:
             owner = who(event.owner) if event.owner else "nobody yet"
-            return note(f":pushpin: *To do*: {said(event.text, 2000)}  –  owner: {owner}")
+            return note(f":clipboard: *To do*: {said(event.text, 2000)}  –  owner: {owner}")
         case e.PlanExpired() if incident.status is Status.DECIDING:
             again = from_whom(incident, policy)
             return note(

@@ -94,13 +94,13 @@ class Ref(Value):
     """
 
     incident_id: str = PydanticField(pattern=r"^[^|\s]{1,80}$")
-    number: int = PydanticField(default=0, ge=0)
+    number: int = PydanticField(default=0, ge=0, le=99_999)
     digest: str = PydanticField(default="", pattern=r"^[0-9a-f]{0,16}$")
     arg: str = PydanticField(default="", max_length=150)
 
     def encode(self) -> str:
         """At most `MAX_REF` characters."""
-        return f"{self.incident_id}|{self.number}|{self.digest}|{self.arg}"[:MAX_REF]
+        return f"{self.incident_id}|{self.number}|{self.digest}|{self.arg}"
 
     @classmethod
     def decode(cls, value: str) -> "Ref":

@@ -218,8 +218,8 @@ def lessons(incident: Incident) -> Block:
         entry(
             Field.ACTIONS,
             "Further actions",
-            text_input(lines=3, placeholder="Add a timeout to the currency call @ben", most=INPUT_TEXT),
-            hint="One a line. An owner at the end, as @name, if there is one.",
+            text_input(lines=3, placeholder="Add a timeout to the currency call", most=INPUT_TEXT),
+            hint="One a line.",
             optional=True,
         ),
     ]

@@ -2,7 +2,7 @@
 
 A slot is a place that holds one operation. The same content again means nothing to do; a changed post is
 edited in place. Slots that are left out stay as they are, so a card that can no longer be pressed is
-projected once more without its buttons. Lanes keep their order, and wait for nobody but themselves:
+projected once more without its buttons; `project` does so by itself where it knows the state before. Lanes keep their order, and wait for nobody but themselves:
 
     incident:{id}          the messages of the incident's channel, which comes first
     incident:{id}:setup    topic, invitations: they never delay a card
@@ -19,6 +19,7 @@ from bot.domain.run import Run
 from bot.ports.chat import DescribeChannel, Invite, OpenChannel, Operation, Post
 from bot.views.announce import announce, stakeholder_card, stakeholder_note
 from bot.views.blocks import Card
+from bot.views.blocks import context as small_print
 from bot.views.closed_card import closed_card
 from bot.views.forward_fix_card import forward_fix_card
 from bot.views.limits import CHANNEL_NAME, TOPIC, clip
@@ -56,8 +57,34 @@ class Slot(Value):
     operation: Operation
 
 
-def project(incident: Incident, context: Context) -> tuple[Slot, ...]:
-    """All level-triggered slots of this state, oldest first within a lane."""
+def project(incident: Incident, context: Context, before: Incident | None = None) -> tuple[Slot, ...]:
+    """All level-triggered slots of this state, oldest first within a lane.
+
+    With the state `before` the change, cards that this state has no place for are put to rest as well.
+    """
+    slots = _slots(incident, context)
+    if before is None:
+        return slots
+    present = {(slot.lane, slot.slot) for slot in slots}
+    gone = (slot for slot in _slots(before, context) if (slot.lane, slot.slot) not in present)
+    return (*(rested for slot in gone if (rested := _at_rest(slot))), *slots)
+
+
+def _at_rest(slot: Slot) -> Slot | None:
+    """The same card with nothing left to press; None where there was nothing to press anyway."""
+    post = slot.operation
+    if not isinstance(post, Post):
+        return None
+    kept = tuple(
+        {k: v for k, v in b.items() if k != "accessory"} for b in post.blocks if b["type"] != "actions"
+    )
+    if kept == post.blocks:
+        return None
+    quiet = post.model_copy(update={"blocks": (*kept, small_print("No longer open; see the newest card."))})
+    return slot.model_copy(update={"operation": quiet})
+
+
+def _slots(incident: Incident, context: Context) -> tuple[Slot, ...]:
     lane = f"incident:{incident.id}"
     opened = OpenChannel(name=incident.id[:CHANNEL_NAME], purpose=_purpose(incident))
     cards = _cards(incident, context)

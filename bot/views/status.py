@@ -116,6 +116,7 @@ _INCIDENT_HELP = (
 `/incident action @ben Add a timeout`  –  something to do afterwards
 `/incident hold The database is being dumped`  –  nothing new begins; `/incident hold off` goes on
 `/incident close Checkout works again`  –  closes it and posts the postmortem
+`/incident lessons`  –  root cause and lessons, also after the close
 `/incident export`  –  everything, as files""",
     """*Anywhere*
 `/incident list`  –  all open incidents""",

@@ -18,7 +18,7 @@ SEVERITY_EMOJI = {
 STATUS_WORDS = {
     Status.OPEN: "severity to be chosen",
     Status.FIXING_FORWARD: "fixing forward",
-    Status.DECIDING: "waiting for approval",
+    Status.DECIDING: "deciding on the plan",
     Status.ROLLING_BACK: "rolling back",
     Status.STUCK: "stuck, needs a decision",
     Status.MITIGATED: "mitigated, being watched",

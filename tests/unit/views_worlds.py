@@ -156,13 +156,14 @@ class World:
 
     def happens(self, event: e.Event) -> bool:
         """Whether `event` was possible; if so everything it shows is recorded."""
+        before = self.incident
         try:
-            self.incident = evolve(self.incident, event)
+            self.incident = evolve(before, event)
         except Impossible:
             return False
         self.seq += 1
         told = project_event(self.incident, event, self.seq, self.context)
-        for slot in (*told, *project(self.incident, self.context)):
+        for slot in (*told, *project(self.incident, self.context, before)):
             self.history.append((self.incident, slot))
             self.shown[slot.lane, slot.slot] = slot
         return True
@@ -183,7 +184,7 @@ def worlds(draw: st.DrawFn, most: int = 14) -> World:
     )
     world.happens(e.PlanRequested(at=world.clock, by=ALICE, number=1))
     for _ in range(draw(st.integers(0, most))):
-        world.clock += timedelta(seconds=draw(st.sampled_from((0, 1, 30, 4000))))
+        world.clock += timedelta(seconds=draw(st.sampled_from((0.1, 1, 30, 4000))))
         assert world.incident is not None
         event = _next(draw, world.incident, world.clock)
         if event is not None:
@@ -198,10 +199,10 @@ def _next(draw: st.DrawFn, incident: Incident, now: Any) -> e.Event | None:
     name = draw(st.sampled_from(sorted(_MAKERS)))
     likely = {  # what usually comes next, so that a short story gets somewhere
         Status.OPEN: ("plan_ready", "severity_set"),
-        Status.DECIDING: ("plan_ready", "approval", "approved"),
+        Status.DECIDING: ("plan_ready", "approval", "approved", "severity_set", "hold"),
         Status.ROLLING_BACK: ("step_started", "step_finished", "mitigated", "failed"),
         Status.MITIGATED: ("verified", "relapsed"),
-        Status.FIXING_FORWARD: ("reminded", "chosen"),
+        Status.FIXING_FORWARD: ("reminded", "chosen", "severity_set", "requested"),
     }.get(incident.status)
     if likely is not None and draw(st.booleans()):
         name = draw(st.sampled_from(likely))
