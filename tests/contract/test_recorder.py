@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bot.domain.timeline import Entry, Kind, Message
 from bot.ports.chat import Done, HistoryMessage, Operation
-from bot.store import Store
+from bot.store import Store, UnitOfWork
 from bot.usecases.recorder import EVENT, POLL_S, Recorder, entry_of
 from bot.usecases.transcript import time_of
 from tests.contract.store_worlds import Clock, declared
@@ -114,7 +114,7 @@ async def recorder(store: Store, clock: Clock) -> Recorder:
 async def deliver(store: Store, payloads: Sequence[dict[str, Any]]) -> None:
     """Into the inbox, as the middleware does it."""
 
-    def work(uow):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - shorter than the type
+    def work(uow: UnitOfWork) -> None:
         for payload in payloads:
             uow.inbox.receive(payload["event_id"], EVENT, payload)
 

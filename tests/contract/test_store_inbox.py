@@ -71,7 +71,7 @@ async def test_five_failures_are_the_end(store: Store) -> None:
     assert item is not None
     assert other is not None
     for n in range(1, 5):
-        await store.write(lambda uow, n=n: uow.inbox.fail(item, f"reason {n}"))
+        await store.write(lambda uow, n=n: uow.inbox.fail(item, f"reason {n}"))  # type: ignore[misc]  # binds the loop's value
         assert await pending(store) == ["bad", "good"]
     assert await store.read(lambda uow: uow.inbox.dead_items()) == ()
     await store.write(lambda uow: uow.inbox.fail(item, "the last one"))

@@ -1,11 +1,12 @@
 """Incidents are kept whole, one open at a time per service, and never overwritten unseen."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import date, timedelta
 
 import pytest
 
-from bot.store import AlreadyOpen, Missing, Stale, Store
+from bot.store import AlreadyOpen, Missing, Stale, Store, UnitOfWork
 from tests.contract.store_worlds import START, Clock, closed, declared, graver
 
 pytest_plugins = ("tests.postgres", "tests.contract.store_fixtures")
@@ -73,7 +74,7 @@ async def test_two_processes_that_declare_at_once_end_up_with_one_incident(
             service = f"service-{round_}"
 
             async def declare(where: Store, name: str, service: str = service) -> str:
-                def work(uow):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - shorter than the type
+                def work(uow: UnitOfWork) -> str:
                     running = uow.incidents.open_for(service)
                     if running is None:
                         running = declared(f"{service}-{name}", service)
@@ -92,10 +93,12 @@ async def test_the_list_is_newest_first(store: Store) -> None:
     for n in range(5):
         incident = declared(f"inc-{n}", f"s{n % 2}", at=START + timedelta(minutes=n))
         finished = closed(incident)
-        await store.write(lambda uow, incident=finished if n < 3 else incident: uow.incidents.add(incident))
+        await store.write(lambda uow, incident=finished if n < 3 else incident: uow.incidents.add(incident))  # type: ignore[misc]  # binds the loop's value
 
-    def ids(**query):  # type: ignore[no-untyped-def]  # noqa: ANN003, ANN202 - shorter than the type
-        return lambda uow: [i.id for i in uow.incidents.list(**query)]
+    def ids(*, open_only: bool, limit: int, service: str | None = None) -> Callable[[UnitOfWork], list[str]]:
+        return lambda uow: [
+            i.id for i in uow.incidents.list(open_only=open_only, limit=limit, service=service)
+        ]
 
     assert await store.read(ids(open_only=False, limit=10)) == ["inc-4", "inc-3", "inc-2", "inc-1", "inc-0"]
     assert await store.read(ids(open_only=False, limit=2)) == ["inc-4", "inc-3"]

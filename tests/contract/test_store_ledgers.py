@@ -24,7 +24,7 @@ async def ledger(store: Store) -> dict[str, ReleaseRecord]:
 async def test_a_version_is_remembered_from_first_to_last(store: Store) -> None:
     for minute, good in ((5, None), (1, True), (9, False), (3, True)):
         await store.write(
-            lambda uow, m=minute, g=good: uow.releases.saw("shop", "v1", later(minutes=m), good=g)
+            lambda uow, m=minute, g=good: uow.releases.saw("shop", "v1", later(minutes=m), good=g)  # type: ignore[misc]  # binds the loop's value
         )
     await store.write(lambda uow: uow.releases.saw("tea", "v9", START, good=True))
     record = ReleaseRecord(
@@ -64,7 +64,7 @@ def probe(seconds: float, endpoint: str = "/", *, ok: bool = True, version: str 
 async def test_a_window_is_what_was_measured_in_it(store: Store) -> None:
     probes = [probe(n, ok=n % 3 > 0) for n in range(10)]
     for one in probes:
-        await store.write(lambda uow, one=one: uow.probes.add("shop", (one,)))
+        await store.write(lambda uow, one=one: uow.probes.add("shop", (one,)))  # type: ignore[misc]  # binds the loop's value
     await store.write(lambda uow: uow.probes.add("tea", (probe(3),)))
     await store.write(lambda uow: uow.probes.add("shop", ()))
     assert await store.read(lambda uow: uow.probes.window("shop", START)) == tuple(probes)
@@ -75,7 +75,7 @@ async def test_a_window_is_what_was_measured_in_it(store: Store) -> None:
 
 async def test_rounds_stay_together(store: Store) -> None:
     for n in range(4):
-        await store.write(lambda uow, n=n: uow.probes.add("shop", (probe(n), probe(n + 0.5, "/cart"))))
+        await store.write(lambda uow, n=n: uow.probes.add("shop", (probe(n), probe(n + 0.5, "/cart"))))  # type: ignore[misc]  # binds the loop's value
     rounds = await store.read(lambda uow: uow.probes.latest_rounds("shop", 2))
     assert rounds == (
         (probe(2), probe(2.5, "/cart")),
@@ -91,7 +91,7 @@ async def test_a_baseline_is_the_newest_of_each_endpoint(store: Store) -> None:
             probe(n, "/other", version="v2"),
             probe(n, "/cart", version=None),
         )
-        await store.write(lambda uow, probes=probes: uow.probes.add("shop", probes))
+        await store.write(lambda uow, probes=probes: uow.probes.add("shop", probes))  # type: ignore[misc]  # binds the loop's value
     seen = await store.read(
         lambda uow: uow.probes.baseline("shop", "v1", since=START, until=later(seconds=7), per_endpoint=3)
     )

@@ -261,6 +261,7 @@ class Dispatch:
         for item in items:
             assert item.lane not in blocked
             assert item.lane not in self.flying, "two items of one lane in flight"
+            assert isinstance(item.operation, Post)
             assert item.operation.text == self.wanted[item.key], "not what is wanted"
             if item.sent_revision == 0:
                 unsent = [k for k in self.born[item.lane] if k not in self.shown and k not in self.dead]
@@ -275,6 +276,7 @@ class Dispatch:
             return
         assert (item.key, item.revision) not in self.deliveries, "delivered twice"
         self.deliveries.add((item.key, item.revision))
+        assert isinstance(item.operation, Post)
         self.shown[item.key] = item.operation.text
         done = Done(channel="C1", ts=f"ts of {item.key}")
         later = self.clock() + timedelta(seconds=1)
@@ -322,7 +324,7 @@ def test_claims_never_reorder_or_double(steps: list[tuple[Any, ...]]) -> None:
         try:
             store_schema.prepare(database.writer)
             dispatch = Dispatch(database)
-            moves = {
+            moves: dict[str, Callable[..., Any]] = {
                 "put": dispatch.put,
                 "claim": dispatch.claim,
                 "sent": dispatch.sent,

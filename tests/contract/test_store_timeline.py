@@ -22,7 +22,7 @@ STRANGE = {
 
 
 async def add(store: Store, text: str, **more: Any) -> Any:
-    draft = {"at": START, "kind": Kind.MESSAGE, "actor": "U1", "body": {"text": text}} | more
+    draft: dict[str, Any] = {"at": START, "kind": Kind.MESSAGE, "actor": "U1", "body": {"text": text}} | more
     return await store.write(lambda uow: uow.timeline.append("inc-1", **draft))
 
 
