@@ -20,7 +20,7 @@ INHERITED = frozenset(
     {"PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "TMPDIR", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"}
 )
 KILL_AFTER_S = 1.0  # from SIGTERM to SIGKILL
-LAST_LINE = 300  # characters of what a program said last
+LAST_LINES, LAST_LINE = 20, 300  # how much is kept of what a program said: lines, and characters of a line
 
 _SECRET_NAME = re.compile(r"(?i)pass|token|secret|key|credential")
 _SECRETS = (
@@ -40,11 +40,16 @@ class TimedOut(Exception):
 
 @dataclass(frozen=True)
 class Finished:
-    """How a program ended. `last_line` is what it said last on stderr, without secrets; often empty."""
+    """How a program ended. `said` are its last lines on stderr, without secrets; often none."""
 
     code: int
     stdout: bytes
-    last_line: str
+    said: tuple[str, ...]
+
+    @property
+    def last_line(self) -> str:
+        """What it said last, or an empty text."""
+        return self.said[-1] if self.said else ""
 
 
 def redact(text: str) -> str:
@@ -96,7 +101,7 @@ async def run(
         finally:
             if not ended.done():
                 await _kill(process.pid, ended)
-        return Finished(code, _read(stdout), _last_line(_read(stderr), environment or {}))
+        return Finished(code, _read(stdout), _said(_read(stderr), environment or {}))
 
 
 def _end_of(process: subprocess.Popen[bytes]) -> asyncio.Future[int]:
@@ -134,10 +139,10 @@ def _read(file: IO[bytes]) -> bytes:
     return file.read()
 
 
-def _last_line(stderr: bytes, environment: Mapping[str, str]) -> str:
-    lines = stderr.decode(errors="replace").strip().splitlines()
-    last = lines[-1].strip() if lines else ""
+def _said(stderr: bytes, environment: Mapping[str, str]) -> tuple[str, ...]:
+    text = stderr.decode(errors="replace")
     for name, value in environment.items():
         if value and _SECRET_NAME.search(name):
-            last = last.replace(value, "[redacted]")
-    return redact(last)[:LAST_LINE]
+            text = text.replace(value, "[redacted]")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return tuple(redact(line)[:LAST_LINE] for line in lines[-LAST_LINES:])

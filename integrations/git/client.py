@@ -28,10 +28,7 @@ class GitClient:
         """What `git ARGUMENTS` prints."""
         code, out, said = await self._run(arguments)
         if code != 0:
-            raise Refused(
-                f"git {arguments[0]} failed in {self._repository}: {said or f'exit {code}'}",
-                remedy="Check that it is a git repository and that the bot's user may read it.",
-            )
+            raise self._refused(f"git {arguments[0]} failed in", said or f"exit {code}")
         return out
 
     async def commit_of(self, tag: str) -> str | None:
@@ -41,10 +38,7 @@ class GitClient:
         if code == 0:
             return out.strip()
         if said:  # --quiet is silent about a missing tag, and about nothing else
-            raise Refused(
-                f"git cannot read {self._repository}: {said}",
-                remedy="Check that it is a git repository and that the bot's user may read it.",
-            )
+            raise self._refused("git cannot read", said)
         return None
 
     async def fetch_tags(self, remote: str) -> None:
@@ -70,4 +64,18 @@ class GitClient:
             )
         except TimedOut as error:
             raise Unavailable(f"git {arguments[0]} took longer than {self._timeout_s:g} s.") from error
-        return done.code, done.stdout.decode(errors="replace"), done.last_line
+        return done.code, done.stdout.decode(errors="replace"), _gist(done.said)
+
+    def _refused(self, what: str, said: str) -> Refused:
+        remedy = "Check that it is a git repository and that the bot's user may read it."
+        if "dubious ownership" in said:
+            remedy = (
+                "Give it to the user that runs kaeru, or let that user trust it: "
+                f"git config --global --add safe.directory {self._repository}"
+            )
+        return Refused(f"{what} {self._repository}: {said.rstrip('.')}.", remedy=remedy)
+
+
+def _gist(said: tuple[str, ...]) -> str:
+    """The line that says what went wrong; around it git gives advice."""
+    return next((line for line in said if line.startswith(("fatal: ", "error: "))), said[-1] if said else "")

@@ -1,6 +1,7 @@
 """What every source of changes promises, and what only git can get wrong."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -238,6 +239,23 @@ async def test_what_is_no_repository_does_not_stop_a_plan(tmp_path: Path, reposi
         assert says in found.note
         with pytest.raises(Refused, match=says):
             await source.versions()
+
+
+async def test_a_repository_of_someone_else_is_told_with_the_remedy(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    git = tmp_path / "bin" / "git"
+    git.parent.mkdir()
+    # git's own switch for trying this out, since a test that is not root cannot give a folder away
+    git.write_text(
+        f'#!/bin/sh\nGIT_TEST_ASSUME_DIFFERENT_OWNER=1 exec {shutil.which("git")} "$@"\n', encoding="utf-8"
+    )
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{git.parent}{os.pathsep}{os.environ['PATH']}")
+    found = await repository.source().between("v1", "v2")
+    assert not found.known
+    assert "fatal: detected dubious ownership" in found.note
+    assert found.note.endswith(f"git config --global --add safe.directory {repository.folder}")
 
 
 async def test_a_git_that_hangs_does_not_stop_a_plan(

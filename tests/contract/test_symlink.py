@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -20,7 +21,7 @@ from integrations.symlink import SymlinkSettings, SymlinkTarget
 from integrations.symlink.folder import ReleaseFolder
 from sandbox.shop.control import point_current
 from sandbox.shop.releases import Shop, build
-from tests.contract.shop import RunningShop, copied, eventually, running
+from tests.contract.shop import PROJECT, RunningShop, copied, eventually, running
 from tests.contract.symlinks import symlink_settings, symlink_target
 from tests.contract.worlds import change
 
@@ -357,3 +358,37 @@ async def test_two_at_once_end_well(shop: RunningShop, target: SymlinkTarget) ->
     assert shop.get("/version")[2]["version"] == "v1.2.9"
     assert sorted(path.name for path in shop.root.glob(".current*")) == []
     await second.aclose()
+
+
+APPLY = """
+import asyncio, sys
+from bot.ports.target import Change
+from integrations.symlink import SymlinkSettings, SymlinkTarget
+settings, change = SymlinkSettings.model_validate_json(sys.argv[1]), Change.model_validate_json(sys.argv[2])
+target = SymlinkTarget(settings)
+print("ready", flush=True)
+asyncio.run(target.apply(change, "k"))
+"""
+
+
+@pytest.mark.parametrize("after_ms", [0, 20, 60, 160])
+async def test_killed_at_any_moment_the_retry_finishes(
+    shop: RunningShop, target: SymlinkTarget, after_ms: int
+) -> None:
+    planned = change(await target.inspect(), "v1.2.9")
+    argv = [
+        sys.executable,
+        "-c",
+        APPLY,
+        symlink_settings(shop, environment={}).model_dump_json(),
+        planned.model_dump_json(),
+    ]
+    with subprocess.Popen(argv, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:  # noqa: ASYNC220 - it is killed in a moment
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        await asyncio.sleep(after_ms / 1000)  # the moment is what is tested
+        process.kill()
+    done = await target.apply(planned, "k")
+    assert (done.outcome, done.running) == (Outcome.SUCCEEDED, "v1.2.9")
+    assert shop.get("/version")[2]["version"] == "v1.2.9"
+    assert sorted(path.name for path in shop.root.glob(".current*")) == []
