@@ -45,6 +45,8 @@ class Writer:
     def __init__(self, engine: Engine, clock: Callable[[], datetime]) -> None:
         self._engine = engine
         self._clock = clock
+        # SQLite has one writer at a time, who sees everything; only PostgreSQL lets others write meanwhile.
+        self._replicas = engine.dialect.name == "postgresql"
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._gate = threading.Lock()
         self._closed = False
@@ -102,7 +104,9 @@ class Writer:
             with connection:
                 outcomes = [self._do(connection, job) for job in jobs]
                 again = [
-                    job for job, _, error in outcomes if error is not None and _may_try_again(job, error)
+                    job
+                    for job, _, error in outcomes
+                    if error is not None and _may_try_again(job, error, replicas=self._replicas)
                 ]
                 committing = True
                 connection.commit()
@@ -151,11 +155,14 @@ class Writer:
         return job, result, None
 
 
-def _may_try_again(job: _Job, error: BaseException) -> bool:
-    if job.attempts >= ATTEMPTS:
+def _may_try_again(job: _Job, error: BaseException, *, replicas: bool) -> bool:
+    """Whether a concurrent replica may have caused this, so that another try sees what it did."""
+    if job.attempts >= ATTEMPTS or not replicas:
         return False
-    cause = error.__cause__ if isinstance(error, AlreadyOpen) else error
-    return isinstance(cause, DBAPIError) and getattr(cause.orig, "sqlstate", None) in _TRANSIENT
+    if isinstance(error, AlreadyOpen):
+        # It was opened between this work's look and its insertion.
+        return True
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _TRANSIENT
 
 
 def _all_may_try_again(jobs: list[_Job], error: Exception) -> bool:
