@@ -83,7 +83,7 @@ export function completing({ id, label, placeholder = "", initial = "", commands
       el.focus();
       grow(el);
     }
-    changed();
+    changed(true);
   };
   const take = (choice) => {
     const rest = field.text.slice(field.caret).replace(/^ /, "");
@@ -115,7 +115,7 @@ export function completing({ id, label, placeholder = "", initial = "", commands
         event.preventDefault();
         event.stopPropagation();
         field.dismissed = true;
-        changed();
+        changed(true);
         return;
       }
     }

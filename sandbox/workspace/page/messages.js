@@ -93,10 +93,12 @@ function beginning(channel) {
 function rows(channel, shown, history) {
   const out = [];
   let before = null;
-  let divided = false;
+  // Where the new ones begin is only known once an older one, or the beginning, is drawn too.
+  const complete = history && !history.hasMore && history.messages.length <= history.size + history.skip;
+  let divided = !history?.newFrom || !(complete || Number(shown[0]?.ts) <= Number(history.newFrom));
   for (const message of shown) {
     const newDay = !before || dayKey(before.ts) !== dayKey(message.ts);
-    const firstNew = !divided && history.newFrom && Number(message.ts) > Number(history.newFrom) && message.user !== state.me && !message.is_local;
+    const firstNew = !divided && Number(message.ts) > Number(history.newFrom) && message.user !== state.me && !message.is_local;
     if (newDay) out.push(h("div", { key: `day-${dayKey(message.ts)}`, class: "day", role: "separator" }, h("span", {}, dayLabel(message.ts))));
     if (firstNew) {
       divided = true;
