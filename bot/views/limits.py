@@ -90,7 +90,8 @@ def fit(blocks: Iterable[Mapping[str, Any]], *, most: int = MESSAGE_BLOCKS) -> t
             break
         place = spare[-1] if len(kept) + 1 > most else max(spare, key=lambda i: total_text(kept[i]))
         del kept[place]
-    kept.insert(place, {"type": "context", "elements": [{"type": "mrkdwn", "text": _LEFT_OUT}]})
+    note = {"type": "mrkdwn", "text": _LEFT_OUT, "verbatim": True}
+    kept.insert(place, {"type": "context", "elements": [note]})
     return tuple(kept)
 
 

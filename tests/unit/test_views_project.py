@@ -219,7 +219,7 @@ def test_nobody_outside_is_told_where_nobody_wants_to_be() -> None:
         assert not any(slot.lane.startswith("stakeholders") for slot in every)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(worlds(most=18))
 def test_every_button_that_is_left_anywhere_does_something(world: World) -> None:
     """Slots that vanished keep their last content: even there nothing is left that could only be refused."""
