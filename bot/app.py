@@ -18,7 +18,7 @@ from bot.clock import now
 from bot.domain import events as e
 from bot.domain.incident import Incident
 from bot.ports import PortError
-from bot.ports.chat import Done, OpenChannel
+from bot.ports.chat import Done, OpenChannel, Post
 from bot.settings import Settings
 from bot.store import Store
 from bot.store.outbox import OutboxItem
@@ -28,6 +28,7 @@ from bot.usecases.closing import Closing
 from bot.usecases.desk import ARM, CLOSE, ROLLBACK, Desk
 from bot.usecases.fleet import Fleet, Hands
 from bot.usecases.home import Home
+from bot.usecases.nudges import Nudges
 from bot.usecases.probing import Probing
 from bot.usecases.recorder import Recorder
 from bot.workflows import arm, close, rollback
@@ -47,6 +48,7 @@ _log = logging.getLogger(__name__)
 TICK = timedelta(seconds=1)
 WORLD = timedelta(seconds=5)
 LINK = timedelta(seconds=5)
+NUDGE = timedelta(minutes=1)
 HOURLY = timedelta(hours=1)
 KEEP_INBOX = timedelta(days=1)
 KEEP_PROBES = timedelta(days=30)
@@ -139,6 +141,7 @@ class Kaeru:
             charts=MatplotlibCharts(),
             clock=clock,
         )
+        self.nudges = Nudges(store, catalog, self.desk, clock=clock)
         work = rollback.RollbackSteps(store, catalog, fleet, self.desk, self.probing, clock=clock)
         self.engine.add(ARM, arm.bind(self.arming))
         self.engine.add(ROLLBACK, rollback.bind(work))
@@ -183,6 +186,7 @@ class Kaeru:
         self._clockwork.every(TICK, "tick", self.desk.tick)
         self._clockwork.every(WORLD, "world", self.arming.watch_worlds)
         self._clockwork.every(LINK, "link", self._mend_gap)
+        self._clockwork.every(NUDGE, "nudges", self.nudges.remind)
         self._clockwork.every(HOURLY, "prune", self._prune)
 
     async def close(self) -> None:
@@ -215,6 +219,13 @@ class Kaeru:
                 return (e.ChannelOpened(at=self._clock(), channel_id=channel, name=name),)
 
             await self.desk.change(item.incident_id, decision)
+        elif isinstance(item.operation, Post) and item.incident_id and item.lane.startswith("stakeholders:"):
+            told = e.StakeholdersTold(
+                at=self._clock(), channel_id=done.channel or item.operation.channel, text=item.operation.text
+            )
+            await self.desk.change(
+                item.incident_id, lambda _incident: (told,), once=f"told:{item.key}:{item.revision}"
+            )
 
     async def _undelivered(self, item: OutboxItem, sentence: str) -> None:
         """It is said in the timeline; about a one-off message it is only logged, lest it tell of itself for ever."""
@@ -223,7 +234,9 @@ class Kaeru:
             return
         what = f"{item.operation.type.replace('_', ' ')} ({item.slot})"
         event = e.DeliveryFailed(at=self._clock(), what=what, reason=sentence)
-        await self.desk.change(item.incident_id, lambda _incident: (event,))
+        await self.desk.change(
+            item.incident_id, lambda _incident: (event,), once=f"dead:{item.key}:{item.revision}"
+        )
 
     async def _link_lost(self, _message: object) -> None:
         self._gap = True

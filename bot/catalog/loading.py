@@ -135,6 +135,7 @@ class _Loading:
             watch=known.watch,
             watch_interval=known.watch_interval,
             postmortem_template=self._template(known),
+            links=tuple(known.links.items()),
             policies=layers,
         )
 

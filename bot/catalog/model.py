@@ -52,6 +52,7 @@ class Service:
     watch: timedelta
     watch_interval: timedelta
     postmortem_template: Path | None
+    links: tuple[tuple[str, str], ...] = ()
     policies: tuple[Layer, ...] = ()
 
     @property

@@ -55,6 +55,13 @@ def _address(url: str) -> str:
     return url.rstrip("/")
 
 
+def _link(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    if scheme not in ("http", "https") or not separator or not rest or any(c.isspace() for c in url):
+        raise _expected("an address such as https://wiki.example.com/runbooks/shop")
+    return url
+
+
 def _path(path: str) -> str:
     if not path.startswith("/") or any(c.isspace() for c in path):
         raise _expected("a path that begins with a slash, such as /checkout")
@@ -70,6 +77,7 @@ def _channel(name: str) -> str:
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$"), Field(examples=["shop"])]
 Address = Annotated[str, AfterValidator(_address)]
+Link = Annotated[str, AfterValidator(_link)]
 UrlPath = Annotated[str, AfterValidator(_path)]
 Channel = Annotated[str, AfterValidator(_channel)]
 TargetSpec = Annotated[dict[str, Any], WithJsonSchema({"$kaeru": "target"})]
@@ -257,6 +265,10 @@ class ServiceSpec(Spec):
     """The time between two looks while it is watched."""
     policies: PoliciesSpec = PoliciesSpec()
     """Approval policies of this service; what is left out comes from the file's own."""
+    links: dict[Annotated[str, StringConstraints(min_length=1, max_length=60)], Link] = Field(
+        default_factory=dict, max_length=20, examples=[{"Runbook": "https://wiki.example.com/shop"}]
+    )
+    """Bookmarks of the incident's channel, such as runbook and dashboards, by their titles."""
     postmortem_template: Path | None = Field(default=None, examples=["templates/postmortem.md.j2"])
     """A template of its own for the postmortem. A path from this file's folder."""
 

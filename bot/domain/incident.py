@@ -389,4 +389,6 @@ def _stepped(incident: Incident, event: e.StepStarted | e.StepFinished) -> dict[
         changed = run.with_step(
             event.step_id, state=StepState(event.outcome.value), detail=event.detail, finished_at=event.at
         )
+        if event.findings:
+            changed = changed.model_copy(update={"findings": event.findings})
     return {"runs": tuple(changed if r.id == run.id else r for r in incident.runs)}

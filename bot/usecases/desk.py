@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.catalog import Catalog
+from bot.catalog import Catalog, Service
 from bot.domain import decide
 from bot.domain import events as e
 from bot.domain.base import Refusal, UserId
@@ -24,7 +24,7 @@ from bot.store import Store
 from bot.store.unit import UnitOfWork
 from bot.usecases import commands as c
 from bot.usecases.decisions import Facts, decision_on
-from bot.views.project import Context, project, project_event
+from bot.views.project import Context, Link, project, project_event
 
 _log = logging.getLogger(__name__)
 
@@ -70,13 +70,21 @@ class Desk:
         *,
         inbox_id: int | None = None,
         also: Callable[[UnitOfWork], None] | None = None,
+        once: str | None = None,
     ) -> Changed:
-        """Apply `decision` to the incident as it stands now. Raises Refusal (nothing is changed then)."""
+        """Apply `decision` to the incident as it stands now. Raises Refusal (nothing is changed then).
+
+        With `once`, a second change under the same name does nothing.
+        """
 
         def work(uow: UnitOfWork) -> Changed:
             incident = uow.incidents.find(incident_id)
             if incident is None:
                 raise Refusal(f"There is no incident {incident_id}. `/incident list` shows the open ones.")
+            if once is not None:
+                if uow.facts.get(f"once:{once}"):
+                    return Changed(incident)
+                uow.facts.set(f"once:{once}", value=True)
             changed = self._record(uow, incident, decision(incident))
             if also is not None:
                 also(uow)
@@ -149,6 +157,8 @@ class Desk:
             watch_s=service.watch.total_seconds() if service else 0.0,
             critical=service.critical if service else (),
             bot_user=self._bot_user,
+            links=_links(service) if service else (),
+            channel_prefix=self._catalog.workspace.channel_prefix,
         )
 
     def policy(self, incident: Incident, severity: Severity | None = None) -> Policy:
@@ -258,6 +268,11 @@ class Desk:
         return decide.remind_of_forward_fix(
             incident, again_after=self._catalog.forward_fix.remind_every, now=now
         )
+
+
+def _links(service: Service) -> tuple[Link, ...]:
+    live = () if service.health is None else (("Live", service.health.url),)
+    return tuple(Link(title=title, url=url) for title, url in (*live, *service.links))
 
 
 def due_workflows(incident: Incident) -> tuple[tuple[str, str, str], ...]:

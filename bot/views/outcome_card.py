@@ -7,7 +7,7 @@ from bot.views.blocks import Block, Card, actions, button, card, context, header
 from bot.views.evidence import evidence
 from bot.views.hold import held, hold_button
 from bot.views.ids import Action, Ref
-from bot.views.mrkdwn import code, ended, length, line, when
+from bot.views.mrkdwn import clock, code, ended, length, line, when
 from bot.views.wording import about_release, next_good
 
 _BAD = (StepState.FAILED, StepState.UNKNOWN)
@@ -37,7 +37,7 @@ def good_card(incident: Incident, run: Run, *, watch_s: float) -> Card:
 
 def _mitigated(incident: Incident, run: Run, watch_s: float) -> Card:
     service = line(incident.service)
-    since = f"Since {when(incident.mitigated_at)} nobody" if incident.mitigated_at else "Nobody"
+    since = f"Since {clock(incident.mitigated_at)} nobody" if incident.mitigated_at else "Nobody"
     watched = incident.status is Status.MITIGATED
     coming = f"kaeru watches it for {length(watch_s)} and then says whether it stayed well."
     blocks = [

@@ -16,7 +16,7 @@ from bot.domain.evidence import Outcome
 from bot.domain.incident import Incident, PlanRecord, Status
 from bot.domain.policy import Policy
 from bot.domain.run import Run
-from bot.ports.chat import DescribeChannel, Invite, OpenChannel, Operation, Post
+from bot.ports.chat import AddBookmark, DescribeChannel, Invite, OpenChannel, Operation, Post
 from bot.views.announce import announce, stakeholder_card, stakeholder_note
 from bot.views.blocks import Card
 from bot.views.blocks import context as small_print
@@ -29,16 +29,24 @@ from bot.views.plan_card import plan_card
 from bot.views.run_card import run_card
 from bot.views.severity_card import severity_card
 from bot.views.status import source_line
-from bot.views.wording import STATUS_WORDS, invited, lead, versions
+from bot.views.wording import invited, lead
 
 INCIDENT_CHANNEL = "@incident"
 """Stands for the incident's own channel until it is sent."""
 
 
+class Link(Value):
+    """`title` is what people read, `url` where it leads."""
+
+    title: str
+    url: str
+
+
 class Context(Value):
     """What the views need beyond the incident. `policy` is that of the severity, or the strictest without one.
 
-    `stakeholders` is a channel's id or name; `watch_s` is seconds; `critical` are the endpoints that count.
+    `stakeholders` is a channel's id or name; `watch_s` is seconds; `critical` are the endpoints that count;
+    `links` become the channel's bookmarks; `channel_prefix` replaces the `inc` of the incident's id.
     """
 
     policy: Policy
@@ -47,6 +55,8 @@ class Context(Value):
     watch_s: float
     critical: tuple[str, ...]
     bot_user: UserId
+    links: tuple[Link, ...] = ()
+    channel_prefix: str = "inc"
 
 
 class Slot(Value):
@@ -86,7 +96,8 @@ def _at_rest(slot: Slot) -> Slot | None:
 
 def _slots(incident: Incident, context: Context) -> tuple[Slot, ...]:
     lane = f"incident:{incident.id}"
-    opened = OpenChannel(name=incident.id[:CHANNEL_NAME], purpose=_purpose(incident))
+    name = f"{context.channel_prefix}{incident.id.removeprefix('inc')}"
+    opened = OpenChannel(name=name[:CHANNEL_NAME], purpose=_purpose(incident))
     cards = _cards(incident, context)
     return (
         Slot(lane=lane, slot="channel", operation=opened),
@@ -172,6 +183,9 @@ def _setup(incident: Incident, context: Context) -> tuple[Slot, ...]:
     if people:
         invitation = Invite(channel=INCIDENT_CHANNEL, users=people)
         slots.append(Slot(lane=lane, slot="invite", operation=invitation))
+    for place, link in enumerate(context.links, start=1):
+        bookmark = AddBookmark(channel=INCIDENT_CHANNEL, title=link.title, link=link.url)
+        slots.append(Slot(lane=lane, slot=f"bookmark-{place}", operation=bookmark))
     return tuple(slots)
 
 
@@ -183,13 +197,16 @@ def _purpose(incident: Incident) -> str:
 
 
 def _topic(incident: Incident) -> str:
-    """`CRITICAL · shop v1.3.0 → v1.2.9 · rolling back · lead <@U1>`; changes rarely, Slack allows 20 a minute."""
-    pair = versions(incident)
-    change = f" {plain(pair[0], 40)} → {plain(pair[1], 40)}" if pair else ""
+    """`CRITICAL · shop · lead <@U1>`.
+
+    Every change of it is one more line in the channel, and Slack allows 20 a minute: so it names what holds for
+    most of the incident; where it stands is said by the cards.
+    """
     parts = (
+        "CLOSED" if incident.status is Status.CLOSED else None,
         incident.severity.label.upper() if incident.severity else None,
-        f"{plain(incident.service, 60)}{change}",
-        STATUS_WORDS[incident.status],
+        plain(incident.service, 60),
+        None if incident.severity else "severity to be chosen",
         f"lead {clean(who(lead(incident)))}",
     )
     return clip(" · ".join(part for part in parts if part), TOPIC)
