@@ -38,9 +38,9 @@ async def test_an_edit_keeps_the_open_menu_the_focus_and_the_place(
     desk: Desk, workspace: LocalWorkspace, peer: Peer
 ) -> None:
     channel = workspace.channel("general").id
-    workspace.flood("general", "bob", 60)
+    workspace.flood("general", "bob", 30)
     posted = await peer.post(channel, "plan", blocks=CARD)
-    workspace.flood("general", "bob", 60)
+    workspace.flood("general", "bob", 30)
     page = await desk.sit("alice")
     card = message(page, "Roll back myapp?")
     await card.scroll_into_view_if_needed()
