@@ -108,7 +108,7 @@ async def test_it_sees_a_new_version_at_once(service: Service) -> None:
 
 async def test_it_sees_that_a_service_is_ill(service: Service) -> None:
     await service.deploy("v1.3.0")
-    found = [probe for _ in range(4) for probe in await service.probe.round()]
+    found = [probe for _ in range(10) for probe in await service.probe.round()]
     findings = {
         finding.endpoint: finding for finding in judge(found, Baseline(source=BaselineSource.THRESHOLDS))
     }

@@ -10,7 +10,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -28,14 +28,14 @@ Query = dict[str, list[str]]
 log = logging.getLogger("shop")
 started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
 page = (Path(__file__).parent / "page.html").read_text(encoding="utf-8")
-guests = itertools.count(1)
+cart_guests, checkout_guests = itertools.count(), itertools.count()
 
 
-def customer_of(query: Query) -> int:
-    """The customer who asks: `?customer=3`; a guest borrows the next demo account."""
+def customer_of(query: Query, guests: Iterator[int]) -> int:
+    """The customer who asks: `?customer=3`; a guest borrows the next account, from the first to the last."""
     if "customer" in query:
         return int(query["customer"][0])
-    return (next(guests) - 1) % len(database.tables["customers"]) + 1
+    return next(guests) % len(database.tables["customers"]) + 1
 
 
 ROUTES: dict[tuple[str, str], Callable[[Query], tuple[int, object]]] = {
@@ -43,9 +43,9 @@ ROUTES: dict[tuple[str, str], Callable[[Query], tuple[int, object]]] = {
     ("GET", "/health"): lambda _: (200, {"status": "ok"}),
     ("GET", "/version"): lambda _: (200, {"version": VERSION, "started_at": started_at, "pid": os.getpid()}),
     ("GET", "/products"): lambda query: (200, {"products": catalog.products(query)}),
-    ("GET", "/cart"): lambda query: (200, cart.show(customer_of(query))),
-    ("GET", "/checkout"): lambda query: (200, checkout.quote(customer_of(query))),
-    ("POST", "/checkout"): lambda query: (201, checkout.order(customer_of(query))),
+    ("GET", "/cart"): lambda query: (200, cart.show(customer_of(query, cart_guests))),
+    ("GET", "/checkout"): lambda query: (200, checkout.quote(customer_of(query, checkout_guests))),
+    ("POST", "/checkout"): lambda query: (201, checkout.order(customer_of(query, checkout_guests))),
 }
 
 
