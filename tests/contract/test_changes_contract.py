@@ -53,12 +53,12 @@ def memory() -> MemoryChanges:
 
     early = ("v1.2.7", "v1.2.8", "v1.2.9")
     history = [
-        MemoryCommit(Commit(sha=f"{n:040x}", author="Noor", at=at(n), subject=f"Release {tag}"), (), tag)
+        MemoryCommit(Commit(sha=f"{n:040x}", author="Carol", at=at(n), subject=f"Release {tag}"), (), tag)
         for n, tag in enumerate(early)
     ]
     tags = {"Release v1.3.0": "v1.3.0", "Products: show the pieces in stock": "v1.3.0-rc1"}
     for number, subject in enumerate(reversed(SUBJECTS), 8 - len(SUBJECTS) + 1):
-        commit = Commit(sha=f"{number + 90:040x}", author="Mei", at=at(number), subject=subject)
+        commit = Commit(sha=f"{number + 90:040x}", author="Bob", at=at(number), subject=subject)
         last = subject == "Release v1.3.0"
         history.append(
             MemoryCommit(

@@ -147,7 +147,7 @@ def _export(repo: Path, version: str, folder: Path) -> None:
         files.extractall(folder)
 
 
-def _git(repo: Path, *arguments: str, author: str = "Noor", at: datetime | None = None) -> bytes:
+def _git(repo: Path, *arguments: str, author: str = "Carol", at: datetime | None = None) -> bytes:
     """Run git without the settings of this machine, so that the same commits come out everywhere."""
     fixed = {
         "core.autocrlf": "false",

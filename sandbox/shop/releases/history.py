@@ -28,7 +28,7 @@ def _at(month: int, day: int, hour: int, minute: int) -> datetime:
 HISTORY: tuple[Commit, ...] = (
     Commit(
         _at(9, 1, 9, 12),
-        "Noor",
+        "Carol",
         "Serve HTTP, and stop without dropping a request\n\n"
         "The listening socket may come from a supervisor. On SIGTERM the shop accepts nothing new\n"
         "and finishes what it has begun.",
@@ -37,7 +37,7 @@ HISTORY: tuple[Commit, ...] = (
     ),
     Commit(
         _at(9, 2, 14, 40),
-        "Tomas",
+        "Dan",
         "Sell tea: products, a cart and a checkout",
         "v1.2.7",
         (
@@ -49,10 +49,10 @@ HISTORY: tuple[Commit, ...] = (
             "data/customers.json",
         ),
     ),
-    Commit(_at(9, 3, 10, 5), "Noor", "Show the shop as a page", "v1.2.7", ("shop/page.html",)),
+    Commit(_at(9, 3, 10, 5), "Carol", "Show the shop as a page", "v1.2.7", ("shop/page.html",)),
     Commit(
         _at(9, 7, 8, 30),
-        "Noor",
+        "Carol",
         "Release v1.2.7",
         "v1.2.7",
         ("shop/__init__.py", "CHANGELOG.md"),
@@ -60,21 +60,21 @@ HISTORY: tuple[Commit, ...] = (
     ),
     Commit(
         _at(9, 21, 11, 48),
-        "Tomas",
+        "Dan",
         "Cart: shipping is free from 50 euros",
         "v1.2.8",
         ("shop/shipping.py", "shop/cart.py"),
     ),
     Commit(
         _at(9, 22, 15, 2),
-        "Tomas",
+        "Dan",
         "Checkout: say what shipping costs",
         "v1.2.8",
         ("shop/checkout.py",),
     ),
     Commit(
         _at(9, 28, 8, 31),
-        "Noor",
+        "Carol",
         "Release v1.2.8",
         "v1.2.8",
         ("shop/__init__.py", "CHANGELOG.md"),
@@ -82,21 +82,21 @@ HISTORY: tuple[Commit, ...] = (
     ),
     Commit(
         _at(10, 13, 13, 20),
-        "Mei",
+        "Bob",
         "Products: a category each, sorted by name",
         "v1.2.9",
         ("shop/catalog.py", "data/products.json"),
     ),
     Commit(
         _at(10, 15, 9, 55),
-        "Noor",
+        "Carol",
         "Page: say from when on shipping is free",
         "v1.2.9",
         ("shop/page.html",),
     ),
     Commit(
         _at(10, 19, 8, 29),
-        "Noor",
+        "Carol",
         "Release v1.2.9",
         "v1.2.9",
         ("shop/__init__.py", "CHANGELOG.md"),
@@ -104,35 +104,35 @@ HISTORY: tuple[Commit, ...] = (
     ),
     Commit(
         _at(11, 9, 10, 41),
-        "Tomas",
+        "Dan",
         "Currencies: rates for euro, pound, yen and krona",
         "v1.3.0",
         ("shop/currency.py", "data/rates.json"),
     ),
     Commit(
         _at(11, 10, 16, 7),
-        "Mei",
+        "Bob",
         "Sign-up asks for the currency\n\nAccounts from before the change get theirs with the next migration.",
         "v1.3.0",
         ("data/customers.json",),
     ),
     Commit(
         _at(11, 11, 11, 15),
-        "Mei",
+        "Bob",
         "Cart: show the customer's currency",
         "v1.3.0",
         ("shop/cart.py",),
     ),
     Commit(
         _at(11, 12, 17, 52),
-        "Tomas",
+        "Dan",
         "Checkout: charge in the customer's currency",
         "v1.3.0",
         ("shop/checkout.py",),
     ),
     Commit(
         _at(11, 16, 14, 33),
-        "Tomas",
+        "Dan",
         "Products: show the pieces in stock",
         "v1.3.0",
         ("shop/catalog.py", "data/stock.json"),
@@ -140,14 +140,14 @@ HISTORY: tuple[Commit, ...] = (
     ),
     Commit(
         _at(11, 18, 9, 20),
-        "Noor",
+        "Carol",
         "Page: prices with their currency, and the stock",
         "v1.3.0",
         ("shop/page.html",),
     ),
     Commit(
         _at(11, 23, 8, 34),
-        "Noor",
+        "Carol",
         "Release v1.3.0",
         "v1.3.0",
         ("shop/__init__.py", "CHANGELOG.md"),
