@@ -5,7 +5,6 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Self
 
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
@@ -26,7 +25,6 @@ from bot.store.unit import UnitOfWork
 from bot.usecases.arming import Arming
 from bot.usecases.closing import Closing
 from bot.usecases.desk import ARM, CLOSE, ROLLBACK, Desk
-from bot.usecases.fleet import Fleet, Hands
 from bot.usecases.home import Home
 from bot.usecases.nudges import Nudges
 from bot.usecases.probing import Probing
@@ -38,8 +36,8 @@ from bot.workflows.engine import Boundary, DbosEngine
 from handlers.register import Handlers, Tasks, register
 from handlers.replay import replay
 from handlers.surface import Rooms
-from integrations import registry
 from integrations.charts.charts import MatplotlibCharts
+from integrations.fleet import fleet_of
 from integrations.slack import SlackChat, close_client, make_client
 from integrations.slack.identity import Identity, identify
 
@@ -53,20 +51,6 @@ HOURLY = timedelta(hours=1)
 KEEP_INBOX = timedelta(days=1)
 KEEP_PROBES = timedelta(days=30)
 DRAIN_S = 10.0
-
-
-def fleet_of(catalog: Catalog) -> Fleet:
-    """The adapters of every service."""
-    return Fleet(
-        {
-            service.name: Hands(
-                targets={c.name: registry.make_target(c.target) for c in service.components},
-                health=registry.make_health(service.health) if service.health else None,
-                changes=registry.make_changes(service.changes) if service.changes else None,
-            )
-            for service in catalog.services.values()
-        }
-    )
 
 
 class Kaeru:
@@ -118,7 +102,7 @@ class Kaeru:
 
     def _compose(self, chat: SlackChat, clock: Callable[[], datetime], boundary: Boundary) -> None:
         store, catalog = self.store, self._catalog
-        fleet = fleet_of(catalog)
+        fleet = self._fleet = fleet_of(catalog)
         self.engine = DbosEngine(self._settings.engine_database, boundary=boundary)
         self.delivery = Delivery(store, chat, clock, on_done=self._delivered, on_dead=self._undelivered)
         self.desk = Desk(
@@ -138,7 +122,9 @@ class Kaeru:
             self.desk,
             recorder=self.recorder,
             chat=chat,
-            charts=MatplotlibCharts(),
+            charts=MatplotlibCharts(
+                zone=catalog.workspace.timezone, cache=self._settings.data / "matplotlib"
+            ),
             clock=clock,
         )
         self.nudges = Nudges(store, catalog, self.desk, clock=clock)
@@ -189,6 +175,14 @@ class Kaeru:
         self._clockwork.every(NUDGE, "nudges", self.nudges.remind)
         self._clockwork.every(HOURLY, "prune", self._prune)
 
+    async def _let_go(self) -> None:
+        """Close the connections that adapters keep."""
+        for hands in self._fleet.services.values():
+            for adapter in (*hands.targets.values(), hands.health, hands.changes):
+                release = getattr(adapter, "aclose", None)
+                if release is not None:
+                    await release()
+
     async def close(self) -> None:
         """Take no more requests, let what is under way finish, and stop. Unfinished runs go on at the next start."""
         if hasattr(self, "_clockwork"):
@@ -204,6 +198,8 @@ class Kaeru:
             for loop in self._loops:
                 loop.cancel()
             await asyncio.gather(*self._loops, return_exceptions=True)
+        if hasattr(self, "_fleet"):
+            await self._let_go()
         await close_client(self._client)
         await self.store.close()
 
@@ -288,10 +284,3 @@ async def run(settings: Settings, catalog: Catalog, stop: asyncio.Event, ready: 
     finally:
         with contextlib.suppress(asyncio.CancelledError):
             await kaeru.close()
-
-
-def manifest_path() -> Path:
-    """The Slack app's manifest: beside this module in an installed package, else in the repository."""
-    here = Path(__file__).parent
-    packaged = here / "manifest.yml"
-    return packaged if packaged.exists() else here.parent / "manifest.yml"

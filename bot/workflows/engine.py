@@ -7,8 +7,9 @@ one SQLite engine file; `hold_alone` makes a second process say so instead of ru
 import asyncio
 import fcntl
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import Context
 from pathlib import Path
 from typing import IO, Any
@@ -61,6 +62,7 @@ class DbosEngine:
         self._boundary = boundary
         self._registered: dict[str, Any] = {}
         self._started: set[str] = set()
+        self._running: set[asyncio.Task[Any]] = set()
         self._alone: IO[str] | None = None
 
     def add(self, name: str, body: Workflow) -> None:
@@ -99,14 +101,34 @@ class DbosEngine:
         steps: Steps = DbosSteps(self._boundary)
 
         async def workflow(argument: str) -> None:
-            await body(steps, argument)
+            with self._counted():
+                await body(steps, argument)
 
         workflow.__qualname__ = name
         return DBOS.workflow(name=name, max_recovery_attempts=MAX_RECOVERIES)(workflow)
 
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        task = asyncio.current_task()
+        if task is None:
+            yield
+            return
+        self._running.add(task)
+        try:
+            yield
+        finally:
+            self._running.discard(task)
+
     async def close(self) -> None:
-        """Stop. Unfinished workflows go on at the next start."""
+        """Stop. Unfinished workflows go on at the next start, exactly as after a crash.
+
+        DBOS goes first, so that it does not take the end of this process for the end of a workflow.
+        """
         await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
+        running = list(self._running)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
         # DBOS makes its own pool the loop's default and has just shut it down.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(thread_name_prefix="kaeru"))
         if self._alone is not None:

@@ -62,7 +62,7 @@ def memory() -> MemoryChanges:
         last = subject == "Release v1.3.0"
         history.append(
             MemoryCommit(
-                commit.model_copy(update={"at": RELEASED, "author": "Noor"}) if last else commit,
+                commit.model_copy(update={"at": RELEASED, "author": "Carol"}) if last else commit,
                 FILES if last else (),
                 tags.get(subject),
             )
@@ -79,7 +79,7 @@ async def test_it_says_what_a_rollback_takes_away(source: ChangeSource) -> None:
     found = await source.between("v1.2.9", "v1.3.0")
     assert (found.known, found.note) == (True, "")
     assert tuple(commit.subject for commit in found.commits) == SUBJECTS
-    assert (found.commits[0].author, found.commits[0].at) == ("Noor", RELEASED)
+    assert (found.commits[0].author, found.commits[0].at) == ("Carol", RELEASED)
     assert all(len(commit.sha) == 40 for commit in found.commits)
     assert found.files == FILES
     assert (found.commit_count, found.file_count, found.migrations) == (7, 10, ())
@@ -117,7 +117,7 @@ class Repository:
         self.git("init", "--quiet", "--initial-branch=main")
 
     def git(self, *arguments: str) -> None:
-        who = ["-c", "user.name=Noor", "-c", "user.email=noor@example.com", "-c", "commit.gpgSign=false"]
+        who = ["-c", "user.name=Carol", "-c", "user.email=carol@example.com", "-c", "commit.gpgSign=false"]
         subprocess.run(["git", *who, *arguments], cwd=self.folder, check=True, capture_output=True)
 
     def commit(self, *names: str, tag: str | None = None, subject: str = "Change") -> None:
