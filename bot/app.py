@@ -174,6 +174,7 @@ class Kaeru:
         self._clockwork.every(LINK, "link", self._mend_gap)
         self._clockwork.every(NUDGE, "nudges", self.nudges.remind)
         self._clockwork.every(HOURLY, "prune", self._prune)
+        self._clockwork.every(HOURLY, "recover", self.desk.recover)
 
     async def _let_go(self) -> None:
         """Close the connections that adapters keep."""

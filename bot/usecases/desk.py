@@ -30,7 +30,11 @@ _log = logging.getLogger(__name__)
 
 Decision = Callable[[Incident], decide.Events]
 
+RECENTLY_CLOSED = 50
+"""How far back a start looks for a postmortem that was never begun."""
+
 ARM, ROLLBACK, CLOSE = "arm.v1", "rollback.v1", "close.v1"
+RECENT = 20
 
 
 @dataclass(frozen=True)
@@ -244,8 +248,12 @@ class Desk:
         """Expire cards, remind of forward fixes, and start what a crash kept from starting.
 
         Level-triggered: it looks at every open incident and does what is due now. Returns how many changed.
+        The newest closed ones are looked at too: another process, such as the command line, may have closed them.
         """
         moved = 0
+        for incident in await self._store.read(lambda uow: uow.incidents.list(open_only=False, limit=RECENT)):
+            if not incident.is_open:
+                await self._start_due(incident)
         for incident in await self._store.read(lambda uow: uow.incidents.list(open_only=True, limit=1000)):
             if self._due(incident):
                 moved += bool((await self.change(incident.id, self._due)).events)
@@ -255,7 +263,13 @@ class Desk:
 
     async def recover(self) -> None:
         """At start: whatever an earlier process committed and did not get to start is started now."""
-        for incident in await self._store.read(lambda uow: uow.incidents.list(open_only=False, limit=1000)):
+        recent = await self._store.read(
+            lambda uow: (
+                *uow.incidents.list(open_only=True, limit=1000),
+                *uow.incidents.list(open_only=False, limit=RECENTLY_CLOSED),
+            )
+        )
+        for incident in recent:
             await self._start_due(incident)
 
     def _due(self, incident: Incident) -> decide.Events:
