@@ -1,86 +1,82 @@
 """The command line. Each command is small, says what it did, and exits with 0, 1 (it failed) or 2 (wrong words)."""
 
-import asyncio
-import json
-import logging
-import os
-import signal
+import io
 import sys
-from pathlib import Path
 
 import click
 
-from bot import app
-from bot.catalog import Catalog, CatalogInvalid, load_catalog
-from bot.cli.logs import set_up_logging
-from bot.cli.timeline import timeline
-from bot.domain.base import Refusal
-from bot.ports import PortError
-from bot.settings import Settings, SettingsInvalid, load_settings, strangers
-from bot.store.errors import StoreError
-from integrations import registry
-from sandbox import demo as the_demo
+from bot.cli.lazy import LazyGroup
 
-_log = logging.getLogger(__name__)
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(package_name="kaeru")
-def cli() -> None:
-    """Kaeru takes a bad production deploy back to the last good version and runs the incident around it."""
-
-
-@cli.command()
-@click.option(
-    "--announce", is_flag=True, help="Print one line of JSON on standard output once kaeru listens."
+cli = LazyGroup(
+    name="kaeru",
+    help="Kaeru takes a bad production deploy back to the last good version and runs the incident around it.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    lazy={
+        "run": ("bot.cli.run:run", "Run the bot until it is told to stop."),
+        "demo": ("bot.cli.demo:demo", "Play a rollback on this machine, without a Slack account."),
+        "check": ("bot.cli.check:check", "Look at everything that would fail later."),
+        "schema": ("bot.cli.schema:schema", "Print the JSON Schema of kaeru.yml."),
+        "rollback": (
+            "bot.cli.rollback:rollback",
+            "Ask for a rollback of SERVICE, or join the one that is open.",
+        ),
+        "incident": ("bot.cli.incident:incident", "Follow an incident and decide in it."),
+        "timeline": ("bot.cli.timeline:timeline", "Read, search, verify and export what was kept."),
+        "postmortem": ("bot.cli.postmortem:postmortem", "Write the postmortem of INCIDENT into a folder."),
+        "quarantine": ("bot.cli.quarantine:quarantine", "See and lift the quarantine of bad versions."),
+        "status": (
+            "bot.cli.status:status",
+            "Show what is open, what waits for Slack, and what was given up.",
+        ),
+    },
 )
-def run(announce: bool) -> None:  # noqa: FBT001 - click's way
-    """Run the bot until it is told to stop."""
-    settings = load_settings()
-    set_up_logging(settings)
-    for sentence in strangers(os.environ):
-        _log.warning(sentence)
-    asyncio.run(_run(settings, load_catalog(settings.config, registry.kinds()), announce=announce))
-
-
-async def _run(settings: Settings, catalog: Catalog, *, announce: bool) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-
-    def ready() -> None:
-        _log.info("kaeru listens; services: %s", ", ".join(sorted(catalog.services)))
-        if announce:
-            click.echo(json.dumps({"ready": True}))
-
-    await app.run(settings, catalog, stop, ready)
-
-
-@cli.command()
-@click.option(
-    "--check", is_flag=True, help="Play the story by itself, and exit with 0 only if all of it was observed."
-)
-@click.option(
-    "--port", type=click.IntRange(0, 65535), default=0, help="Where the page is; 0 takes a free port."
-)
-@click.option(
-    "--data",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Keep everything in this folder instead of a temporary one.",
-)
-def demo(check: bool, port: int, data: Path | None) -> None:  # noqa: FBT001 - click's way
-    """A bad release is rolled back from chat, on this machine, without a Slack account."""
-    sys.exit(the_demo.main(check=check or not sys.stdout.isatty(), port=port, data=data))
-
-
-cli.add_command(timeline)
+click.version_option(package_name="kaeru")(cli)
 
 
 def main() -> None:
     """Run the command line. What a person can mend is one sentence on standard error, not a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without arrows still gets the words
     try:
-        cli()
-    except (SettingsInvalid, CatalogInvalid, Refusal, StoreError) as error:
-        sys.exit(f"kaeru: {error}")
-    except PortError as error:
-        sys.exit(f"kaeru: {error.advice}")
+        done = cli.main(prog_name="kaeru", standalone_mode=False)
+    except click.exceptions.Abort:
+        _fail("Stopped.", 1)
+    except click.UsageError as error:
+        _fail(_usage(error), 2)
+    except click.ClickException as error:
+        _fail(error.format_message(), 1)
+    except Exception as error:
+        sentence = _sentence(error)
+        if sentence is None:
+            raise
+        _fail(sentence, 1)
+    sys.exit(done if isinstance(done, int) else 0)
+
+
+def _fail(sentence: str, code: int) -> None:
+    click.echo(f"kaeru: {sentence}", err=True)
+    sys.exit(code)
+
+
+def _usage(error: click.UsageError) -> str:
+    """A group without a command gets its whole help, anything else the sentence and where the help is."""
+    if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):  # click 8.1 has none
+        return f"name a command.\n\n{error.format_message()}"
+    command = error.ctx.command_path if error.ctx is not None else "kaeru"
+    return f"{error.format_message().rstrip()} Try `{command} --help`."
+
+
+def _sentence(error: Exception) -> str | None:
+    """What a person can do about it; None for a defect. Imported late: only failures pay for it."""
+    from bot.catalog import CatalogInvalid  # noqa: PLC0415 - see above
+    from bot.domain.base import Refusal  # noqa: PLC0415 - see above
+    from bot.ports import PortError  # noqa: PLC0415 - see above
+    from bot.settings import SettingsInvalid  # noqa: PLC0415 - see above
+    from bot.store import StoreError  # noqa: PLC0415 - see above
+
+    if isinstance(error, PortError):
+        return error.advice
+    if isinstance(error, (SettingsInvalid, CatalogInvalid, Refusal, StoreError)):
+        return str(error)
+    return None

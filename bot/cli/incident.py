@@ -1,0 +1,29 @@
+"""`kaeru incident`: what `/incident` and the buttons do in chat."""
+
+from bot.cli.lazy import LazyGroup
+
+incident = LazyGroup(
+    name="incident",
+    help="""Follow an incident and decide in it.
+
+INCIDENT is an id such as inc-20261124-shop-1 or the name of a service that has one open; where only one is
+open it may be left out, except before other words.""",
+    lazy={
+        "list": ("bot.cli.incident_read:list_", "List the open incidents, newest first."),
+        "show": ("bot.cli.incident_read:show", "Show where an incident stands and whose move it is."),
+        "follow": (
+            "bot.cli.incident_follow:follow",
+            "Print the timeline as it grows, until the incident is closed.",
+        ),
+        "severity": ("bot.cli.incident_decide:severity", "Say how bad it is."),
+        "approve": ("bot.cli.incident_approve:approve", "Show the plan and approve it."),
+        "reject": ("bot.cli.incident_decide:reject", "Reject the plan."),
+        "hold": ("bot.cli.incident_decide:hold", "Let nothing new begin until it is released."),
+        "release": ("bot.cli.incident_decide:release", "Release the hold."),
+        "note": ("bot.cli.incident_note:note", "Keep a line in the timeline."),
+        "action": ("bot.cli.incident_note:action", "Keep something that remains to be done."),
+        "role": ("bot.cli.incident_note:role", "Say who does what."),
+        "close": ("bot.cli.incident_decide:close", "Close it; the postmortem follows."),
+        "lessons": ("bot.cli.incident_note:lessons", "Record root cause and lessons, also after the close."),
+    },
+)

@@ -1,0 +1,87 @@
+"""The use cases of chat, on the same database, for one command."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from bot.catalog import Catalog, load_catalog
+from bot.cli.database import incident_of, open_store
+from bot.cli.deferred import DeferredEngine
+from bot.cli.people import Actor, Register
+from bot.cli.words import spoken
+from bot.clock import now
+from bot.domain import decide
+from bot.domain import events as e
+from bot.domain.base import Refusal
+from bot.domain.incident import Incident
+from bot.settings import Settings, load_settings
+from bot.store import Store
+from bot.store.unit import UnitOfWork
+from bot.usecases import commands as c
+from bot.usecases.desk import Changed, Desk
+from integrations import registry
+
+
+class CommandLineDesk(Desk):
+    """The desk that adds, in the same transaction, who was at the keyboard when somebody else's name was given."""
+
+    def __init__(self, store: Store, catalog: Catalog, actor: Actor) -> None:
+        # The bot's own id is not known here, and not needed: it is never among the people of kaeru.yml.
+        super().__init__(
+            store, catalog, DeferredEngine(), clock=now, on_commit=_nobody_to_wake, bot_user="kaeru"
+        )
+        self._actor = actor
+
+    def _record(self, uow: UnitOfWork, incident: Incident | None, events: decide.Events) -> Changed:
+        if events and self._actor.is_person:
+            what = ", ".join(event.type.replace("_", " ") for event in events)
+            text = f"{what}: typed on the command line in the name of <@{self._actor.user}>"
+            events = (*events, e.NoteAdded(at=events[-1].at, by=self._actor.typist, text=text))
+        return super()._record(uow, incident, events)
+
+
+def _nobody_to_wake() -> None:
+    """The delivery looks into the outbox by itself, twice a second."""
+
+
+@dataclass(frozen=True)
+class Office:
+    """What a deciding command has to hand. `actor` is who it acts for."""
+
+    settings: Settings
+    catalog: Catalog
+    store: Store
+    desk: Desk
+    register: Register
+    actor: Actor
+
+    async def find(self, word: str | None) -> Incident:
+        """The incident that `word` means. Raises Refusal."""
+        return await incident_of(self.store, word)
+
+
+@asynccontextmanager
+async def open_office(as_: str | None, *, make: bool = False) -> AsyncIterator[Office]:
+    """Open the database for somebody. With `make` it may be new.
+
+    Raises SettingsInvalid, CatalogInvalid, StoreError, and Refusal, whose sentences are put in this place's words.
+    """
+    settings = load_settings()
+    catalog = load_catalog(settings.config, registry.kinds())
+    register = Register.of(catalog)
+    actor = register.actor(as_)
+    async with open_store(settings, make=make) as store:
+        desk = CommandLineDesk(store, catalog, actor)
+        try:
+            yield Office(settings, catalog, store, desk, register, actor)
+        except Refusal as refusal:
+            raise Refusal(spoken(str(refusal), register.names)) from refusal
+
+
+async def carry_out(
+    word: str | None, as_: str | None, command: Callable[[str, Office], c.IncidentCommand]
+) -> Incident:
+    """Find the incident, make the command for it and carry it out; the incident as it stands then."""
+    async with open_office(as_) as office:
+        incident = await office.find(word)
+        return (await office.desk.handle(command(incident.id, office))).incident

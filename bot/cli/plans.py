@@ -1,0 +1,43 @@
+"""A plan in plain text: everything that an approval vouches for."""
+
+from datetime import timedelta
+
+from bot.cli.words import shown
+from bot.domain.durations import human
+from bot.domain.plan import Changes, Plan
+from bot.domain.prose import Names
+from bot.views.mrkdwn import clean, counted
+
+_COMMITS = 20
+
+
+def plan_text(plan: Plan, names: Names) -> str:
+    """The way back, what is taken away, what is done, what was checked, what to be wary of."""
+    lines = [
+        f"{plan.service}: {plan.from_version} → {plan.to_version} (plan {plan.number}, digest {plan.digest})",
+        f"why {plan.to_version}: {plan.why}",
+        "",
+        *_taken_away(plan.changes),
+        f"What will be done, in about {human(timedelta(seconds=plan.expected_s))}:",
+        *(
+            f"  {c.component} {c.from_version} → {c.to_version}: {action}"
+            for c in plan.components
+            for action in (c.actions or (f"take it back to {c.to_version}",))
+        ),
+        "Checked:",
+        *(f"  {'ok  ' if check.ok else 'FAIL'} {check.name}: {check.detail}" for check in plan.checks),
+        *(f"{warning.level.value}: {warning.text}" for warning in plan.warnings),
+        f"Health will be compared with {plan.baseline.sentence}.",
+    ]
+    return clean("\n".join(shown(line, names) for line in lines))
+
+
+def _taken_away(changes: Changes) -> list[str]:
+    if not changes.known:
+        return [f"What is taken away is not known. {changes.note}".rstrip()]
+    head = f"What is taken away: {counted(changes.commit_count, 'commit')}, {counted(changes.file_count, 'file')}"
+    commits = [f"  {c.sha[:8]} {c.subject} ({c.author})" for c in changes.commits[:_COMMITS]]
+    left = changes.commit_count - len(commits)
+    more = [f"  and {left} more"] if left > 0 else []
+    migrations = [f"  database migration, which stays: {path}" for path in changes.migrations]
+    return [head, *commits, *more, *migrations]

@@ -1,0 +1,138 @@
+"""Plain text for a terminal or a pipe: no colours, nothing that a terminal would obey."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime, tzinfo
+
+from bot.domain import events as e
+from bot.domain.durations import human
+from bot.domain.incident import Incident
+from bot.domain.narrate import narrate
+from bot.domain.policy import Policy
+from bot.domain.prose import Names, name, plain
+from bot.domain.timeline import Entry, Kind
+from bot.views.mrkdwn import clean
+from bot.views.wording import STATUS_WORDS, lead, next_step, versions
+
+_HERE = (
+    ("/incident hold off", "kaeru incident release"),
+    ("/incident close unverified", "kaeru incident close --unverified"),
+)
+_COMMAND = re.compile(r"(?<![\w/])/(incident|rollback)\b")
+_VERBS: Mapping[Kind, str] = {
+    Kind.EDIT: "edited a message: ",
+    Kind.DELETION: "deleted a message",
+    Kind.REACTION_ADDED: "reacted with ",
+    Kind.REACTION_REMOVED: "took back ",
+    Kind.JOINED: "joined the channel",
+    Kind.LEFT: "left the channel",
+    Kind.CHANNEL: "changed the channel",
+    Kind.MARK: "marked a message: ",
+}
+
+
+def spoken(text: str, names: Names) -> str:
+    """A sentence of chat in the words of the command line: people by name, commands as they are typed here."""
+    for there, here in _HERE:
+        text = text.replace(there, here)
+    return shown(_COMMAND.sub(r"kaeru \1", text), names)
+
+
+def shown(text: str, names: Names) -> str:
+    """Slack's text form as plain text, without control characters."""
+    return clean(plain(text, names))
+
+
+def stamp(at: datetime, zone: tzinfo) -> str:
+    """With date and zone."""
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}"
+
+
+def told(entry: Entry, incident: Incident, names: Names) -> str:
+    """What one entry says happened."""
+    if entry.kind is Kind.EVENT:
+        return shown(narrate(e.parse(entry.body), incident), names)
+    who = clean(name(entry.actor, names))
+    text = shown(str(entry.body.get("text") or ""), names)
+    if entry.kind is Kind.MESSAGE:
+        return f"{who}: {text or '(no text)'}"
+    if entry.kind in (Kind.REACTION_ADDED, Kind.REACTION_REMOVED):
+        return f"{who} {_VERBS[entry.kind]}:{clean(str(entry.body.get('name') or ''))}:"
+    text = "" if entry.kind in (Kind.DELETION, Kind.JOINED, Kind.LEFT, Kind.CHANNEL) else text
+    return f"{who} {_VERBS[entry.kind]}{text}"
+
+
+def line_of(at: datetime, text: str, zone: tzinfo) -> str:
+    """One entry; what has more lines goes on below itself."""
+    return f"{stamp(at, zone)}  {indented(text)}"
+
+
+def indented(text: str) -> str:
+    return text.replace("\n", "\n    ")
+
+
+def about(incident: Incident, policy: Policy | None, names: Names, zone: tzinfo) -> list[str]:
+    """Where an incident stands and whose move it is. Without a `policy` the latter is not known."""
+    pair = versions(incident)
+    rows = [
+        ("service", incident.service),
+        ("status", STATUS_WORDS[incident.status]),
+        ("severity", incident.severity.label if incident.severity else "not chosen yet"),
+        ("declared", f"{stamp(incident.declared_at, zone)} by {name(incident.declared_by, names)}"),
+        ("lead", name(lead(incident), names)),
+        ("channel", f"#{incident.channel_name}" if incident.channel_name else "not open yet"),
+        ("versions", f"{pair[0]} → {pair[1]}" if pair else "no plan yet"),
+        ("plan", _plan_state(incident, names)),
+        *_moments(incident, zone),
+        *[(role, name(user, names)) for role, user in incident.roles.items()],
+        *_steps(incident),
+        *[
+            ("to do", f"{a.text} ({name(a.owner, names) if a.owner else 'nobody yet'})")
+            for a in incident.actions
+        ],
+        *([("next", spoken(next_step(incident, policy), names))] if policy else []),
+    ]
+    return [incident.id, *(f"  {label:<10} {indented(shown(text, names))}" for label, text in rows)]
+
+
+def _plan_state(incident: Incident, names: Names) -> str:
+    record = incident.record
+    if record is None:
+        return "none"
+    given = f", approved by {', '.join(name(u, names) for u in record.approvals)}" if record.approvals else ""
+    digest = f" {record.plan.digest}" if record.plan else ""
+    return f"{record.number}{digest}: {record.state.value}{given}{f' ({record.note})' if record.note else ''}"
+
+
+def _moments(incident: Incident, zone: tzinfo) -> Sequence[tuple[str, str]]:
+    named = (
+        ("mitigated", incident.mitigated_at),
+        ("verified", incident.verified_at),
+        ("closed", incident.closed_at),
+    )
+    return [(label, stamp(at, zone)) for label, at in named if at is not None]
+
+
+def _steps(incident: Incident) -> Sequence[tuple[str, str]]:
+    run = incident.run
+    if run is None:
+        return ()
+    rows = []
+    for step in run.steps:
+        took = step.finished_at - step.started_at if step.finished_at and step.started_at else None
+        after = f" after {human(took)}" if took is not None else ""
+        detail = f": {step.detail}" if step.detail else ""
+        rows.append(("step", f"{step.title}: {step.state.value}{after}{detail}"))
+    return rows
+
+
+def listed(incidents: Sequence[Incident], names: Names, zone: tzinfo) -> list[str]:
+    """One line per incident: id, status, severity, when, by whom."""
+    width = max((len(incident.id) for incident in incidents), default=0)
+    return [
+        clean(
+            f"{i.id:<{width}}  {i.severity.label if i.severity else '-':<8}  {STATUS_WORDS[i.status]:<25}"
+            f"  {stamp(i.declared_at, zone)} by {name(i.declared_by, names)}"
+        )
+        for i in incidents
+    ]
