@@ -30,8 +30,7 @@ services:
       kind: symlink
       releases: {root}/releases
       link: {root}/current
-      restart: [{python}, -m, sandbox.shop.supervisor, restart, --root, {root}]
-      environment: {{ PYTHONPATH: {source} }}
+      restart: [{root}/restart]
       version_url: {url}/version
     changes:
       kind: git
@@ -49,10 +48,23 @@ services:
 """
 
 
+RESTART = """\
+#!{python}
+# Tells the shop's supervisor to change to what `current` points at.
+import runpy
+import sys
+
+sys.path.insert(0, {source!r})
+sys.argv = ["supervisor", "restart", "--root", {root!r}]
+runpy.run_module("sandbox.shop.supervisor", run_name="__main__", alter_sys=True)
+"""
+
+
 def write(path: Path, *, root: Path, url: str, interval: str = "500ms", watch: str = "15s") -> None:
-    """Write the services file for a shop that lives in `root` and answers at `url`."""
-    source = Path(__file__).resolve().parents[2]
-    text = TEMPLATE.format(
-        root=root, url=url, python=sys.executable, source=source, interval=interval, watch=watch
-    )
+    """Write the services file for a shop that lives in `root` and answers at `url`, and its restart command."""
+    source = str(Path(__file__).resolve().parents[2])
+    restart = root / "restart"
+    restart.write_text(RESTART.format(python=sys.executable, source=source, root=str(root)), encoding="utf-8")
+    restart.chmod(0o755)
+    text = TEMPLATE.format(root=root, url=url, interval=interval, watch=watch)
     path.write_text(text, encoding="utf-8")
