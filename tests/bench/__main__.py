@@ -1,0 +1,101 @@
+"""`python -m tests.bench [NAME…]`: measure, print a table, and write build/bench.json.
+
+Exits with 0 also where an aim is missed, and says so; with 1 where something could not be measured.
+"""
+
+import asyncio
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench import effect, growth, ingest, shop, start
+from tests.bench.result import Result
+
+BUILD = Path(__file__).resolve().parents[2] / "build"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One set-up that measures some things together. `run` gets an empty folder."""
+
+    names: tuple[str, ...]
+    run: Callable[[Path], Coroutine[None, None, list[Result]]]
+
+
+BENCHES = (
+    Bench(start.NAMES, start.measure),
+    Bench(shop.NAMES, shop.measure),
+    Bench(effect.NAMES, effect.measure),
+    Bench(ingest.NAMES, ingest.measure),
+    Bench(growth.NAMES, growth.measure),
+)
+
+
+def main(wanted: Sequence[str]) -> int:
+    console = Console(stderr=False, highlight=False)
+    known = [name for bench in BENCHES for name in bench.names]
+    if unknown := [name for name in wanted if name not in known]:
+        console.print(f"There is no benchmark {', '.join(unknown)}. There are: {', '.join(known)}.")
+        return 2
+    console.print(
+        f"{os.cpu_count()} processors, {psutil.virtual_memory().total / 2**30:.0f} GiB, "
+        f"Python {platform.python_version()}, load {os.getloadavg()[0]:.1f} before the first benchmark"
+    )
+    results, failed = [], []
+    for bench in BENCHES:
+        names = [name for name in bench.names if not wanted or name in wanted]
+        if not names:
+            continue
+        began = time.monotonic()
+        console.print(f"measuring {', '.join(names)} …", end=" ")
+        try:
+            with tempfile.TemporaryDirectory(prefix="kaeru-bench-") as folder:
+                found = asyncio.run(bench.run(Path(folder).resolve()))
+        except Exception:  # noqa: BLE001 - told below; the others can still be measured
+            traceback.print_exc()
+            failed += names
+        else:
+            results += [result for result in found if result.name in names]
+        console.print(f"{time.monotonic() - began:.0f} s")
+    show(console, results)
+    write(BUILD / "bench.json", results)
+    if missed := [result.name for result in results if not result.holds]:
+        console.print(f"AIM MISSED: {', '.join(missed)}")
+    if failed:
+        console.print(f"NOT MEASURED: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+def show(console: Console, results: Sequence[Result]) -> None:
+    table = Table("name", "value", "unit", "aim", "holds", "what it measures", box=None, pad_edge=False)
+    for column in table.columns[:5]:
+        column.no_wrap = True
+    table.columns[1].justify = "right"
+    for one in results:
+        held = "yes" if one.holds else "NO"
+        table.add_row(one.name, f"{one.value:.4g}", one.unit, str(one.aim), held, one.note)
+    console.print(table)
+
+
+def write(path: Path, results: Sequence[Result]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    found = [
+        {"name": r.name, "value": round(r.value, 4), "unit": r.unit, "aim": str(r.aim), "holds": r.holds}
+        for r in results
+    ]
+    path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
