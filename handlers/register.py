@@ -22,7 +22,7 @@ from handlers.inbox import ACTION, COMMAND, INBOX_ID, SHORTCUT, VIEW, Inbox
 from handlers.incident import IncidentCommand
 from handlers.rollback import RollbackCommand
 from handlers.shortcuts import TimelineShortcut
-from handlers.surface import Body, Handler, LiveSurface, Rooms, attend, user_of
+from handlers.surface import Body, FormSurface, Handler, LiveSurface, Rooms, attend
 
 Tasks = set["asyncio.Task[Any]"]
 
@@ -75,7 +75,7 @@ def register(app: AsyncApp, handlers: Handlers, tasks: Tasks) -> None:
 
 def _form_listener(handlers: Handlers, tasks: Tasks) -> Callable[..., Awaitable[None]]:
     async def listen(ack: AsyncAck, body: Body, context: AsyncBoltContext, client: AsyncWebClient) -> None:
-        surface = FormSurface(client, body)
+        surface = FormSurface(handlers.rooms, client, body)
 
         async def checked(form: Body, _surface: Any, inbox_id: int | None) -> None:
             try:
@@ -91,25 +91,6 @@ def _form_listener(handlers: Handlers, tasks: Tasks) -> Callable[..., Awaitable[
             await attend(handlers.rooms, checked, body, surface, context.get(INBOX_ID))
 
     return listen
-
-
-class FormSurface:
-    """A form has no channel of its own: what is to be said goes to the person's conversation with kaeru."""
-
-    def __init__(self, client: AsyncWebClient, body: Body) -> None:
-        self._client = client
-        self._body = body
-
-    async def reply(self, text: str, blocks: Any = ()) -> None:
-        channel = self._body["view"].get("private_metadata", "")
-        user = user_of(self._body)
-        if re.fullmatch(r"[CG][A-Z0-9]+", channel):
-            await self._client.chat_postEphemeral(channel=channel, user=user, text=text, blocks=list(blocks))
-        else:
-            await self._client.chat_postMessage(channel=user, text=text, blocks=list(blocks))
-
-    async def open_modal(self, view: dict[str, Any]) -> None:
-        await self._client.views_open(trigger_id=self._body["trigger_id"], view=view)
 
 
 @contextmanager

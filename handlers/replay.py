@@ -28,7 +28,7 @@ async def replay(handlers: Handlers, *, now: datetime) -> int:
 
 async def _attend(handlers: Handlers, item: InboxItem, now: datetime) -> None:
     body = item.body
-    surface = LaterSurface(handlers.rooms.store, body, item.id)
+    surface = LaterSurface(handlers.rooms, body, item.id)
     if now - item.received_at > TOO_OLD:
         await attend(handlers.rooms, _too_late, body, surface, item.id)
         return

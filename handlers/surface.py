@@ -1,6 +1,7 @@
 """Where a person's request came from, and how they are answered: live, or after a restart."""
 
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -11,7 +12,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.catalog import Catalog
 from bot.domain.base import Refusal
 from bot.ports import PortError
-from bot.ports.chat import Blocks, Whisper
+from bot.ports.chat import Blocks, Operation, Post, Whisper
 from bot.store import Store
 from bot.usecases.arming import Arming
 from bot.usecases.closing import Closing
@@ -22,6 +23,7 @@ from bot.usecases.recorder import Recorder
 _log = logging.getLogger(__name__)
 
 Body = dict[str, Any]
+_CHANNEL = re.compile(r"[CGD][A-Z0-9]+$")
 
 
 class Surface(Protocol):
@@ -75,25 +77,56 @@ class LiveSurface:
             await self.reply("That took too long and Slack did not open the form. Please do it once more.")
 
 
-class LaterSurface:
-    """Answers a request that was written down before a restart: by a whisper through the outbox."""
+class FormSurface:
+    """A form is answered in the form. What is more than that goes to its person, through the outbox."""
 
-    def __init__(self, store: Store, body: Body, inbox_id: int) -> None:
-        self._store = store
+    def __init__(self, rooms: Rooms, client: AsyncWebClient, body: Body) -> None:
+        self._rooms = rooms
+        self._client = client
+        self._body = body
+
+    async def reply(self, text: str, blocks: Blocks = ()) -> None:
+        """Where the form was asked for; the picker alone knows that. Else in the person's own conversation."""
+        user, view = user_of(self._body), self._body["view"]
+        channel = (
+            str(view.get("private_metadata", ""))
+            if _CHANNEL.match(view.get("private_metadata", ""))
+            else None
+        )
+        await whisper(self._rooms, f"form-{view['id']}", user, channel, text=text, blocks=blocks)
+
+    async def open_modal(self, view: dict[str, Any]) -> None:
+        await self._client.views_open(trigger_id=self._body["trigger_id"], view=view)
+
+
+class LaterSurface:
+    """Answers a request that was written down before a restart."""
+
+    def __init__(self, rooms: Rooms, body: Body, inbox_id: int) -> None:
+        self._rooms = rooms
         self._key = f"replay-{inbox_id}"
         self._user = user_of(body)
         self._channel = channel_of(body)
 
     async def reply(self, text: str, blocks: Blocks = ()) -> None:
-        if self._channel is None:
-            _log.warning("no channel to answer %s in: %s", self._user, text)
-            return
-        whisper = Whisper(channel=self._channel, user=self._user, text=text, blocks=blocks)
-        await self._store.write(lambda uow: uow.outbox.put(f"whisper:{self._user}", self._key, whisper))
+        await whisper(self._rooms, self._key, self._user, self._channel, text=text, blocks=blocks)
 
     async def open_modal(self, view: dict[str, Any]) -> None:
         title = view.get("title", {}).get("text", "the form")
         await self.reply(f"kaeru was restarting when you asked for “{title}”. Please do it once more.")
+
+
+async def whisper(
+    rooms: Rooms, key: str, user: str, channel: str | None, *, text: str, blocks: Blocks = ()
+) -> None:
+    """Say something to one person, through the outbox: in `channel` for their eyes only, or in their own."""
+    operation: Operation = (
+        Post(channel=user, text=text, blocks=blocks)
+        if channel is None
+        else Whisper(channel=channel, user=user, text=text, blocks=blocks)
+    )
+    await rooms.store.write(lambda uow: uow.outbox.put(f"whisper:{user}", key, operation))
+    rooms.desk.wake()
 
 
 async def attend(rooms: Rooms, handler: Handler, body: Body, surface: Surface, inbox_id: int | None) -> None:

@@ -39,6 +39,9 @@ def main(*, check: bool, port: int, data: Path | None) -> int:
                 asyncio.run(_check(data.resolve(), port))
             else:
                 asyncio.run(_live(data.resolve(), port))
+        except KeyboardInterrupt:
+            print("\nEnded.", file=sys.stderr)
+            return 130
         except (StartError, NotAsPromised, TimeoutError) as error:
             print(f"The demo stopped: {error}", file=sys.stderr)
             for log in sorted(data.glob("*.log")):
@@ -49,10 +52,16 @@ def main(*, check: bool, port: int, data: Path | None) -> int:
 
 
 async def _check(data: Path, port: int) -> None:
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _interrupt)
     async with Stage(data, port=port) as stage:
         play = Play(stage, lambda line: print(line, flush=True))
         await play.run()
     print("everything was observed; the demo is over")
+
+
+def _interrupt() -> None:
+    """SIGTERM ends a check as Ctrl-C does: everything that was started is stopped."""
+    signal.raise_signal(signal.SIGINT)
 
 
 async def _live(data: Path, port: int) -> None:
