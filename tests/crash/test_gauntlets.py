@@ -1,0 +1,26 @@
+"""Between the boundaries: commits, starts of workflows, people's requests, and what Slack has accepted but nobody remembers."""
+
+from pathlib import Path
+
+import pytest
+
+from sandbox.shop.releases import Shop
+from tests.crash.places import GAUNTLETS
+from tests.crash.scene import BAD, scene
+from tests.crash.story import Story
+from tests.crash.truth import all_is_well
+
+
+@pytest.mark.parametrize("gauntlet", GAUNTLETS)
+async def test_killed_at_one_place_after_the_other(
+    gauntlet: str, built: Shop, memory: Path, tmp_path: Path
+) -> None:
+    places = GAUNTLETS[gauntlet]
+    async with scene(tmp_path, built, serving=BAD, memory=memory, die_at=places) as stage:
+        story = Story(stage)
+        await story.whole()
+        await all_is_well(stage, story)
+        assert stage.bot.deaths == len(places), stage.bot.missed(places)
+        # Only a form cannot be opened afterwards, because its trigger has expired: people ask for it again.
+        again = {what: tries for what, tries in stage.tries.items() if tries > 1 and what != "form"}
+        assert again == {}
