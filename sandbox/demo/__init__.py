@@ -1,6 +1,7 @@
 """`make demo`: a bad release is rolled back from chat, on this machine, with nothing else installed."""
 
 import asyncio
+import shutil
 import signal
 import sys
 import tempfile
@@ -9,7 +10,8 @@ from pathlib import Path
 
 from sandbox.demo.play import NotAsPromised, Play
 from sandbox.demo.processes import StartError
-from sandbox.demo.stage import BAD, GOOD, Stage
+from sandbox.demo.stage import BAD, GOOD, Stage, is_free
+from sandbox.shop.releases.builder import BuildError
 from sandbox.workspace.person import Person
 
 INVITATION = """
@@ -31,6 +33,10 @@ INVITATION = """
 
 def main(*, check: bool, port: int, data: Path | None) -> int:
     """Run the demo, or with `check` play it to its end. Gives the exit code."""
+    obstacle = in_the_way(port, data)
+    if obstacle:
+        print(obstacle, file=sys.stderr)
+        return 1
     with ExitStack() as stack:
         if data is None:
             data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kaeru-demo-")))
@@ -42,6 +48,9 @@ def main(*, check: bool, port: int, data: Path | None) -> int:
         except KeyboardInterrupt:
             print("\nEnded.", file=sys.stderr)
             return 130
+        except BuildError as error:
+            print(f"The demo stopped: {error}", file=sys.stderr)
+            return 1
         except (StartError, NotAsPromised, TimeoutError) as error:
             print(f"The demo stopped: {error}", file=sys.stderr)
             for log in sorted(data.glob("*.log")):
@@ -49,6 +58,22 @@ def main(*, check: bool, port: int, data: Path | None) -> int:
                 print(f"--- {log.name}", *tail, sep="\n", file=sys.stderr)
             return 1
     return 0
+
+
+def in_the_way(port: int, data: Path | None) -> str:
+    """A sentence about what keeps the demo from starting; empty when nothing does."""
+    if shutil.which("git") is None:
+        return "The demo's shop has a git repository, and git is not installed. Install git, then try again."
+    if port and not is_free(port):
+        return f"Port {port} is taken. Choose another one, or leave it out and take a free one."
+    if data is not None:
+        try:
+            data.mkdir(parents=True, exist_ok=True)
+            (data / ".writable").touch()
+            (data / ".writable").unlink()
+        except OSError as error:
+            return f"The demo cannot write to {data}: {error.strerror}. Choose another folder."
+    return ""
 
 
 async def _check(data: Path, port: int) -> None:
