@@ -295,4 +295,4 @@ def _warnings(
     if chosen.last_good_at is None:
         text = f"Nobody has seen {chosen.version} serve well yet, as far as kaeru remembers."
         warnings.append(Warn(level=Level.WARNING, text=text))
-    return tuple(warnings)
+    return tuple(dict.fromkeys(warnings))
