@@ -17,3 +17,11 @@ def hands_of(service: Service) -> Hands:
 def fleet_of(catalog: Catalog) -> Fleet:
     """The adapters of every service."""
     return Fleet({service.name: hands_of(service) for service in catalog.services.values()})
+
+
+async def let_go(hands: Hands) -> None:
+    """Close the connections that the adapters of a service keep."""
+    for adapter in (*hands.targets.values(), hands.health, hands.changes):
+        release = getattr(adapter, "aclose", None)
+        if release is not None:
+            await release()

@@ -12,7 +12,7 @@ from typing import Any
 import click
 import yaml
 
-from bot.catalog import load_catalog
+from bot.catalog import Service, load_catalog
 from bot.cli.check_database import look_at_databases
 from bot.cli.check_template import try_template
 from bot.clock import now
@@ -22,8 +22,9 @@ from bot.usecases.check import SlackIdentity, Surroundings
 from bot.usecases.check import check as look
 from bot.usecases.check_report import CheckReport
 from bot.usecases.check_table import render
+from bot.usecases.fleet import Hands
 from integrations import registry
-from integrations.fleet import hands_of
+from integrations.fleet import hands_of, let_go
 from integrations.slack import SlackChat, close_client, make_client
 from integrations.slack.identity import identify
 
@@ -49,10 +50,16 @@ def check(ctx: click.Context, config: Path | None) -> None:
 
 
 async def _check(settings: Settings, config: Path) -> CheckReport:
+    made: list[Hands] = []
+
+    def hands(service: Service) -> Hands:
+        made.append(hands_of(service))
+        return made[-1]
+
     async with _slack(settings) as slack:
         world = Surroundings(
             load=lambda: load_catalog(config, registry.kinds()),
-            hands=hands_of,
+            hands=hands,
             data=settings.data,
             database=lambda: look_at_databases(settings),
             template=try_template,
@@ -61,7 +68,11 @@ async def _check(settings: Settings, config: Path) -> CheckReport:
             warnings=strangers(os.environ),
             **slack,
         )
-        return await look(world)
+        try:
+            return await look(world)
+        finally:
+            for one in made:
+                await let_go(one)
 
 
 @asynccontextmanager

@@ -21,7 +21,7 @@ cli = LazyGroup(
             "Ask for a rollback of SERVICE, or join the one that is open.",
         ),
         "incident": ("bot.cli.incident:incident", "Follow an incident and decide in it."),
-        "timeline": ("bot.cli.timeline:timeline", "Read, search, verify and export what was kept."),
+        "timeline": ("bot.cli.timeline:timeline", "Read, search, verify and export an incident's timeline."),
         "postmortem": ("bot.cli.postmortem:postmortem", "Write the postmortem of INCIDENT into a folder."),
         "quarantine": ("bot.cli.quarantine:quarantine", "See and lift the quarantine of bad versions."),
         "status": (

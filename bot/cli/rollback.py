@@ -11,8 +11,9 @@ from bot.clock import now
 from bot.domain.base import Refusal
 from bot.usecases.arming import Arming
 from bot.usecases.commands import RollBack
+from bot.usecases.fleet import Fleet
 from handlers import parse
-from integrations.fleet import fleet_of
+from integrations.fleet import hands_of, let_go
 
 
 @click.command()
@@ -39,12 +40,17 @@ def _version(word: str) -> str:
 
 async def _rollback(service: str, wanted: str | None, as_: str | None, *, dry_run: bool) -> str:
     async with open_office(as_, make=True) as office:
-        arming = Arming(office.store, office.catalog, fleet_of(office.catalog), office.desk, clock=now)
-        if dry_run:
-            plan = await arming.make(service, wanted=wanted)
-            return f"{plan_text(plan, office.register.names)}\nDry run: nothing was changed."
-        if wanted is not None:
-            await arming.check_version(service, wanted)
+        hands = hands_of(office.catalog.service(service))
+        try:
+            fleet = Fleet({service: hands})
+            arming = Arming(office.store, office.catalog, fleet, office.desk, clock=now)
+            if dry_run:
+                plan = await arming.make(service, wanted=wanted)
+                return f"{plan_text(plan, office.register.names)}\nDry run: nothing was changed."
+            if wanted is not None:
+                await arming.check_version(service, wanted)
+        finally:
+            await let_go(hands)
         return await _begin(office, service, wanted)
 
 

@@ -23,7 +23,7 @@ from bot.views.export import timeline_json, timeline_markdown
     help="The file to write. Else: standard output.",
 )
 def export(incident: str, form: str, output: Path | None) -> None:
-    """Write the timeline as Markdown, to read, or as JSON, to verify (docs/timeline-format.md)."""
+    """Write the timeline as Markdown or JSON: to read, or to verify (docs/timeline-format.md)."""
     text = asyncio.run(_export(incident, form))
     if output is None:
         click.echo(text, nl=False)
