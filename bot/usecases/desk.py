@@ -124,7 +124,7 @@ class Desk:
                 for slot in project_event(incident, event, entry.seq, context):
                     uow.outbox.put(slot.lane, slot.slot, slot.operation, incident_id=incident.id)
         if events:
-            for slot in project(incident, context):
+            for slot in project(incident, context, before):
                 uow.outbox.put(slot.lane, slot.slot, slot.operation, incident_id=incident.id)
         return Changed(incident, events)
 
