@@ -1,0 +1,54 @@
+"""One service, one incident, one rollback, however many people ask."""
+
+import asyncio
+
+from bot.domain import events as e
+from bot.domain.timeline import Kind
+from tests.scenarios.world import DEPLOYS, GENERAL, World, whispered
+
+
+async def test_the_second_one_joins(world: World) -> None:
+    await world.bad_deploy()
+    room = await world.declare()
+    answer = await whispered(world.dan, GENERAL, lambda: world.dan.command(GENERAL, "/rollback shop"))
+    assert f"shop has an open incident already: <#{room.channel}>" in answer
+    await room.joined(world.dan)
+    await room.sees("<@U0DAN> asked for a rollback of shop too")
+    assert len(await world.incidents()) == 1
+    assert len((await room.incident()).plans) == 1
+
+
+async def test_two_people_approve_at_the_same_moment(world: World) -> None:
+    await world.bad_deploy()
+    room = await world.declare()
+    card = await room.card()
+    await asyncio.gather(world.bob.click(card, "Approve"), world.carol.click(card, "Approve"))
+    await room.status("verified")
+    assert len((await room.incident()).runs) == 1
+    assert len(await room.events(e.RollbackApproved)) == 1
+    log = (world.shop.root / "log" / "shop.log").read_text(encoding="utf-8")
+    assert log.count(" serves port ") == 3  # v1.2.9, v1.3.0, and back: once
+
+
+async def test_twenty_ask_at_once(world: World) -> None:
+    await world.bad_deploy()
+    people = [world.alice, world.bob, world.carol, world.dan]
+    places = [GENERAL, DEPLOYS]
+    asked = [people[n % 4].command(places[n % 2], "/rollback shop") for n in range(20)]
+    await asyncio.gather(*asked)
+
+    async def opened() -> str | None:
+        found = await world.incidents()
+        return found[0].channel_id if found else None
+
+    channel = await world.until(opened, "the channel")
+
+    async def all_in() -> bool:
+        return {p.id for p in people} <= set(world.ws.channel(channel).members)
+
+    await world.until(all_in, "everybody to be in the channel")
+    (incident,) = await world.incidents()
+    declared = await world.read(lambda uow: uow.timeline.entries(incident.id, kinds=(Kind.EVENT,)))
+    assert [x.body["type"] for x in declared].count("incident_declared") == 1
+    assert len(incident.joined) == 3
+    assert len([c for c in await world.alice.channels() if c.get("name", "").startswith("inc-")]) == 1
