@@ -8,7 +8,7 @@ import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -65,12 +65,14 @@ async def run(
     timeout_s: float,
     cwd: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    on_start: Callable[[int], None] = lambda _pid: None,
 ) -> Finished:
     """Run `argv` and wait until it has ended.
 
     `environment` is added to the few variables of `INHERITED`; those of its values whose names sound like a
-    secret are taken out of what is told. What the program leaves in the background keeps running. Raises Refused when the program
-    cannot be started at all, TimedOut after `timeout_s` seconds.
+    secret are taken out of what is told. `on_start` is told the process's id, at once. What the program leaves
+    in the background keeps running. Raises Refused when the program cannot be started at all, TimedOut after
+    `timeout_s` seconds.
     """
     inherited = {name: value for name, value in os.environ.items() if name in INHERITED}
     # Files and not pipes: a program that leaves a daemon behind would otherwise never seem to end.
@@ -94,6 +96,7 @@ async def run(
             ) from error
         ended = _end_of(process)
         try:
+            on_start(process.pid)
             async with asyncio.timeout(timeout_s):
                 code = await asyncio.shield(ended)
         except TimeoutError as error:

@@ -14,6 +14,7 @@ from bot.ports.target import Available, Capabilities, Change, Inspection, Observ
 from integrations.http_health.client import ProbeClient
 from integrations.process import TimedOut, redact, run
 from integrations.symlink.folder import ReleaseFolder, is_version
+from integrations.symlink.restarts import RestartNote
 from integrations.symlink.settings import SymlinkSettings
 
 POLL_S = 0.1  # between two questions for the version, while a restart settles
@@ -33,6 +34,7 @@ class SymlinkTarget:
         self._settings = settings
         self._folder = ReleaseFolder(settings.releases, settings.link)
         self._client = ProbeClient(timeout_s=settings.version_timeout.total_seconds())
+        self._note = RestartNote(settings.link, timeout_s=settings.restart_timeout.total_seconds())
 
     async def aclose(self) -> None:
         await self._client.aclose()
@@ -102,7 +104,8 @@ class SymlinkTarget:
         return await self._go(change.to_version, change.from_version, f"revert {key}")
 
     async def _go(self, start: Version, goal: Version, token: str) -> Observation:
-        """Make `goal` run, coming from `start`; look first."""
+        """Make `goal` run, coming from `start`; look first, and let what a killed bot began come to its end."""
+        await self._note.earlier_ended(lambda: self._runs(goal))
         seen = await self._see(goal, start)
         if seen.outcome is Outcome.SUCCEEDED:
             return seen
@@ -125,13 +128,18 @@ class SymlinkTarget:
         settings = self._settings
         seconds = settings.restart_timeout.total_seconds()
         environment = {name: value.get_secret_value() for name, value in settings.environment.items()}
+        self._note.begin()
         try:
-            done = await run(settings.restart, timeout_s=seconds, environment=environment)
+            done = await run(
+                settings.restart, timeout_s=seconds, environment=environment, on_start=self._note.begin
+            )
         except TimedOut as error:
             raise OutcomeUnknown(
                 f"{settings.link} points at {goal}, but the restart command was stopped after {seconds:g} s.",
                 remedy="See what runs before it is restarted again.",
             ) from error
+        finally:
+            self._note.end()
         if done.code == 0:
             return None
         running = await self._running()
@@ -179,6 +187,9 @@ class SymlinkTarget:
             self._settings.version_url, endpoint="version", version_field=self._settings.version_field
         )
         return probe.version if probe.ok and is_version(probe.version or "") else None
+
+    async def _runs(self, version: Version) -> bool:
+        return await self._running() == version
 
     @property
     def _expected_s(self) -> float:
