@@ -52,39 +52,64 @@ class Journal:
         findings: tuple[Finding, ...] = (),
     ) -> None:
         def decision(incident: Incident) -> tuple[e.Event, ...]:
-            now_it_is = incident.find_run(run.id)
-            if now_it_is.step(step_id).finished_at is not None or now_it_is.ended_at is not None:
-                return ()
-            return (
-                e.StepFinished(
-                    at=self._clock(),
-                    run_id=run.id,
-                    step_id=step_id,
-                    outcome=outcome,
-                    detail=detail,
-                    findings=findings,
-                ),
+            return self.end_of_step(
+                incident, run.id, step_id, outcome=outcome, detail=detail, findings=findings
             )
 
         await self._desk.change(incident_id, decision)
 
-    async def verified(self, incident_id: str, run_id: str, findings: tuple[Finding, ...]) -> None:
+    def end_of_step(
+        self,
+        incident: Incident,
+        run_id: str,
+        step_id: str,
+        *,
+        outcome: Outcome,
+        detail: str,
+        findings: tuple[Finding, ...] = (),
+    ) -> tuple[e.Event, ...]:
+        """The end of a step, unless it has ended.
+
+        What follows from it at once belongs into the same decision: a crash between the two would leave a step
+        that is never done again and whose consequence never comes.
+        """
+        run = incident.find_run(run_id)
+        if run.step(step_id).finished_at is not None or run.ended_at is not None:
+            return ()
+        return (
+            e.StepFinished(
+                at=self._clock(),
+                run_id=run_id,
+                step_id=step_id,
+                outcome=outcome,
+                detail=detail,
+                findings=findings,
+            ),
+        )
+
+    async def verified(
+        self, incident_id: str, run_id: str, detail: str, findings: tuple[Finding, ...]
+    ) -> None:
+        """The watch has ended well."""
+
         def decision(incident: Incident) -> tuple[e.Event, ...]:
             if incident.status is not Status.MITIGATED:
                 return ()
-            return (e.IncidentVerified(at=self._clock(), run_id=run_id, findings=findings),)
+            ended = self.end_of_step(incident, run_id, WATCH, outcome=Outcome.SUCCEEDED, detail=detail)
+            return (*ended, e.IncidentVerified(at=self._clock(), run_id=run_id, findings=findings))
 
         await self._desk.change(incident_id, decision)
 
     async def relapsed(self, incident_id: str, run: Run, reason: str, findings: tuple[Finding, ...]) -> str:
-        await self.finished(incident_id, run, WATCH, outcome=Outcome.FAILED, detail=reason)
+        """The watch has ended, because it is ill again."""
 
         def decision(incident: Incident) -> tuple[e.Event, ...]:
             if incident.status is not Status.MITIGATED:
                 return ()
             now = self._clock()
+            ended = self.end_of_step(incident, run.id, WATCH, outcome=Outcome.FAILED, detail=reason)
             relapsed = e.IncidentRelapsed(at=now, run_id=run.id, reason=reason, findings=findings)
-            return (relapsed, *what_next(incident, run, Stage.WATCH, Outcome.FAILED, now=now))
+            return (*ended, relapsed, *what_next(incident, run, Stage.WATCH, Outcome.FAILED, now=now))
 
         await self._desk.change(incident_id, decision)
         return Outcome.FAILED.value

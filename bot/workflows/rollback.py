@@ -91,10 +91,7 @@ class RollbackSteps:
         try:
             seen = await applied(target, change, key=f"{run_id}/{step_id}")
         except PortError as untouched:
-            await self._journal.finished(
-                incident.id, run, step_id, outcome=Outcome.FAILED, detail=untouched.advice
-            )
-            await self.give_up(run_id, Stage.UNTOUCHED)
+            await self.give_up(run_id, Stage.UNTOUCHED, step_id=step_id, why=untouched.advice)
             return Outcome.FAILED.value
         await self._journal.finished(incident.id, run, step_id, outcome=seen.outcome, detail=seen.detail)
         return seen.outcome.value
@@ -151,10 +148,13 @@ class RollbackSteps:
         since = incident.mitigated_at or self._clock()
         until = since + service.watch
         await self._journal.started(incident.id, run, WATCH, "every probe is compared with the baseline")
+        # Where kaeru was down for what was left of the window, it has to look before it may say how it went.
+        rounds, needed = 0, service.health.consecutive if service.health else 1
         ill_before = False
-        while self._clock() < until:
-            await asyncio.sleep(min(service.watch_interval.total_seconds(), _left(until, self._clock())))
+        while self._clock() < until or rounds < needed:
+            await asyncio.sleep(_pause(service.watch_interval, until - self._clock()))
             await self._probing.probe(incident.service)
+            rounds += 1
             if not await self._still_watching(incident.id, run_id):
                 return Outcome.UNKNOWN.value
             findings = await self._findings(
@@ -172,18 +172,22 @@ class RollbackSteps:
             )
         count = sum(f.stats.count for f in findings)
         detail = f"{count} probes, all within what {plan.baseline.sentence} allows"
-        await self._journal.finished(incident.id, run, WATCH, outcome=Outcome.SUCCEEDED, detail=detail)
-        await self._journal.verified(incident.id, run_id, findings)
+        await self._journal.verified(incident.id, run_id, detail, findings)
         return Outcome.SUCCEEDED.value
 
-    async def give_up(self, run_id: str, stage: Stage) -> None:
-        """It did not work: leave the service as safe as it can be, say so, and ask for the next plan."""
+    async def give_up(self, run_id: str, stage: Stage, *, step_id: str | None = None, why: str = "") -> None:
+        """It did not work: leave the service as safe as it can be, say so, and ask for the next plan.
+
+        `step_id` is a step that has just failed because of `why`; that is written down together with the rest.
+        """
         incident, run, plan = await self._journal.load(run_id)
         if incident.status is not Status.ROLLING_BACK:
             return
         hands = self._fleet.hands(incident.service)
         before = await self._probes(incident.service, run.from_version)
         after = await self._probes(incident.service, run.to_version)
+        if step_id is not None:
+            run = run.with_step(step_id, state=StepState.FAILED, detail=why)
         failed = next((s for s in run.steps if s.state in (StepState.FAILED, StepState.UNKNOWN)), None)
         outcome = Outcome(failed.state.value) if failed else Outcome.UNKNOWN
         decision = safest(stage, outcome, summarize(before), summarize(after))
@@ -207,7 +211,10 @@ class RollbackSteps:
         def ended(now_it_is: Incident) -> tuple[e.Event, ...]:
             if now_it_is.status is not Status.ROLLING_BACK:
                 return ()
-            return (event, *what_next(now_it_is, run, stage, outcome, now=self._clock()))
+            step: tuple[e.Event, ...] = ()
+            if step_id is not None:
+                step = self._journal.end_of_step(now_it_is, run_id, step_id, outcome=outcome, detail=why)
+            return (*step, event, *what_next(now_it_is, run, stage, outcome, now=self._clock()))
 
         await self._desk.change(
             incident.id,
@@ -263,8 +270,9 @@ def _relapse(findings: tuple[Finding, ...], version: Version, versions: set[str]
     return "; ".join(f"{f.endpoint}: {f.sentence}" for f in findings if f.verdict is Outcome.FAILED)
 
 
-def _left(until: datetime, now: datetime) -> float:
-    return max(0.0, (until - now).total_seconds())
+def _pause(interval: timedelta, left: timedelta) -> float:
+    """Seconds until the next look: the last one is at the window's end, and later ones keep the interval."""
+    return (min(interval, left) if left > timedelta(0) else interval).total_seconds()
 
 
 def bind(work: RollbackSteps) -> Workflow:
