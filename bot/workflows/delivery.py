@@ -155,7 +155,7 @@ class Delivery:
         items = await self._store.write(lambda uow: uow.outbox.claim(now, busy=busy, limit=free))
         self._adrift = False
         for item in items:
-            if item.attempts > 1 and item.id not in self._clean:
+            if item.attempts > 0 and item.id not in self._clean:
                 self._unsure.add(item.id)
             self._begin(item)
 
