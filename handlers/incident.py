@@ -111,7 +111,7 @@ class IncidentCommand:
         await self._do(asked, command, "Closed. The postmortem will be here in a moment.")
 
     async def _export(self, asked: "_Asked") -> None:
-        await self._rooms.closing.export(asked.incident.id)
+        await self._rooms.closing.export(asked.incident.id, inbox_id=asked.inbox_id)
         await asked.surface.reply(
             "The timeline so far will be in the channel in a moment, as Markdown and JSON."
         )

@@ -86,7 +86,7 @@ class Closing:
 
         await self._desk.change(incident_id, decision, also=post)
 
-    async def export(self, incident_id: str) -> None:
+    async def export(self, incident_id: str, *, inbox_id: int | None = None) -> None:
         """Put the timeline as it is now into the incident's channel, as Markdown and as JSON."""
         incident = await self._store.read(lambda uow: uow.incidents.get(incident_id))
         await self._recorder.record_pending()
@@ -107,6 +107,8 @@ class Closing:
                     content=text.encode(),
                     media=media,
                 )
+            if inbox_id is not None:
+                uow.inbox.done(inbox_id)
 
         await self._store.write(post)
         self._desk.wake()
