@@ -56,7 +56,8 @@ class RestartNote:
     def _may_be_under_way(self) -> bool:
         try:
             age = time.time() - self._file.stat().st_mtime
-            pid = json.loads(self._file.read_text(encoding="ascii"))["pid"]
+            noted = json.loads(self._file.read_text(encoding="ascii"))["pid"]
+            pid = None if noted is None else int(noted)
         except FileNotFoundError:
             return False
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -64,7 +65,7 @@ class RestartNote:
             return False
         if pid is None:
             return age < min(UNKNOWN_S, self._timeout_s)
-        return age < self._timeout_s and _runs(int(pid))
+        return age < self._timeout_s and _runs(pid)
 
 
 def _runs(pid: int) -> bool:

@@ -30,7 +30,7 @@ Seen = TypeVar("Seen")
 
 # Importing the bot takes seconds of a busy core; here it is imported once and each victim is a fork of that.
 _PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(["tests.crash.victim"])
+_PROCESSES.set_forkserver_preload(["tests.crash.victim", "integrations.symlink", "integrations.git"])
 
 
 @dataclass
@@ -141,7 +141,8 @@ class Scene:
 
     async def connected(self) -> None:
         """Wait until a bot listens."""
-        await self.until(lambda: bool(self.workspace.context.hub.connections), "a bot that listens")
+        hub = self.workspace.context.hub
+        await self.until(lambda: self.bot.listening and bool(hub.connections), "a bot that listens")
 
     async def until(
         self, look: Callable[[], Seen | None], what: str, *, within: float = 40.0, every: float = 0.03

@@ -88,6 +88,14 @@ class Story:
     async def card(self, slot: str) -> Json:
         return await self.scene.until(lambda: self.shown(slot), f"the card {slot}")
 
+    async def tell(self, text: str) -> None:
+        """A command of Alice's in the incident's channel; she does not mind that nobody answers."""
+        try:
+            await self.alice.command(self.channel, text)
+        except ClientError as error:
+            if error.code != "dispatch_failed":
+                raise
+
     # what there is to see
 
     def messages(self, channel: str | None = None) -> list[Json]:

@@ -20,7 +20,8 @@ async def test_killed_at_one_place_after_the_other(
         story = Story(stage)
         await story.whole()
         await all_is_well(stage, story)
-        assert stage.bot.deaths == len(places), stage.bot.missed(places)
-        # Only a form cannot be opened afterwards, because its trigger has expired: people ask for it again.
-        again = {what: tries for what, tries in stage.tries.items() if tries > 1 and what != "form"}
-        assert again == {}
+        assert stage.bot.missed(places) == []
+        assert stage.bot.deaths == len(places)
+        if not any(place.startswith(("sent:", "edited:")) for place in places):
+            # Who was killed had written the request down. Only a form is asked for again: its trigger has expired.
+            assert {what: tries for what, tries in stage.tries.items() if tries > 1 and what != "form"} == {}

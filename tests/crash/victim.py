@@ -12,6 +12,8 @@ composition is `Kaeru.open`, and the places are noticed on the way through its o
 | `start:WORKFLOW`, `started:WORKFLOW` | what was decided is committed, its workflow is not stored yet; it is |
 | `commit:EVENT` | events were committed (named by the first one), nothing that follows has begun |
 | `inbox:KIND:WHAT` | a person's request was written down, nobody has looked at it |
+| `applied:COMPONENT`, `reverted:COMPONENT` | the service has changed, and nothing remembers that yet |
+| `exported` | the timeline's files wait in the outbox, the request is not answered |
 | `sent:SLOT`, `edited:SLOT` | Slack has accepted it, and nothing remembers that yet |
 """
 
@@ -28,13 +30,16 @@ from bot.app import Kaeru
 from bot.catalog import load_catalog
 from bot.cli.logs import set_up_logging
 from bot.domain import events as e
+from bot.ports import Change, Observation
 from bot.ports.chat import Done, Operation, Post
 from bot.settings import load_settings
+from bot.usecases.closing import Closing
 from bot.usecases.desk import Changed, Desk
 from bot.workflows.engine import DbosEngine
 from handlers import inbox
 from integrations import registry
 from integrations.slack import SlackChat
+from integrations.symlink import SymlinkTarget
 
 LIFE_S = 110
 """A victim that nobody ends ends by itself."""
@@ -73,6 +78,8 @@ def watch_over(reaper: Reaper) -> None:
     _watch_starts(reaper)
     _watch_requests(reaper)
     _watch_sending(reaper)
+    _watch_changes(reaper)
+    _watch_exports(reaper)
 
 
 def _watch_commits(reaper: Reaper) -> None:
@@ -136,6 +143,33 @@ def _watch_sending(reaper: Reaper) -> None:
         return done
 
     SlackChat.perform = noticed  # type: ignore[method-assign]  # notices, and goes on
+
+
+def _watch_changes(reaper: Reaper) -> None:
+    apply, revert = SymlinkTarget.apply, SymlinkTarget.revert
+
+    async def applied(self: SymlinkTarget, change: Change, key: str) -> Observation:
+        seen = await apply(self, change, key)
+        reaper.passing(f"applied:{change.component}")
+        return seen
+
+    async def reverted(self: SymlinkTarget, change: Change, key: str) -> Observation:
+        seen = await revert(self, change, key)
+        reaper.passing(f"reverted:{change.component}")
+        return seen
+
+    SymlinkTarget.apply = applied  # type: ignore[method-assign]  # notices, and goes on
+    SymlinkTarget.revert = reverted  # type: ignore[method-assign]  # notices, and goes on
+
+
+def _watch_exports(reaper: Reaper) -> None:
+    export = Closing.export
+
+    async def noticed(self: Closing, incident_id: str, *, inbox_id: int | None = None) -> None:
+        await export(self, incident_id, inbox_id=inbox_id)
+        reaper.passing("exported")
+
+    Closing.export = noticed  # type: ignore[method-assign]  # notices, and goes on
 
 
 def slot_of(key: str) -> str:
