@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Self
 
-from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
@@ -33,6 +32,7 @@ from bot.workflows import arm, close, rollback
 from bot.workflows.clockwork import Clockwork
 from bot.workflows.delivery import Delivery
 from bot.workflows.engine import Boundary, DbosEngine
+from handlers.acks import Acks, CountingSocket
 from handlers.register import Handlers, Tasks, register
 from handlers.replay import replay
 from handlers.surface import Rooms
@@ -151,10 +151,16 @@ class Kaeru:
             client=self._client,
             authorize=_as_ourselves(self._identity, str(self._client.token)),
             ignoring_self_events_enabled=False,
+            # Made for requests over HTTP, or for what kaeru has not: each costs every request a little.
+            ssl_check_enabled=False,
+            request_verification_enabled=False,
+            url_verification_enabled=False,
+            attaching_function_token_enabled=False,
             logger=logging.getLogger("slack_bolt"),
         )
-        register(app, self._handlers, self._tasks)
-        self._socket = AsyncSocketModeHandler(app, app_token)
+        acks = Acks()
+        register(app, self._handlers, self._tasks, acks)
+        self._socket = CountingSocket(app, app_token, acks)
         self._socket.client.on_close_listeners.append(self._link_lost)
         await self._socket.connect_async()  # type: ignore[no-untyped-call]  # bolt leaves it bare
         self._gap = True  # whatever was written while nobody listened

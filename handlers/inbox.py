@@ -2,7 +2,8 @@
 
 Bolt acknowledges an event before its listener has succeeded, so a listener that fails would lose it. This
 global middleware commits the request to the inbox first; an exception here is not acknowledged, and Slack
-delivers again. A redelivery that was seen is acknowledged and goes no further.
+delivers again. A redelivery that was seen is acknowledged and goes no further, and neither does what is only
+for the timeline: the recorder finds it in the inbox.
 """
 
 from collections.abc import Awaitable, Callable
@@ -11,7 +12,7 @@ from typing import Any
 from slack_bolt.async_app import AsyncBoltContext
 from slack_bolt.response import BoltResponse
 
-from bot.store import Store
+from handlers.intake import Intake
 
 INBOX_ID = "inbox_id"
 
@@ -20,10 +21,11 @@ INTERACTIVE = (COMMAND, ACTION, VIEW, SHORTCUT)
 
 
 class Inbox:
-    """The middleware. Puts the row's id into the context as `inbox_id`."""
+    """The middleware. Puts the row's id into the context as `inbox_id`; `on_event` is called for the recorder."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, intake: Intake, on_event: Callable[[], None]) -> None:
+        self._intake = intake
+        self._on_event = on_event
 
     async def __call__(
         self, body: dict[str, Any], context: AsyncBoltContext, next_: Callable[[], Awaitable[BoltResponse]]
@@ -32,9 +34,11 @@ class Inbox:
         if key is None:
             await next_()
             return None
-        kept = slim(body, kind)
-        row = await self._store.write(lambda uow: uow.inbox.receive(key, kind, kept))
+        row = await self._intake.receive(key, kind, slim(body, kind))
         if row is None:
+            return BoltResponse(status=200, body="")
+        if kind == EVENT:
+            self._on_event()
             return BoltResponse(status=200, body="")
         context[INBOX_ID] = row
         await next_()

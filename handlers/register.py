@@ -1,12 +1,12 @@
 """Every listener, in one place. Each acknowledges at once (forms: after they were checked) and then attends.
 
 Bolt runs listeners concurrently and acknowledges events by itself, so everything was written to the inbox
-before (handlers/inbox.py).
+before (handlers/inbox.py). It asks each listener in turn whether a request is for it: hence one per kind.
 """
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,10 +16,12 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.domain.base import Refusal
 from bot.ports import PortError
 from bot.views.ids import Action, Modal, Shortcut, pattern
+from handlers.acks import Acks
 from handlers.actions import ButtonClick
 from handlers.forms import SHOWN_UNDER, FormSubmission
 from handlers.inbox import ACTION, COMMAND, INBOX_ID, SHORTCUT, VIEW, Inbox
 from handlers.incident import IncidentCommand
+from handlers.intake import Intake
 from handlers.rollback import RollbackCommand
 from handlers.shortcuts import TimelineShortcut
 from handlers.surface import Body, FormSurface, Handler, LiveSurface, Rooms, attend
@@ -47,10 +49,10 @@ class Handlers:
         return kinds[kind]
 
 
-def register(app: AsyncApp, handlers: Handlers, tasks: Tasks) -> None:
+def register(app: AsyncApp, handlers: Handlers, tasks: Tasks, acks: Acks) -> None:
     """Attach everything to `app`. `tasks` collects what is under way, so that shutdown can wait for it."""
     rooms = handlers.rooms
-    app.use(Inbox(rooms.store))
+    app.use(Inbox(Intake(rooms.store), rooms.recorder.wake))
 
     def listener(handler: Handler) -> Callable[..., Awaitable[None]]:
         async def listen(
@@ -58,6 +60,7 @@ def register(app: AsyncApp, handlers: Handlers, tasks: Tasks) -> None:
         ) -> None:
             with _under_way(tasks):
                 await ack()
+                await acks.first()
                 surface = LiveSurface(respond, client, body)
                 await attend(rooms, handler, body, surface, context.get(INBOX_ID))
 
@@ -65,12 +68,14 @@ def register(app: AsyncApp, handlers: Handlers, tasks: Tasks) -> None:
 
     app.command("/rollback")(listener(handlers.rollback))
     app.command("/incident")(listener(handlers.incident))
-    for action in Action:
-        app.action(pattern(action))(listener(handlers.click))
+    app.action(_any_of(pattern(action).pattern for action in Action))(listener(handlers.click))
     app.shortcut(Shortcut.TIMELINE_ADD.value)(listener(handlers.shortcut))
-    for modal in Modal:
-        app.view(modal.value)(_form_listener(handlers, tasks))
-    _register_events(app, rooms)
+    app.view(_any_of(f"^{re.escape(modal.value)}$" for modal in Modal))(_form_listener(handlers, tasks))
+    _register_home(app, rooms)
+
+
+def _any_of(patterns: Iterable[str]) -> re.Pattern[str]:
+    return re.compile("|".join(patterns))
 
 
 def _form_listener(handlers: Handlers, tasks: Tasks) -> Callable[..., Awaitable[None]]:
@@ -107,13 +112,8 @@ def _under_way(tasks: Tasks) -> Iterator[None]:
         tasks.discard(task)
 
 
-def _register_events(app: AsyncApp, rooms: Rooms) -> None:
+def _register_home(app: AsyncApp, rooms: Rooms) -> None:
     @app.event("app_home_opened")
     async def _opened(event: dict[str, Any], context: AsyncBoltContext) -> None:
         if event.get("tab", "home") == "home":
             await rooms.home.show(str(event["user"]), inbox_id=context.get(INBOX_ID))
-
-    # Last: everything else is for the timeline. An event without a listener would not be acknowledged.
-    @app.event(re.compile(".*"))
-    async def _anything() -> None:
-        rooms.recorder.wake()

@@ -16,7 +16,7 @@ from bot.store.errors import (
     StoreError,
     StoreUnavailable,
 )
-from bot.store.inbox import InboxItem
+from bot.store.inbox import Arrival, InboxItem
 from bot.store.outbox import INCIDENT_CHANNEL, OutboxItem
 from bot.store.releases import ReleaseRecord
 from bot.store.store import Store
@@ -26,6 +26,7 @@ from bot.store.unit import UnitOfWork
 __all__ = [
     "INCIDENT_CHANNEL",
     "AlreadyOpen",
+    "Arrival",
     "CommitFailed",
     "Draft",
     "InboxItem",

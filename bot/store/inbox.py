@@ -1,6 +1,6 @@
 """What came in and is not done yet. Written before anything is acknowledged."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,6 +22,15 @@ _DEAD = _T.c.state == literal_column("'dead'")
 _BATCH = 500
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """Something that came in. `key` is what a repetition of it has in common with it."""
+
+    key: str
+    kind: str
+    body: dict[str, Any]
+
+
 @dataclass(frozen=True, slots=True)
 class InboxItem:
     """`body` is as it was received; `reason` says what went wrong last."""
@@ -41,18 +50,32 @@ class Inbox:
 
     def receive(self, key: str, kind: str, body: dict[str, Any]) -> int | None:
         """Keep it; its id, or None where `key` was seen before."""
-        statement = self._scope.insert(_T).on_conflict_do_nothing(index_elements=["key"]).returning(_T.c.id)
-        row = {
-            "key": key,
-            "kind": kind,
-            "body": codec.dumps(body),
-            "state": "new",
-            "attempts": 0,
-            "reason": "",
-            "received_at": self._scope.clock(),
-        }
-        received: int | None = self._scope.connection.execute(statement, row).scalar_one_or_none()
-        return received
+        return self.receive_many((Arrival(key=key, kind=kind, body=body),))[0]
+
+    def receive_many(self, arrivals: Sequence[Arrival]) -> tuple[int | None, ...]:
+        """`receive` in bulk, in this order; the result has one place per arrival."""
+        statement = self._scope.insert(_T).on_conflict_do_nothing(index_elements=["key"])
+        now = self._scope.clock()
+        rows = [
+            {
+                "key": arrival.key,
+                "kind": arrival.kind,
+                "body": codec.dumps(arrival.body),
+                "state": "new",
+                "attempts": 0,
+                "reason": "",
+                "received_at": now,
+            }
+            for arrival in arrivals
+        ]
+        received: dict[str, int] = {}
+        for start in range(0, len(rows), _BATCH):
+            kept = self._scope.connection.execute(
+                statement.returning(_T.c.key, _T.c.id), rows[start : start + _BATCH]
+            )
+            received.update({row.key: row.id for row in kept})
+        # Taken out once found: the second of two with the same key is a repetition.
+        return tuple(received.pop(arrival.key, None) for arrival in arrivals)
 
     def done(self, item_id: int) -> None:
         self.done_many((item_id,))
