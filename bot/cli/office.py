@@ -33,11 +33,15 @@ class CommandLineDesk(Desk):
         self._actor = actor
 
     def _record(self, uow: UnitOfWork, incident: Incident | None, events: decide.Events) -> Changed:
-        if events and self._actor.is_person:
-            what = ", ".join(event.type.replace("_", " ") for event in events)
-            text = f"{what}: typed on the command line in the name of <@{self._actor.user}>"
-            events = (*events, e.NoteAdded(at=events[-1].at, by=self._actor.typist, text=text))
-        return super()._record(uow, incident, events)
+        changed = super()._record(uow, incident, events)
+        if not events or not self._actor.is_person:
+            return changed
+        what = ", ".join(event.type.replace("_", " ") for event in events)
+        text = f"{what}: typed on the command line in the name of <@{self._actor.user}>"
+        note = e.NoteAdded(at=events[-1].at, by=self._actor.typist, text=text)
+        # After the rest: the note's own message has to stand behind the opening of its channel.
+        noted = super()._record(uow, changed.incident, (note,))
+        return Changed(noted.incident, (*events, note))
 
 
 def _nobody_to_wake() -> None:

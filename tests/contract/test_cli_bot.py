@@ -4,10 +4,10 @@ import asyncio
 import contextlib
 import json
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
 
+from bot.domain.incident import Incident, PlanState, Status
 from sandbox.shop.control import linked_release
 from sandbox.shop.releases.builder import build
 from sandbox.workspace.local import LocalWorkspace
@@ -54,15 +54,15 @@ async def roll_back(kaeru: CommandLine, ws: LocalWorkspace, shop: RunningShop) -
     alice = ws.person("alice")
     await say(kaeru, "rollback", "shop", "v1.2.9", "--as", "alice")
     channel = (await alice.channel("inc-", timeout=PATIENCE_S))["id"]
-    incident = (await until(kaeru, lambda shown: shown["channel_id"] == channel))["id"]
+    incident = (await until(kaeru, lambda seen: seen.channel_id == channel)).id
     follow = await asyncio.create_subprocess_exec(
         *KAERU, "incident", "follow", incident, cwd=PROJECT, env=kaeru.env, stdout=asyncio.subprocess.PIPE
     )
     try:
         await say(kaeru, "incident", "severity", incident, "high", "--as", "alice")
-        await until(kaeru, lambda shown: shown["plans"][-1]["state"] == "ready")
+        await until(kaeru, lambda seen: seen.plans[-1].state is PlanState.READY)
         await say(kaeru, "incident", "approve", incident, "--yes", "--as", "bob")
-        await until(kaeru, lambda shown: shown["status"] == "verified")
+        await until(kaeru, lambda seen: seen.status is Status.VERIFIED)
         assert linked_release(shop.root).name == "v1.2.9"
         assert shop.get("/version")[2]["version"] == "v1.2.9"
         # The command line was seen in the channel by whom it acted for.
@@ -89,11 +89,14 @@ async def say(kaeru: CommandLine, *words: str) -> Said:
     return said
 
 
-async def until(kaeru: CommandLine, holds: Any) -> Any:
-    """The open incident, once it is as it should be."""
+async def until(kaeru: CommandLine, holds: Callable[[Incident], bool]) -> Incident:
+    """The incident, once it is as it should be."""
     deadline = asyncio.get_running_loop().time() + PATIENCE_S
     while True:
-        shown = (await say(kaeru, "incident", "show", "--json")).json
-        if holds(shown):
-            return shown
-        assert asyncio.get_running_loop().time() < deadline, shown
+        (incident,) = await asyncio.to_thread(
+            kaeru.stored, lambda uow: uow.incidents.list(open_only=False, limit=2)
+        )
+        if holds(incident):
+            return incident
+        assert asyncio.get_running_loop().time() < deadline, incident
+        await asyncio.sleep(0.1)
