@@ -7,10 +7,11 @@ from typing import Any, Protocol
 
 import pytest
 
+from sandbox.shop.control import point_current
 from sandbox.shop.releases import Shop, build
 from sandbox.workspace.manifest import Manifest
 from tests.contract.shop import copied, running
-from tests.scenarios.world import MANIFEST, World, opened
+from tests.scenarios.world import GOOD, MANIFEST, World, opened
 
 Variant = tuple[tuple[str, ...], tuple[str, ...]]
 
@@ -21,9 +22,11 @@ class NewWorld(Protocol):
     async def __call__(
         self,
         *,
+        serves: str = GOOD,
         bad: Collection[str] = (),
         broken: Collection[str] = (),
         changes: Mapping[str, Any] | None = None,
+        second: Mapping[str, Any] | None = None,
         databases: Mapping[str, str] | None = None,
         manifest: Manifest | Path = MANIFEST,
         rate_limits: bool = False,
@@ -51,19 +54,23 @@ async def new_world(shops: Callable[[Variant], Shop], tmp_path: Path) -> AsyncIt
 
         async def make(
             *,
+            serves: str = GOOD,
             bad: Collection[str] = (),
             broken: Collection[str] = (),
             changes: Mapping[str, Any] | None = None,
+            second: Mapping[str, Any] | None = None,
             databases: Mapping[str, str] | None = None,
             manifest: Manifest | Path = MANIFEST,
             rate_limits: bool = False,
         ) -> World:
             shop = copied(shops((tuple(bad), tuple(broken))), tmp_path / "shop")
+            point_current(shop.root, serves)
             return await stack.enter_async_context(
                 opened(
                     stack.enter_context(running(shop)),
                     tmp_path,
                     changes=changes,
+                    second=second,
                     databases=databases,
                     manifest=manifest,
                     rate_limits=rate_limits,

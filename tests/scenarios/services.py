@@ -12,8 +12,11 @@ from tests.contract.shop import PROJECT, SUPERVISOR, RunningShop
 Yaml = dict[str, Any]
 
 
-def services_file(shop: RunningShop, changes: Mapping[str, Any]) -> str:
-    """The file's text; `changes` are laid over it, mapping by mapping. None takes a setting away."""
+def services_file(shop: RunningShop, changes: Mapping[str, Any], second: Mapping[str, Any] | None) -> str:
+    """The file's text; `changes` are laid over it, mapping by mapping. None takes a setting away.
+
+    `second` is the target of another component, which is taken back after the shop itself.
+    """
     shop_service: Yaml = {
         "description": "The tea shop",
         "responders": ["@oncall"],
@@ -39,6 +42,9 @@ def services_file(shop: RunningShop, changes: Mapping[str, Any]) -> str:
         "watch": "1s",
         "watch_interval": "150ms",
     }
+    if second is not None:
+        first = {"target": shop_service.pop("target"), "tier": 0}
+        shop_service["components"] = {"shop": first, "pictures": {"target": dict(second), "tier": 1}}
     whole: Yaml = {
         "workspace": {"stakeholders": "incidents"},
         "people": {
@@ -68,5 +74,7 @@ def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> Yaml:
     return merged
 
 
-def write(path: Path, shop: RunningShop, changes: Mapping[str, Any]) -> None:
-    path.write_text(services_file(shop, changes), encoding="utf-8")
+def write(
+    path: Path, shop: RunningShop, changes: Mapping[str, Any], second: Mapping[str, Any] | None = None
+) -> None:
+    path.write_text(services_file(shop, changes, second), encoding="utf-8")

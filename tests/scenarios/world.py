@@ -312,12 +312,13 @@ async def opened(
     folder: Path,
     *,
     changes: Mapping[str, Any] | None = None,
+    second: Mapping[str, Any] | None = None,
     databases: Mapping[str, str] | None = None,
     manifest: Manifest | Path = MANIFEST,
     rate_limits: bool = False,
 ) -> AsyncIterator[World]:
     """Everything running; everything stopped afterwards, however the story went."""
-    services.write(folder / "kaeru.yml", shop, changes or {})
+    services.write(folder / "kaeru.yml", shop, changes or {}, second)
     async with LocalWorkspace(manifest=manifest, rate_limits=rate_limits) as ws:
         world = World(ws, shop, folder, databases=databases or {})
         try:
