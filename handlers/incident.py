@@ -101,7 +101,7 @@ class IncidentCommand:
         await asked.surface.open_modal(modals.lessons(asked.incident))
 
     async def _close(self, asked: "_Asked") -> None:
-        if not asked.rest and asked.incident.status is not Status.VERIFIED:
+        if not asked.rest and asked.incident.is_open and asked.incident.status is not Status.VERIFIED:
             await asked.surface.open_modal(modals.close(asked.incident))
             return
         first, _, rest = asked.rest.partition(" ")
