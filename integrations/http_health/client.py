@@ -8,6 +8,7 @@ import ssl
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 
 import httpx
 
@@ -24,7 +25,7 @@ class ProbeClient:
         """Raises OSError and ssl.SSLError for a `ca_file` that cannot be read."""
         self._timeout_s = timeout_s
         self._client = httpx.AsyncClient(
-            verify=ssl.create_default_context(cafile=ca_file),
+            verify=_trust(ca_file),
             limits=httpx.Limits(max_keepalive_connections=0),
             timeout=timeout_s,
             follow_redirects=False,
@@ -80,6 +81,12 @@ class ProbeClient:
                 if len(body) < MAX_BODY:
                     body += part
             return response.status_code, response.headers, body
+
+
+@cache
+def _trust(ca_file: str | None) -> ssl.SSLContext:
+    """One for all clients: reading the machine's certificates takes longer than all else about a client."""
+    return ssl.create_default_context(cafile=ca_file)
 
 
 def kind_of(error: BaseException) -> str:
