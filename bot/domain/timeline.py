@@ -133,9 +133,13 @@ class Message(Value):
 
 
 def messages(entries: Sequence[Entry]) -> tuple[Message, ...]:
-    """Fold the Slack entries into messages ordered by their own time. Revisions of unseen ones are kept too."""
+    """Fold the Slack entries into messages ordered by their own time.
+
+    Slack delivers in any order and more than once, so entries are folded in the order in which things happened,
+    not in which they were recorded. Revisions of messages that were never seen are kept too.
+    """
     found: dict[str, Message] = {}
-    for entry in sorted(entries, key=lambda entry: entry.seq):
+    for entry in sorted(entries, key=lambda entry: (entry.at, entry.kind is not Kind.MESSAGE, entry.seq)):
         if entry.slack_ts is None or entry.kind in (Kind.EVENT, Kind.JOINED, Kind.LEFT, Kind.CHANNEL):
             continue
         known = found.get(entry.slack_ts)
@@ -144,15 +148,17 @@ def messages(entries: Sequence[Entry]) -> tuple[Message, ...]:
 
 
 def _begin(entry: Entry) -> Message:
-    blank = Message(
+    """The first that is known of a message. Of one that was never seen itself, who wrote it may be unknown."""
+    said = entry.kind in (Kind.MESSAGE, Kind.EDIT, Kind.DELETION)
+    first = Message(
         ts=entry.slack_ts or "",
         at=entry.at,
-        actor=entry.actor,
+        actor=entry.actor if said else "",
         text=str(entry.body.get("text", "")),
         thread_ts=entry.body.get("thread_ts"),
         files=tuple(entry.body.get("files", ())),
     )
-    return blank if entry.kind is Kind.MESSAGE else _revise(blank, entry)
+    return first if entry.kind in (Kind.MESSAGE, Kind.EDIT) else _revise(first, entry)
 
 
 def _revise(message: Message, entry: Entry) -> Message:
@@ -161,6 +167,7 @@ def _revise(message: Message, entry: Entry) -> Message:
             changes: dict[str, Any] = {
                 "text": str(entry.body.get("text", "")),
                 "revisions": (*message.revisions, message.text),
+                "files": tuple(entry.body.get("files", message.files)),
             }
         case Kind.DELETION:
             changes = {"deleted": True}

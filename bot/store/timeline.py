@@ -110,7 +110,7 @@ class Timeline:
         if not own:
             ours = {e.slack_ts for e in entries if e.body.get("own")}
             entries = [e for e in entries if e.slack_ts not in ours]
-        return folded(entries)
+        return timeline.messages(entries)
 
     def search(self, incident_id: str, text: str, limit: int) -> tuple[Entry, ...]:
         """Entries in which `text` occurs literally, whatever its case, oldest first."""
@@ -170,15 +170,6 @@ class Timeline:
         ).all():
             yield from (_as_found(row) for row in rows)
             after = rows[-1].seq
-
-
-def folded(entries: Sequence[Entry]) -> tuple[Message, ...]:
-    """The messages that `entries` make up, in whatever order they were recorded.
-
-    Slack delivers in any order, so the fold is given them in the order in which things happened.
-    """
-    happened = sorted(entries, key=lambda e: (e.at, e.kind is not Kind.MESSAGE, e.seq))
-    return timeline.messages([e.model_copy(update={"seq": n}) for n, e in enumerate(happened, start=1)])
 
 
 def _sealed(

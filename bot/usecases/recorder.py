@@ -8,10 +8,9 @@ from typing import Any
 
 from bot.domain.base import UserId
 from bot.domain.incident import Incident
-from bot.domain.timeline import Entry, Kind
+from bot.domain.timeline import Entry, Kind, messages
 from bot.ports.chat import Chat, HistoryMessage
 from bot.store import Draft, InboxItem, Store, UnitOfWork
-from bot.store.timeline import folded
 from bot.usecases.transcript import Heard, edit_of, entry_of, ids_of_bot, message_of, time_of
 
 __all__ = ["EVENT", "Recorder", "entry_of"]
@@ -130,7 +129,7 @@ def _missing(message: HistoryMessage, known: Sequence[Entry], own: Collection[st
 
 
 def _text_now(known: Sequence[Entry]) -> str:
-    return folded(known)[0].text
+    return messages(known)[0].text
 
 
 def _by_ts(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
