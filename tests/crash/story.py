@@ -37,6 +37,7 @@ class Story:
             await self.alice.command("#general", "/rollback shop")
 
         self.channel = await self._insist("ask", do, self._room)
+        await self.scene.until(self._both_are_here, "alice and bob to be invited")
 
     async def say_how_bad(self, prompt: Json) -> None:
         async def do() -> None:
@@ -112,6 +113,9 @@ class Story:
     def _room(self) -> str | None:
         names = self.scene.workspace.state.names
         return next((channel for name, channel in names.items() if name.startswith("inc-")), None)
+
+    def _both_are_here(self) -> bool:
+        return {self.alice.id, self.bob.id} <= set(self.scene.workspace.channel(self.channel).members)
 
     async def _form(self) -> Json | None:
         return next((view for view in await self.alice.open_modals()), None)

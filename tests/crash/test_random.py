@@ -13,7 +13,7 @@ from tests.crash.story import Story
 from tests.crash.truth import all_is_well
 
 ROUNDS = 6
-KILLS = 5
+KILLS = 4
 
 
 @pytest.mark.parametrize("number", range(ROUNDS))

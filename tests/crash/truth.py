@@ -4,7 +4,7 @@ import hashlib
 import re
 import sqlite3
 from collections import Counter
-from typing import Any
+from contextlib import closing
 
 from bot.clock import now
 from bot.domain import events as e
@@ -39,14 +39,15 @@ CARDS = {"severity", "plan-1", "run-1", "outcome-1", "closed", "postmortem-1", "
 
 
 async def at_rest(scene: Scene) -> None:
-    """Wait until everything that Slack shall show is there and every request was attended to."""
+    """Wait until Slack shows everything that it shall, every request was attended to, and no workflow goes on."""
     store = await Store.open(scene.database, clock=now)
     try:
 
         async def quiet() -> bool:
-            return await store.read(
-                lambda uow: not uow.outbox.backlog() and not uow.inbox.pending(1, kinds=INTERACTIVE)
+            pending = await store.read(
+                lambda uow: uow.outbox.backlog() or uow.inbox.pending(1, kinds=INTERACTIVE)
             )
+            return not pending and all(status == "SUCCESS" for _, status in workflows(scene))
 
         await scene.until_async(quiet, "the outbox to be empty")
     finally:
@@ -168,8 +169,11 @@ def papers_are_those_that_were_written(story: Story, entries: tuple[Entry, ...])
 
 def engine_is_done(scene: Scene, incident: Incident) -> None:
     """Every workflow has ended well, each under its own id."""
-    with sqlite3.connect(f"file:{scene.engine_file}?mode=ro", uri=True) as connection:
-        rows: list[Any] = connection.execute("SELECT workflow_uuid, status FROM workflow_status").fetchall()
-    connection.close()
     wanted = {f"arm:{incident.id}/1", f"rollback:{incident.id}-run-1", f"close:{incident.id}/1"}
-    assert {(name, status) for name, status in rows} == {(name, "SUCCESS") for name in wanted}
+    assert workflows(scene) == {(name, "SUCCESS") for name in wanted}
+
+
+def workflows(scene: Scene) -> set[tuple[str, str]]:
+    """The ids and states of everything that the engine has been given."""
+    with closing(sqlite3.connect(f"file:{scene.engine_file}?mode=ro", uri=True)) as connection:
+        return set(connection.execute("SELECT workflow_uuid, status FROM workflow_status").fetchall())
