@@ -4,6 +4,7 @@ One scheduler per process, nothing of it stored: a job that was missed while kae
 catching up, because every sweep looks at the state as it is.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, timedelta
 
@@ -23,7 +24,12 @@ class Clockwork:
         """Run `job` every `interval`, the first time at once. An error is logged and does not end it."""
 
         async def run() -> None:
-            await job()
+            try:
+                await job()
+            except asyncio.CancelledError:
+                # Stopping cancels what is under way; only a cancellation from elsewhere is an error.
+                if self._scheduler.running:
+                    raise
 
         self._scheduler.add_job(
             run,
