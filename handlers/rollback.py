@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from bot.domain.incident import Incident, Status
 from bot.usecases.commands import RollBack
 from bot.views import modals, status
 from handlers import parse
@@ -43,9 +44,26 @@ class RollbackCommand:
         changed = await self._rooms.desk.roll_back(command, inbox_id=inbox_id)
         incident = changed.incident
         if incident.channel_id is not None:
-            await surface.reply(f"{incident.service} has an open incident already: <#{incident.channel_id}>.")
+            where = f"{incident.service} has an open incident already: <#{incident.channel_id}>."
+            await surface.reply(f"{where}{_what_then(incident, command.version)}")
         else:
             await surface.reply(f"Opening #{incident.id} for {incident.service} …")
+
+
+def _what_then(incident: Incident, wanted: str | None) -> str:
+    """What a person should know who asked for more than there is to join."""
+    record = incident.record
+    asked_for = record is not None and wanted in (record.wanted, record.to_version)
+    if incident.status is Status.ROLLING_BACK:
+        return " It is being rolled back right now."
+    if wanted is not None and not asked_for:
+        return f" Going to {wanted} instead is for its approvers to choose there."
+    if wanted is None and incident.status in (Status.MITIGATED, Status.VERIFIED):
+        return (
+            " It has been rolled back. If it is ill again, name a version, such as "
+            f"`/rollback {incident.service} v1.2.9`, or close that incident and ask once more."
+        )
+    return ""
 
 
 def picker(rooms: Rooms, body: Body) -> dict[str, Any]:

@@ -51,16 +51,32 @@ def declare(
 
 
 def join(
-    incident: Incident, *, by: UserId, source_channel: str | None, wanted: Version | None, now: datetime
+    incident: Incident,
+    *,
+    by: UserId,
+    source_channel: str | None,
+    wanted: Version | None,
+    policy: Policy,
+    now: datetime,
 ) -> Events:
-    """A second `/rollback` of the same service: it joins, and where it names another version it replans."""
+    """A second `/rollback` of the same service: it joins.
+
+    Where an approver names another version it replans, and so it does for anybody where no plan is alive.
+    """
     events: Events = ()
     if by not in (incident.declared_by, *incident.joined):
         events += (e.SomeoneJoined(at=now, by=by, source_channel=source_channel),)
     record = incident.record
-    if wanted is None or incident.status is Status.ROLLING_BACK:
+    alive = record is not None and record.state in _ALIVE
+    if wanted is None:
+        if incident.status is not Status.DECIDING or alive:
+            return events
+        return events + _replan(
+            incident, wanted=None, by=by, now=now, reason="a rollback was asked for again"
+        )
+    if incident.status is Status.ROLLING_BACK or not policy.allows(by):
         return events
-    if record and wanted in (record.wanted, record.to_version) and record.state in _ALIVE:
+    if alive and record and wanted in (record.wanted, record.to_version):
         return events
     return events + choose_version(incident, wanted=wanted, by=by, now=now, reason=f"{wanted} was asked for")
 
@@ -119,6 +135,9 @@ def request_plan(incident: Incident, *, by: UserId, now: datetime, wanted: Versi
     """Ask for a plan where none is alive: after an expiry, a rejection, or a block."""
     _must_be_open(incident)
     _must_not_run(incident)
+    record = incident.record
+    if record is not None and record.state in _ALIVE:
+        refuse("There is a newer plan already; look at the newest card.")
     return _replan(incident, wanted=wanted, by=by, now=now, reason="a fresh plan was asked for")
 
 

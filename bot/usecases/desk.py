@@ -185,7 +185,12 @@ class Desk:
             running = uow.incidents.open_for(service.name)
             if running is not None:
                 events = decide.join(
-                    running, by=command.by, source_channel=command.channel, wanted=command.version, now=now
+                    running,
+                    by=command.by,
+                    source_channel=command.channel,
+                    wanted=command.version,
+                    policy=self.policy(running),
+                    now=now,
                 )
             else:
                 since = now - timedelta(hours=6)

@@ -191,7 +191,14 @@ class IncidentMachine(RuleBasedStateMachine):
     def join(self, by: str, wanted: str | None) -> None:
         if self.incident.is_open:
             self.attempt(
-                lambda: decide.join(self.incident, by=by, source_channel="C2", wanted=wanted, now=self.now)
+                lambda: decide.join(
+                    self.incident,
+                    by=by,
+                    source_channel="C2",
+                    wanted=wanted,
+                    policy=self.policy,
+                    now=self.now,
+                )
             )
 
     @rule()
