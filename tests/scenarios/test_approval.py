@@ -82,7 +82,7 @@ async def test_another_severity_counts_the_approvals_anew(new_world: NewWorld) -
 
 
 async def test_an_expired_card_is_refreshed(new_world: NewWorld) -> None:
-    world = await new_world(changes={"policies": {"default": {"expires_after": "3s"}}})
+    world = await new_world(changes={"policies": {"default": {"expires_after": "5s"}}})
     await world.bad_deploy()
     room = await world.declare()
     card = await room.card()
@@ -90,8 +90,10 @@ async def test_an_expired_card_is_refreshed(new_world: NewWorld) -> None:
     assert "This plan has expired. Press Refresh for a new one." in await room.refuses(
         world.bob, card, "Approve"
     )
-    await world.bob.click(await room.button("Refresh"), "Refresh")
+    refresh = await room.button("Refresh")
+    await world.bob.click(refresh, "Refresh")
     await room.when(lambda i: len(i.plans) == 2, "a second plan")
+    assert "There is a newer plan already" in await room.refuses(world.carol, refresh, "Refresh")
     await room.approve()
     await room.status("verified")
     assert (await room.incident()).runs[0].plan_number == 2

@@ -215,3 +215,23 @@ async def test_lessons_after_the_close_make_another_revision(world: World) -> No
 async def the_roles_are_fixed(room: Room) -> None:
     answer = await room.asks(room.world.bob, "/incident role lead @bob")
     assert "This incident is closed; roles are fixed now." in answer
+
+
+async def test_a_verb_without_its_words_opens_the_form(world: World) -> None:
+    await world.bad_deploy()
+    room = await world.declare(severity=None)
+    bob = world.bob
+    await bob.command(room.channel, "/incident severity")
+    await bob.submit_view(await bob.modal("Change the severity"), {"How bad is it?": "High"})
+    await room.when(lambda i: i.severity is not None, "the severity")
+    await bob.command(room.channel, "/incident note")
+    await bob.submit_view(await bob.modal("Add a note"), {"Note": "the cache is warm"})
+    await room.sees("*Note* by <@U0BOB>: the cache is warm")
+    await bob.command(room.channel, "/incident role")
+    await bob.submit_view(await bob.modal("Assign a role"), {"Role": "scribe", "Person": world.carol.id})
+    await room.sees("<@U0CAROL> is *scribe* now")
+    await bob.command(room.channel, "/incident lessons")
+    await bob.submit_view(await bob.modal("Root cause and lessons"), {"Root cause": "no load test"})
+    await room.when(lambda i: i.root_cause == "no load test", "the root cause")
+    assert "There is no text." in await room.asks(bob, "/incident action")
+    assert "Name a person with @" in await room.asks(bob, "/incident role lead alice")

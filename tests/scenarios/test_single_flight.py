@@ -4,7 +4,7 @@ import asyncio
 
 from bot.domain import events as e
 from bot.domain.timeline import Kind
-from tests.scenarios.world import DEPLOYS, GENERAL, World, whispered
+from tests.scenarios.world import DEPLOYS, GENERAL, OLDER, World, whispered
 
 
 async def test_the_second_one_joins(world: World) -> None:
@@ -52,3 +52,38 @@ async def test_twenty_ask_at_once(world: World) -> None:
     assert [x.body["type"] for x in declared].count("incident_declared") == 1
     assert len(incident.joined) == 3
     assert len([c for c in await world.alice.channels() if c.get("name", "").startswith("inc-")]) == 1
+
+
+async def test_asking_again_after_a_rejection_makes_a_new_plan(world: World) -> None:
+    await world.bad_deploy()
+    room = await world.declare()
+    await world.bob.click(await room.card(), "Reject")
+    await world.bob.submit_view(await world.bob.modal("Reject the plan"), {})
+    await room.sees("This plan was rejected")
+    await world.alice.command(GENERAL, "/rollback shop")
+    await room.when(lambda i: len(i.plans) == 2, "a new plan")
+    await room.card()
+
+
+async def test_somebody_else_cannot_replace_the_plan_by_a_command(world: World) -> None:
+    """Dan may not choose a version on the card, so he may not by naming one either."""
+    await world.bad_deploy()
+    room = await world.declare()
+    await room.card()
+    typed = f"/rollback shop {OLDER}"
+    answer = await whispered(world.dan, GENERAL, lambda: world.dan.command(GENERAL, typed))
+    assert f"Going to {OLDER} instead is for its approvers to choose there." in answer
+    await room.joined(world.dan)
+    assert len((await room.incident()).plans) == 1
+    await world.bob.command(GENERAL, typed)
+    await room.card(to=OLDER)
+
+
+async def test_asking_again_after_it_was_verified_says_how(world: World) -> None:
+    await world.bad_deploy()
+    room = await world.declare()
+    await room.approve()
+    await room.status("verified")
+    answer = await whispered(world.bob, GENERAL, lambda: world.bob.command(GENERAL, "/rollback shop"))
+    assert "It has been rolled back. If it is ill again, name a version" in answer
+    assert (await room.incident()).status.value == "verified"
