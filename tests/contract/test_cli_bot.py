@@ -93,6 +93,7 @@ async def until(kaeru: CommandLine, holds: Callable[[Incident], bool]) -> Incide
     """The incident, once it is as it should be."""
     deadline = asyncio.get_running_loop().time() + PATIENCE_S
     while True:
+        incident: Incident
         (incident,) = await asyncio.to_thread(
             kaeru.stored, lambda uow: uow.incidents.list(open_only=False, limit=2)
         )
