@@ -13,6 +13,8 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_sdk.socket_mode.aiohttp import SocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 
+from handlers.intake import BATCH
+
 PATIENCE_S = 0.25
 """How long work is held back at most: somebody waits for its answer too."""
 
@@ -45,15 +47,21 @@ class Acks:
 
 
 class CountingSocket(AsyncSocketModeHandler):
-    """Bolt's Socket Mode handler, which tells `acks` of every request of a person."""
+    """Bolt's Socket Mode handler, which tells `acks` of every request of a person.
+
+    Events wait for their turn, as many at once as are written together: a flood of messages must neither fill
+    the memory nor hold up the click that comes after it.
+    """
 
     def __init__(self, app: AsyncApp, app_token: str, acks: Acks) -> None:
         super().__init__(app, app_token)
         self._acks = acks
+        self._turns = asyncio.Semaphore(BATCH)
 
     async def handle(self, client: SocketModeClient, req: SocketModeRequest) -> None:  # type: ignore[override]  # as bolt itself does
         if req.type == "events_api":
-            await super().handle(client, req)
+            async with self._turns:
+                await super().handle(client, req)
             return
         with self._acks.awaited():
             await super().handle(client, req)
