@@ -106,6 +106,33 @@ async def test_what_cannot_be_reached_is_tried_again(world: World, monkeypatch: 
     assert await world.serves() == GOOD
 
 
+async def test_a_defect_does_not_leave_the_run_hanging(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody foresaw ends as unknown: nothing is moved any further, and the world is looked at anew."""
+    await world.bad_deploy()
+    room = await world.declare()
+
+    apply, calls = SymlinkTarget.apply, []
+
+    async def breaks_down_once(self: SymlinkTarget, change: Change, key: str) -> Observation:
+        calls.append(key)
+        if len(calls) == 1:
+            raise ValueError("nobody foresaw this, and its text may hold a secret")
+        return await apply(self, change, key)
+
+    monkeypatch.setattr(SymlinkTarget, "apply", breaks_down_once)
+    await room.approve()
+    stuck = await room.sees("kaeru itself failed here (ValueError)")
+    assert "secret" not in forms.text_of(stuck)
+    await room.when(lambda i: i.status.value == "deciding", "the next plan")
+    (run,) = (await room.incident()).runs
+    assert run.outcome == "unknown"
+    assert await world.serves() == BAD
+    await room.when(lambda i: i.record is not None and i.record.state == "ready", "the next plan is ready")
+    await room.approve()
+    await room.status("verified")
+    assert await world.serves() == GOOD
+
+
 async def test_the_bad_version_comes_back_while_it_is_watched(new_world: NewWorld) -> None:
     world = await new_world(changes={"services": {"shop": {"watch": "20s"}}})
     await world.bad_deploy()

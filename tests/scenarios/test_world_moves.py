@@ -18,7 +18,7 @@ async def test_another_version_is_deployed_while_the_card_is_open(world: World) 
     assert f"shop changed from {BAD} to {OLDER} meanwhile" in forms.text_of(dead)
     assert not has_button(dead, "Approve")
     assert "out of date" in await room.refuses(world.bob, card, "Approve")
-    fresh = await room.card()
+    fresh = await room.card(of=OLDER)
     assert f"`{OLDER}` → `{GOOD}`" in forms.text_of(fresh)
     assert await world.serves() == OLDER
 
@@ -59,8 +59,8 @@ async def test_the_world_moves_between_the_last_look_and_the_click(
     assert await world.serves() == OLDER
     ledger = await world.read(lambda uow: uow.releases.all("shop"))
     assert ledger[GOOD].quarantined_at is None
-    fresh = await room.card()
+    fresh = await room.card(of=OLDER)
     assert f"`{OLDER}` → `{GOOD}`" in forms.text_of(fresh)
-    await room.approve()
+    await world.bob.click(fresh, "Approve")
     await room.status("verified")
     assert await world.serves() == GOOD

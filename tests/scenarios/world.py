@@ -217,13 +217,19 @@ class Room:
             lambda i: i.severity is not None and i.severity.label == severity, f"severity {severity}"
         )
 
-    async def card(self, *, to: str | None = None, timeout: float = 20) -> Json:  # noqa: ASYNC109 - as Person.message
-        """The plan card that can be approved; with `to`, the one that goes there."""
+    async def card(
+        self,
+        *,
+        of: str | None = None,
+        to: str | None = None,
+        timeout: float = 20,  # noqa: ASYNC109 - as Person.message
+    ) -> Json:
+        """The plan card that can be approved: the newest, or the one from `of`, or to `to`."""
 
         def fits(message: Json) -> bool:
-            return has_button(message, "Approve") and (
-                to is None or f"back to {to}" in forms.text_of(message)
-            )
+            text = forms.text_of(message)
+            going = (of is None or f"`{of}` →" in text) and (to is None or f"back to {to}" in text)
+            return going and has_button(message, "Approve")
 
         return await self.sees(fits, timeout=timeout)
 
