@@ -43,7 +43,7 @@ BENCHES = (
 
 
 def main(wanted: Sequence[str]) -> int:
-    console = Console(stderr=False, highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
     known = [name for bench in BENCHES for name in bench.names]
     if unknown := [name for name in wanted if name not in known]:
         console.print(f"There is no benchmark {', '.join(unknown)}. There are: {', '.join(known)}.")

@@ -49,7 +49,7 @@ class Shop:
         sent = await incident.declare()
         clicked = await incident.say_how_bad()
         card = await incident.plan_card()
-        self._note_card(await calls(self.stage.url), incident.channel, sent, clicked, card)
+        self._note_card(await calls(self.stage.url), incident.channel, sent, clicked)
         approved = asyncio.get_running_loop().time()
         await self.bob.click(card, "Approve")
         self.taken.run_s.append(await incident.reached("mitigated") - approved)
@@ -74,9 +74,8 @@ class Shop:
             )
         )
 
-    def _note_card(self, made: list[Json], channel: str, sent: float, clicked: float, card: Json) -> None:
+    def _note_card(self, made: list[Json], channel: str, sent: float, clicked: float) -> None:
         """Every call about the incident's channel counts, from its creation to the card, as if none overlapped."""
-        del card
         lane = [
             one
             for one in made
