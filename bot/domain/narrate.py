@@ -8,7 +8,7 @@ from bot.domain import events as e
 from bot.domain.durations import human
 from bot.domain.evidence import Finding, Outcome
 from bot.domain.incident import Incident
-from bot.domain.prose import people, person, typed
+from bot.domain.prose import people, person, typed, undecorated
 
 
 class Weight(StrEnum):
@@ -95,12 +95,12 @@ def narrate(event: e.Event, incident: Incident | None = None) -> str:  # noqa: C
             return f"Verified: it stayed well for the whole watch window{_findings(event.findings)}"
         case e.RollbackFailed():
             how = "has an unknown outcome" if event.outcome is Outcome.UNKNOWN else "failed"
-            told = f"{typed(event.reason)} {typed(event.safe_state)}".strip()
+            told = f"{_ended(typed(event.reason))} {typed(event.safe_state)}".strip()
             return f"Rollback {how}: {told}{_findings(event.findings)}"
         case e.IncidentRelapsed():
             return f"Relapsed within the watch window: {typed(event.reason)}{_findings(event.findings)}"
         case e.StakeholdersTold():
-            return f"Stakeholders told in <#{event.channel_id}>: {typed(event.text)}"
+            return f"Stakeholders told in <#{event.channel_id}>: {typed(undecorated(event.text))}"
         case e.DeliveryFailed():
             return f"Not delivered to Slack: {typed(event.what)}{_because(event.reason)}"
         case e.LessonsRecorded():
@@ -143,7 +143,13 @@ def _finished(event: e.StepFinished, incident: Incident | None) -> str:
     started = next((s.started_at for s in steps if s.id == event.step_id), None)
     after = f" after {human(event.at - started)}" if started is not None else ""
     how = "has an unknown outcome" if event.outcome is Outcome.UNKNOWN else event.outcome.value
-    return f"Step {_title(event, incident)} {how}{after}{_because(event.detail)}{_findings(event.findings)}"
+    # What failed is in the detail already.
+    findings = "" if event.detail and event.outcome is Outcome.FAILED else _findings(event.findings)
+    return f"Step {_title(event, incident)} {how}{after}{_because(event.detail)}{findings}"
+
+
+def _ended(sentence: str) -> str:
+    return sentence if not sentence or sentence.endswith((".", "!", "?")) else f"{sentence}."
 
 
 def _lessons(event: e.LessonsRecorded) -> str:

@@ -15,6 +15,8 @@ Names = Mapping[str, str]
 _COMMAND_LINE = "cli:"
 _KEPT = re.compile(r"<[@#][A-Z0-9]{2,}(?:\|[^<>|\n]*)?>|&(?:amp|lt|gt);")
 _MARKUP = re.compile(r"<([@#!]?)([^<>|\n]+)(?:\|([^<>\n]*))?>")
+_DATE = re.compile(r"<!date\^[^<>|]*\|([^<>]*)>")
+_DECORATION = re.compile(r":[a-z][a-z0-9_+-]*:\s?|[*`]")
 _ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
 
 
@@ -42,6 +44,11 @@ def listed(words: Sequence[str]) -> str:
 def typed(text: str) -> str:
     """Anything that somebody or something wrote, as one line in Slack's text form; see `escaped`."""
     return escaped(" ".join(text.split()))
+
+
+def undecorated(text: str) -> str:
+    """What kaeru wrote for Slack, as a sentence: without emoji, bold and code type, times as everybody reads them."""
+    return _DECORATION.sub("", _DATE.sub(r"\1", text)).strip()
 
 
 def escaped(text: str) -> str:
