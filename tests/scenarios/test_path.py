@@ -106,6 +106,8 @@ async def the_papers_are_there(room: Room) -> None:
     text = await room.postmortem()
     for fact in (GOOD, BAD, "Alice", "Bob", "Rolled the currency change back.", "High"):
         assert fact in text
+    assert f"shop works again on {GOOD}, since 20" in text
+    assert "!date" not in text
     picture, image = await room.file(".png")
     assert picture == f"{room.id}.png"
     assert image.startswith(PNG)
