@@ -108,10 +108,13 @@ class RollbackSteps:
             await self._journal.finished(incident.id, run, PROVE, outcome=Outcome.UNKNOWN, detail=detail)
             return Outcome.UNKNOWN.value
         await self._journal.started(incident.id, run, PROVE, f"asking for {run.to_version}")
+        loop = asyncio.get_running_loop()
         deadline = self._clock() + health.prove_for
         rounds: list[tuple[Probe, ...]] = []
         while True:
             rounds.append(await self._probing.probe(incident.service))
+            # From the answers on: what is written down meanwhile must not delay the next round.
+            next_round = loop.time() + health.interval.total_seconds()
             streak = consecutive_version(rounds, run.to_version)
             latest = [probe for round_ in rounds[-health.consecutive :] for probe in round_]
             findings = judge(latest, plan.baseline)
@@ -133,7 +136,7 @@ class RollbackSteps:
                 PROVE,
                 f"{min(streak, health.consecutive)} of {health.consecutive} in a row well",
             )
-            await asyncio.sleep(health.interval.total_seconds())
+            await asyncio.sleep(max(0.0, next_round - loop.time()))
 
     async def mitigated(self, run_id: str) -> None:
         """Say it, once."""
