@@ -24,7 +24,7 @@ from bot.store import Store
 from bot.store.unit import UnitOfWork
 from bot.usecases import commands as c
 from bot.usecases.decisions import Facts, decision_on
-from bot.views.project import Context, Link, project, project_event
+from bot.views.project import Context, Link, Slot, project, project_event
 
 _log = logging.getLogger(__name__)
 
@@ -111,6 +111,9 @@ class Desk:
         elif events:
             uow.incidents.save(incident)
         context = self.context(incident)
+        if before is None:
+            # The channel comes first in its lane: nothing can be said in it before it is there.
+            self._put(uow, incident, project(incident, context))
         for event in events:
             entry = uow.timeline.append(
                 incident.id,
@@ -121,12 +124,15 @@ class Desk:
             )
             self._keep_ledger(uow, incident, event)
             if entry is not None:
-                for slot in project_event(incident, event, entry.seq, context):
-                    uow.outbox.put(slot.lane, slot.slot, slot.operation, incident_id=incident.id)
-        if events:
-            for slot in project(incident, context, before):
-                uow.outbox.put(slot.lane, slot.slot, slot.operation, incident_id=incident.id)
+                self._put(uow, incident, project_event(incident, event, entry.seq, context))
+        if events and before is not None:
+            self._put(uow, incident, project(incident, context, before))
         return Changed(incident, events)
+
+    @staticmethod
+    def _put(uow: UnitOfWork, incident: Incident, slots: tuple[Slot, ...]) -> None:
+        for slot in slots:
+            uow.outbox.put(slot.lane, slot.slot, slot.operation, incident_id=incident.id)
 
     def _keep_ledger(self, uow: UnitOfWork, incident: Incident, event: e.Event) -> None:
         """A version that is rolled back is quarantined in the same transaction that approves the rollback."""

@@ -164,6 +164,9 @@ def hold_alone(url: str) -> IO[str] | None:
     parsed = make_url(url)
     if not parsed.drivername.startswith("sqlite") or not parsed.database:
         return None
+    database = Path(parsed.database)
+    if not database.exists():
+        database.touch(mode=0o600)
     lock = Path(f"{parsed.database}.lock").open("w")  # noqa: SIM115 - held open for the process's life
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

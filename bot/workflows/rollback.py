@@ -5,13 +5,14 @@ crash within it is harmless, and records its own beginning and end in the timeli
 """
 
 import asyncio
-from collections.abc import Callable
+import logging
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from bot.catalog import Catalog
 from bot.catalog.model import Service
 from bot.domain import events as e
-from bot.domain.base import Version
+from bot.domain.base import Refusal, Version
 from bot.domain.evidence import (
     Baseline,
     Finding,
@@ -24,9 +25,10 @@ from bot.domain.evidence import (
 )
 from bot.domain.incident import Incident, Status
 from bot.domain.run import PROVE, WATCH, StepState, apply_step
-from bot.ports import PortError
+from bot.ports import Change, PortError
 from bot.ports.engine import Steps, Workflow
 from bot.store import Store
+from bot.store.errors import CommitFailed, StoreError, StoreUnavailable
 from bot.usecases.desk import Desk
 from bot.usecases.fleet import Fleet
 from bot.usecases.probing import Probing
@@ -34,23 +36,29 @@ from bot.workflows.applying import applied, change_of, settle
 from bot.workflows.journal import Journal, already
 from bot.workflows.verdict import Stage, safest, what_next
 
+_log = logging.getLogger(__name__)
+
 HELD_POLL_S = 0.5
+STORE_PAUSE_S = 1.0
 
 
 async def rollback(steps: Steps, run_id: str, work: "RollbackSteps") -> None:
     """The order of the steps. Everything that can happen is one of three outcomes."""
     components = await steps.run("begin", lambda: work.components(run_id))
     for component in components:
-        outcome = await steps.run(apply_step(component), lambda c=component: work.apply(run_id, c))  # type: ignore[misc]  # binds the loop's value
+        outcome = await steps.run(
+            apply_step(component),
+            lambda c=component: work.guarded(run_id, apply_step(c), lambda: work.apply(run_id, c)),  # type: ignore[misc]  # binds the loop's value
+        )
         if outcome != Outcome.SUCCEEDED:
             await steps.run("give-up", lambda: work.give_up(run_id, Stage.APPLY))
             return
-    outcome = await steps.run(PROVE, lambda: work.prove(run_id))
+    outcome = await steps.run(PROVE, lambda: work.guarded(run_id, PROVE, lambda: work.prove(run_id)))
     if outcome != Outcome.SUCCEEDED:
         await steps.run("give-up", lambda: work.give_up(run_id, Stage.PROVE))
         return
     await steps.run("mitigated", lambda: work.mitigated(run_id))
-    await steps.run(WATCH, lambda: work.watch(run_id))
+    await steps.run(WATCH, lambda: work.guarded(run_id, WATCH, lambda: work.watch(run_id)))
 
 
 class RollbackSteps:
@@ -77,6 +85,33 @@ class RollbackSteps:
     async def components(self, run_id: str) -> list[str]:
         _, _, plan = await self._journal.load(run_id)
         return [c.component for c in plan.components]
+
+    async def guarded(self, run_id: str, step_id: str, work: Callable[[], Awaitable[str]]) -> str:
+        """`work`, so that no defect leaves a run hanging: a step that breaks down ends as unknown, and says so.
+
+        A database that does not answer is waited for: without it nothing could be recorded anyway.
+        """
+        while True:
+            try:
+                return await work()
+            except (StoreUnavailable, CommitFailed):
+                _log.exception("%s of %s waits for the database", step_id, run_id)
+                await asyncio.sleep(STORE_PAUSE_S)
+            except Refusal as refusal:
+                return await self._broke_down(run_id, step_id, str(refusal))
+            except StoreError:
+                raise  # the process is ending; the step is done again by the next one
+            except Exception as error:  # noqa: BLE001 - whatever it was, the run must not hang
+                _log.exception("%s of %s broke down", step_id, run_id)
+                detail = f"kaeru itself failed here ({type(error).__name__}); the log has the details"
+                return await self._broke_down(run_id, step_id, detail)
+
+    async def _broke_down(self, run_id: str, step_id: str, detail: str) -> str:
+        incident, run, _ = await self._journal.load(run_id)
+        if step_id == WATCH:
+            return await self._journal.relapsed(incident.id, run, f"the watch ended early: {detail}", ())
+        await self._journal.finished(incident.id, run, step_id, outcome=Outcome.UNKNOWN, detail=detail)
+        return Outcome.UNKNOWN.value
 
     async def apply(self, run_id: str, component: str) -> str:
         """Take one component back. Gives the outcome's value."""
@@ -186,7 +221,6 @@ class RollbackSteps:
         incident, run, plan = await self._journal.load(run_id)
         if incident.status is not Status.ROLLING_BACK:
             return
-        hands = self._fleet.hands(incident.service)
         before = await self._probes(incident.service, run.from_version)
         after = await self._probes(incident.service, run.to_version)
         if step_id is not None:
@@ -194,13 +228,10 @@ class RollbackSteps:
         failed = next((s for s in run.steps if s.state in (StepState.FAILED, StepState.UNKNOWN)), None)
         outcome = Outcome(failed.state.value) if failed else Outcome.UNKNOWN
         decision = safest(stage, outcome, summarize(before), summarize(after))
-        said = []
-        for component in plan.components:
-            target = hands.targets[component.component]
-            change = change_of(plan, component.component)
-            said.append(
-                await settle(target, change, f"{run_id}/revert:{component.component}", back=decision.go_back)
-            )
+        said = [
+            await self._settled(incident, change_of(plan, c.component), run_id, back=decision.go_back)
+            for c in plan.components
+        ]
         reason = f"{failed.title}: {failed.detail}" if failed else "a step ended without a result"
         event = e.RollbackFailed(
             at=self._clock(),
@@ -230,6 +261,16 @@ class RollbackSteps:
         )
 
     # What the steps are made of.
+
+    async def _settled(self, incident: Incident, change: Change, run_id: str, *, back: bool) -> str:
+        try:
+            target = self._fleet.hands(incident.service).targets[change.component]
+            return await settle(target, change, f"{run_id}/revert:{change.component}", back=back)
+        except Refusal as refusal:
+            return str(refusal)
+        except Exception as error:  # noqa: BLE001 - the run has to end, whatever an adapter does
+            _log.exception("%s of %s could not be settled", change.component, run_id)
+            return f"{change.component}: what runs now could not be established ({type(error).__name__}, see the log)."
 
     async def _unheld(self, incident_id: str) -> None:
         """Wait while a person holds the incident. The hold is in the database; nothing wakes us but looking."""

@@ -127,8 +127,10 @@ async def test_a_defect_does_not_leave_the_run_hanging(world: World, monkeypatch
     (run,) = (await room.incident()).runs
     assert run.outcome == "unknown"
     assert await world.serves() == BAD
-    await room.when(lambda i: i.record is not None and i.record.state == "ready", "the next plan is ready")
-    await room.approve()
+    fresh = await world.bob.message(
+        room.channel, lambda m: "Plan 2 ·" in forms.text_of(m) and has_button(m, "Approve"), timeout=20
+    )
+    await world.bob.click(fresh, "Approve")
     await room.status("verified")
     assert await world.serves() == GOOD
 
