@@ -14,6 +14,7 @@ from bot.app import Kaeru
 from bot.catalog import load_catalog
 from bot.domain import events as e
 from bot.domain.incident import Incident
+from bot.domain.narrate import narrate
 from bot.domain.timeline import Entry, Kind, Verification
 from bot.settings import Settings
 from bot.store.unit import UnitOfWork
@@ -191,7 +192,12 @@ class Room:
             incident = await self.incident()
             return incident if holds(incident) else None
 
-        return await self.world.until(look, f"{self.id}: {what}", timeout_s=timeout_s)
+        try:
+            return await self.world.until(look, f"{self.id}: {what}", timeout_s=timeout_s)
+        except AssertionError as error:
+            happened = [narrate(e.parse(x.body)) for x in (await self.entries(Kind.EVENT))[-12:]]
+            error.add_note("\n".join(["What happened last:", *happened]))
+            raise
 
     async def sees(
         self,
@@ -224,14 +230,21 @@ class Room:
         to: str | None = None,
         timeout: float = 20,  # noqa: ASYNC109 - as Person.message
     ) -> Json:
-        """The plan card that can be approved: the newest, or the one from `of`, or to `to`."""
+        """The card of the newest plan, once it can be approved; with `of` and `to`, of one that goes so.
 
-        def fits(message: Json) -> bool:
-            text = forms.text_of(message)
-            going = (of is None or f"`{of}` →" in text) and (to is None or f"back to {to}" in text)
-            return going and has_button(message, "Approve")
+        An older card may have its button for another second: edits are paced.
+        """
 
-        return await self.sees(fits, timeout=timeout)
+        async def look() -> Json | None:
+            record = (await self.incident()).record
+            plan = record.plan if record and record.state == "ready" else None
+            if plan is None or of not in (None, plan.from_version) or to not in (None, plan.to_version):
+                return None
+            number = f"Plan {plan.number} · can be approved until"
+            found = [m for m in await self.messages() if number in forms.text_of(m)]
+            return found[-1] if found and has_button(found[-1], "Approve") else None
+
+        return await self.world.until(look, "the card to approve", timeout_s=timeout)
 
     async def approve(self, by: Person | None = None, *, to: str | None = None) -> Json:
         """Bob, usually; gives the card as it was when it was clicked."""
