@@ -8,9 +8,7 @@ import traceback
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-
-from jinja2 import BaseLoader, FileSystemLoader, PackageLoader, StrictUndefined, TemplateSyntaxError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from typing import TYPE_CHECKING
 
 from bot.domain.comparison import Comparison
 from bot.domain.durations import NOT_KNOWN, human
@@ -21,6 +19,9 @@ from bot.views.blocks import context, divider, fields, header, section
 from bot.views.limits import FALLBACK_TEXT, clip, fit
 from bot.views.markdown import Markdown, block, cell, inline
 from bot.views.mrkdwn import escape
+
+if TYPE_CHECKING:
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 BUILT_IN = "postmortem.md.j2"
 _VERDICTS = {
@@ -44,16 +45,19 @@ def render(postmortem: Postmortem, template: Path | None = None) -> str:
 def render_strictly(postmortem: Postmortem, template: Path | None) -> str:
     """The same by `template` alone, for trying one out. Raises ValueError: a sentence with the line at fault."""
     folder, name = (None, BUILT_IN) if template is None else (template.parent, template.name)
-    loader = PackageLoader("bot.views") if folder is None else FileSystemLoader(folder)
     try:
-        return _environment(loader).get_template(name).render(pm=postmortem)
+        return _environment(folder).get_template(name).render(pm=postmortem)
     except Exception as error:  # a template is a program; it may raise anything
         raise ValueError(_complaint(name, error)) from error
 
 
-def _environment(loader: BaseLoader) -> ImmutableSandboxedEnvironment:
+def _environment(folder: Path | None) -> "ImmutableSandboxedEnvironment":
+    # Late, because only the end of an incident needs them, and every start of the bot would pay.
+    from jinja2 import FileSystemLoader, PackageLoader, StrictUndefined  # noqa: PLC0415 - see above
+    from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: PLC0415 - see above
+
     environment = ImmutableSandboxedEnvironment(
-        loader=loader,
+        loader=PackageLoader("bot.views") if folder is None else FileSystemLoader(folder),
         undefined=StrictUndefined,
         autoescape=False,  # Markdown, not HTML; `finalize` makes every printed value harmless
         trim_blocks=True,
@@ -78,7 +82,8 @@ def _environment(loader: BaseLoader) -> ImmutableSandboxedEnvironment:
 def _complaint(name: str, error: Exception) -> str:
     """One sentence: which template, which line, and what is wrong with it."""
     lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).name == name]
-    line = error.lineno if isinstance(error, TemplateSyntaxError) else (lines[-1] if lines else None)
+    # A template that cannot be read at all says where by itself.
+    line = getattr(error, "lineno", None) or (lines[-1] if lines else None)
     where = f" in line {line}" if line else ""
     what = str(error) or type(error).__name__
     return f"The postmortem template {name} does not work{where}: {what.rstrip('.')}."
