@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -125,7 +125,6 @@ class Scene:
     shop: RunningShop
     bot: Bot
     data: Path
-    tries: dict[str, int] = field(default_factory=dict)
 
     @property
     def database(self) -> str:

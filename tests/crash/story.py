@@ -131,7 +131,7 @@ class Story:
     async def _insist_async(
         self, what: str, do: Callable[[], Awaitable[None]], look: Callable[[], Awaitable[Seen | None]]
     ) -> Seen:
-        """Do it, and again where nothing came of it. `scene.tries` counts how often the bot was reached."""
+        """Do it, and again where nothing came of it."""
         for _ in range(4):
             await self.scene.connected()
             try:
@@ -141,7 +141,6 @@ class Story:
                     continue  # it left before anything was sent
                 if error.code != "dispatch_failed":
                     raise
-            self.scene.tries[what] = self.scene.tries.get(what, 0) + 1
             try:
                 return await self.scene.until_async(look, what, within=PATIENCE_S)
             except TimeoutError:

@@ -8,7 +8,7 @@ from sandbox.shop.releases import Shop
 from tests.crash.places import BOUNDARIES
 from tests.crash.scene import BAD, scene
 from tests.crash.story import Story
-from tests.crash.truth import all_is_well
+from tests.crash.truth import all_is_well, nobody_had_to_repeat
 
 
 @pytest.mark.parametrize("place", BOUNDARIES)
@@ -18,4 +18,4 @@ async def test_killed_at_a_boundary(place: str, built: Shop, memory: Path, tmp_p
         await story.whole()
         await all_is_well(stage, story)
         assert stage.bot.deaths == 1
-        assert all(count == 1 for count in stage.tries.values()), stage.tries
+        nobody_had_to_repeat(stage)

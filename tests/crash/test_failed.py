@@ -10,8 +10,6 @@ from tests.crash.scene import BAD, GOOD, Scene, scene
 from tests.crash.story import Story
 from tests.crash.truth import at_rest, happened, shown_once, starts, timeline_of
 
-STEPS = frozenset({"begin", "apply:shop", "give-up"})
-
 
 @pytest.fixture(scope="session")
 def broken(tmp_path_factory: pytest.TempPathFactory) -> Shop:

@@ -69,6 +69,17 @@ async def all_is_well(scene: Scene, story: Story) -> None:
     engine_is_done(scene, incident)
 
 
+def nobody_had_to_repeat(scene: Scene) -> None:
+    """Every request that the bot had written down was carried out, so that nobody made it a second time.
+
+    A click that never arrived was refused by Slack and is made again. A form is asked for again: its trigger expires.
+    """
+    written = Counter(place for place in scene.bot.passed() if place.startswith("inbox:"))
+    again = {place: count for place, count in written.items() if count > 1}
+    again.pop("inbox:action:close_open", None)
+    assert again == {}
+
+
 def service_is_back(scene: Scene) -> None:
     """The supervisor changed to v1.2.9 once, that process lives, and customers are served well by it."""
     status = scene.shop.status()
