@@ -1,6 +1,7 @@
 """The recorder: what is said in an incident's channel goes from the inbox into its timeline."""
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
@@ -10,16 +11,21 @@ from bot.domain.base import UserId
 from bot.domain.incident import Incident
 from bot.domain.timeline import Entry, Kind, messages
 from bot.ports.chat import Chat, HistoryMessage
-from bot.store import Draft, InboxItem, Store, UnitOfWork
+from bot.store import Draft, InboxItem, Store, StoreClosed, StoreError, UnitOfWork
 from bot.usecases.transcript import Heard, edit_of, entry_of, ids_of_bot, message_of, time_of
 
 __all__ = ["EVENT", "Recorder", "entry_of"]
+
+_log = logging.getLogger(__name__)
 
 EVENT = "event"
 """The kind under which the inbox keeps the payloads of Slack's Events API."""
 
 BATCH = 500
 POLL_S = 5.0
+BACKOFF_S = 1.0
+MAX_BACKOFF_S = 30.0
+MAX_REASON = 500
 # How far behind the last backfill the next one looks: edits and late replies concern recent messages.
 OVERLAP = timedelta(hours=2)
 
@@ -40,10 +46,24 @@ class Recorder:
         self._woken.set()
 
     async def run(self) -> None:
-        """Record whenever woken, and look every few seconds in case nobody did. Ends by cancellation."""
+        """Record whenever woken, and look every few seconds in case nobody did. Ends by cancellation.
+
+        What fails is logged and tried again: a recorder that ends is a timeline that says nothing.
+        Raises StoreClosed.
+        """
+        pause = BACKOFF_S
         while True:
             self._woken.clear()
-            await self.record_pending()
+            try:
+                await self.record_pending()
+            except StoreClosed:
+                raise
+            except Exception:  # noqa: BLE001 - logged; the recorder must outlive a bad moment of the database
+                _log.exception("What was said cannot be recorded; trying again in %.0f s.", pause)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, MAX_BACKOFF_S)
+                continue
+            pause = BACKOFF_S
             try:
                 async with asyncio.timeout(POLL_S):
                     await self._woken.wait()
@@ -58,20 +78,43 @@ class Recorder:
         """
         total = 0
         while True:
-            done, seen = await self._store.write(self._record_some)
+            try:
+                done, seen = await self._store.write(self._record_some)
+            except StoreError:
+                raise
+            except Exception:  # noqa: BLE001 - logged; found out below, and its reason kept in the inbox
+                _log.exception("Something that was said cannot be kept; recording one by one.")
+                done, seen = await self._record_each()
             total += done
             if seen < BATCH:
                 return total
 
+    async def _record_each(self) -> tuple[int, int]:
+        """What cannot be kept must not keep the others out."""
+        items = await self._store.read(lambda uow: uow.inbox.pending(BATCH, kinds=(EVENT,)))
+        done = 0
+        for item in items:
+            try:
+                done += await self._store.write(lambda uow, item=item: self._record(uow, (item,)))  # type: ignore[misc]  # binds the loop's value
+            except StoreError:
+                raise
+            except Exception as error:  # noqa: BLE001 - kept in the inbox as the reason
+                reason = f"This cannot be kept: {type(error).__name__}: {error}"[:MAX_REASON]
+                await self._store.write(lambda uow, i=item.id, reason=reason: uow.inbox.fail(i, reason))  # type: ignore[misc]  # binds the loop's value
+        return done, len(items)
+
     def _record_some(self, uow: UnitOfWork) -> tuple[int, int]:
         items = uow.inbox.pending(BATCH, kinds=(EVENT,))
+        return self._record(uow, items), len(items)
+
+    def _record(self, uow: UnitOfWork, items: Sequence[InboxItem]) -> int:
         heard: dict[str, list[Draft]] = defaultdict(list)
         done: list[int] = []
         for item in items:
             try:
                 one = self._heard(item)
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
-                uow.inbox.fail(item.id, f"This is not an event as Slack sends them: {error!r}")
+            except Exception as error:  # noqa: BLE001 - kept in the inbox as the reason
+                uow.inbox.fail(item.id, f"This is not an event as Slack sends them: {error!r}"[:MAX_REASON])
                 continue
             done.append(item.id)
             if one is not None:
@@ -81,7 +124,7 @@ class Recorder:
             if incident is not None:
                 uow.timeline.append_many(incident.id, drafts)
         uow.inbox.done_many(done)
-        return len(done), len(items)
+        return len(done)
 
     def _heard(self, item: InboxItem) -> Heard | None:
         self._own |= ids_of_bot(item.body)

@@ -493,3 +493,40 @@ def test_the_order_of_delivery_does_not_matter(
     dice.shuffle(shuffled)
     in_order = asyncio.run(told("in-order", payloads, 1))
     assert asyncio.run(told("shuffled", shuffled, cuts)) == in_order
+
+
+async def test_a_time_out_of_all_bounds_keeps_nothing_else_out(store: Store, recorder: Recorder) -> None:
+    slack = Slack()
+    slack.post("before")
+    slack.tell({"type": "message", "user": "U1", "text": "?", "channel": CHANNEL, "ts": f"{10**18}.0"})
+    slack.post("after")
+    await deliver(store, slack.payloads)
+    assert await recorder.record_pending() == 2
+    assert [message.text for message in await messages(store)] == ["before", "after"]
+    for _ in range(5):
+        assert await recorder.record_pending() == 0
+    (dead,) = await store.read(lambda uow: uow.inbox.dead_items())
+    assert "OverflowError" in dead.reason
+
+
+async def test_it_outlives_a_bad_moment_of_the_database(store: Store, recorder: Recorder) -> None:
+    def rename(old: str, new: str) -> None:
+        with store._database.writer.connect() as connection:
+            connection.exec_driver_sql(f"ALTER TABLE {old} RENAME TO {new}")
+            connection.commit()
+
+    await asyncio.to_thread(rename, "kaeru_inbox", "elsewhere")
+    running = asyncio.create_task(recorder.run())
+    try:
+        done, _ = await asyncio.wait([running], timeout=0.3)
+        assert not done
+        await asyncio.to_thread(rename, "elsewhere", "kaeru_inbox")
+        slack = Slack()
+        slack.post("it is back")
+        await deliver(store, slack.payloads)
+        async with asyncio.timeout(10):
+            while not await messages(store):  # noqa: ASYNC110 - nothing tells of it
+                await asyncio.sleep(0.02)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
