@@ -9,10 +9,10 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from bot.domain import events as e
+from bot.domain.account import PlanLine, RunLine, SeverityChange, plans, runs, severities
 from bot.domain.base import Value, Version
 from bot.domain.chronicle import Line, events_of, lines
 from bot.domain.comparison import Comparison, Illness, compare, illness
-from bot.domain.decisions import PlanLine, RunLine, SeverityChange, plans, runs, severities
 from bot.domain.durations import Times, measure
 from bot.domain.evidence import Outcome, Probe
 from bot.domain.incident import Incident

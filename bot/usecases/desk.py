@@ -23,7 +23,7 @@ from bot.ports import Engine, Unavailable
 from bot.store import Store
 from bot.store.unit import UnitOfWork
 from bot.usecases import commands as c
-from bot.usecases.decisions import Facts, decision_on
+from bot.usecases.dispatch import Facts, decision_on
 from bot.views.project import Context, Link, Slot, project, project_event
 
 _log = logging.getLogger(__name__)
