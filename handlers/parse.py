@@ -3,13 +3,10 @@
 import re
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from bot.domain.base import Refusal, UserId, Value, Version
+from bot.domain.base import Refusal, UserId, Value, as_version
 from bot.domain.severity import Severity
 
 _USER = re.compile(r"^<@([UW][A-Z0-9]+)(?:\|[^>]*)?>$")
-_VERSION: TypeAdapter[str] = TypeAdapter(Version)
 _SEVERITIES = {
     **{s.value: s for s in Severity},
     "crit": Severity.CRITICAL,
@@ -85,8 +82,8 @@ def incident(text: str) -> IncidentRequest:
 def version(text: str) -> str:
     """Raises Refusal for what cannot be a version."""
     try:
-        return _VERSION.validate_python(text)
-    except ValidationError as error:
+        return as_version(text)
+    except ValueError as error:
         shown = text[:40].replace("`", "'")
         raise Refusal(f"`{shown}` cannot be a version. A version looks like v1.2.9.") from error
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, NoReturn
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter
 
 UserId = str
 """A Slack user id (`U…`), or `kaeru` for the bot itself, or `cli:NAME` for an operating-system user."""
@@ -11,6 +11,13 @@ BOT: UserId = "kaeru"
 
 Version = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$")]
 """A release's name as its target reports it: no slash, no leading dot or dash, at most 128 characters."""
+
+_VERSION: TypeAdapter[Version] = TypeAdapter(Version)
+
+
+def as_version(text: str) -> Version:
+    """`text` as a version. Raises ValueError."""
+    return _VERSION.validate_python(text)
 
 
 class Value(BaseModel):

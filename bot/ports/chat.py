@@ -13,6 +13,9 @@ from bot.domain.base import UserId, Value
 
 Blocks = tuple[dict[str, Any], ...]
 
+INCIDENT_CHANNEL = "@incident"
+"""In an operation's `channel`: the incident's own channel, once it has one."""
+
 
 class OpenChannel(Value):
     """Create a public channel. A taken name gets `-2`, `-3`, … appended. The result has `channel`, `name`."""

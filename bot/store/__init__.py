@@ -17,14 +17,13 @@ from bot.store.errors import (
     StoreUnavailable,
 )
 from bot.store.inbox import Arrival, InboxItem
-from bot.store.outbox import INCIDENT_CHANNEL, OutboxItem
+from bot.store.outbox import OutboxItem
 from bot.store.releases import ReleaseRecord
 from bot.store.store import Store
 from bot.store.timeline import Draft
 from bot.store.unit import UnitOfWork
 
 __all__ = [
-    "INCIDENT_CHANNEL",
     "AlreadyOpen",
     "Arrival",
     "CommitFailed",

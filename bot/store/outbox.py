@@ -8,13 +8,10 @@ from typing import Any
 
 from sqlalchemy import Row, Select, func, insert, literal_column, or_, select, update
 
-from bot.ports.chat import Done, Operation, Post, parse_operation
+from bot.ports.chat import INCIDENT_CHANNEL, Done, Operation, Post, parse_operation
 from bot.store import codec
 from bot.store.scope import Scope, found
 from bot.store.tables import IncidentRow, OutboxRow, table
-
-INCIDENT_CHANNEL = "@incident"
-"""In an operation's `channel`: the incident's own channel, once it has one."""
 
 _T = table(OutboxRow)
 _I = table(IncidentRow)

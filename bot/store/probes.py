@@ -42,21 +42,6 @@ class Probes:
             statement = statement.where(_T.c.at <= until)
         return self._newest(statement, limit)
 
-    def latest_rounds(self, service: str, count: int) -> tuple[tuple[Probe, ...], ...]:
-        """The latest `count` rounds, oldest first, each as it was added."""
-        rounds = (
-            select(_T.c.round)
-            .where(_T.c.service == service)
-            .distinct()
-            .order_by(_T.c.round.desc())
-            .limit(count)
-        )
-        statement = select(_T).where(_T.c.service == service, _T.c.round.in_(rounds))
-        grouped: dict[int, list[Probe]] = {}
-        for row in self._scope.connection.execute(statement.order_by(_T.c.round, _T.c.id)):
-            grouped.setdefault(row.round, []).append(_probe(row))
-        return tuple(tuple(probes) for probes in grouped.values())
-
     def baseline(
         self, service: str, version: Version, *, since: datetime, until: datetime, per_endpoint: int = 200
     ) -> tuple[Probe, ...]:

@@ -23,7 +23,6 @@ _HEAD = select(_INCIDENTS.c.head_seq, _INCIDENTS.c.head_hash).where(
 _SET_HEAD = update(_INCIDENTS).where(_INCIDENTS.c.id == bindparam("incident_id"))
 _INSERT = insert(_T)
 _KNOWN = select(_T.c.source).where(_OF, _T.c.source.in_(bindparam("sources", expanding=True)))
-_MESSAGES = select(_T.c.slack_ts).where(_OF, _T.c.kind == Kind.MESSAGE.value, _T.c.slack_ts.is_not(None))
 _PAGE = 1000
 # How many parameters one statement is given at most.
 _BATCH = 500
@@ -128,16 +127,6 @@ class Timeline:
         """Walk the whole chain against what the incident's row remembers of its end. Raises Missing."""
         head = self._head(incident_id)
         return timeline.verify(self._stream(incident_id), head=head.head_hash, length=head.head_seq)
-
-    def last_slack_ts(self, incident_id: str) -> str | None:
-        """The newest message's `ts`."""
-        statement = _MESSAGES.order_by(_T.c.slack_ts.desc()).limit(1)
-        ts: str | None = self._scope.connection.execute(statement, {"incident_id": incident_id}).scalar()
-        return ts
-
-    def has_message(self, incident_id: str, slack_ts: str) -> bool:
-        statement = _MESSAGES.where(_T.c.slack_ts == slack_ts).limit(1)
-        return self._scope.connection.execute(statement, {"incident_id": incident_id}).scalar() is not None
 
     def about(self, incident_id: str, slack_ts: Collection[str]) -> tuple[Entry, ...]:
         """Everything that was recorded of these messages, in the order of recording."""

@@ -16,7 +16,15 @@ from bot.domain.evidence import Outcome
 from bot.domain.incident import Incident, PlanRecord, Status
 from bot.domain.policy import Policy
 from bot.domain.run import Run
-from bot.ports.chat import AddBookmark, DescribeChannel, Invite, OpenChannel, Operation, Post
+from bot.ports.chat import (
+    INCIDENT_CHANNEL,
+    AddBookmark,
+    DescribeChannel,
+    Invite,
+    OpenChannel,
+    Operation,
+    Post,
+)
 from bot.views.announce import announce, stakeholder_card, stakeholder_note
 from bot.views.blocks import Card
 from bot.views.blocks import context as small_print
@@ -30,9 +38,6 @@ from bot.views.run_card import run_card
 from bot.views.severity_card import severity_card
 from bot.views.status import source_line
 from bot.views.wording import invited, lead
-
-INCIDENT_CHANNEL = "@incident"
-"""Stands for the incident's own channel until it is sent."""
 
 
 class Link(Value):

@@ -5,9 +5,7 @@ import fnmatch
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from pydantic import TypeAdapter, ValidationError
-
-from bot.domain.base import Version
+from bot.domain.base import Version, as_version
 from bot.domain.plan import Changes, Commit, FileChange
 from bot.ports.changes import Tagged
 from bot.ports.errors import PortError
@@ -15,8 +13,6 @@ from integrations.git.client import GitClient
 from integrations.git.settings import GitSettings
 
 MOST = 50  # entries of a list; the counts are whole
-
-_VERSION: TypeAdapter[str] = TypeAdapter(Version)
 
 
 class GitChanges:
@@ -122,7 +118,7 @@ def _file(entry: str) -> FileChange:
 
 def _is_version(name: str) -> bool:
     try:
-        _VERSION.validate_python(name)
-    except ValidationError:
+        as_version(name)
+    except ValueError:
         return False
     return True

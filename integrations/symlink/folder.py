@@ -5,12 +5,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
-
-from bot.domain.base import Version
+from bot.domain.base import Version, as_version
 from bot.ports.errors import AuthFailed, Conflict, Refused, Unavailable
-
-_VERSION: TypeAdapter[str] = TypeAdapter(Version)
 
 
 @dataclass(frozen=True)
@@ -118,7 +114,7 @@ class ReleaseFolder:
 def is_version(name: str) -> bool:
     """Whether a name can be a version: no slash, no leading dot or dash."""
     try:
-        _VERSION.validate_python(name)
-    except ValidationError:
+        as_version(name)
+    except ValueError:
         return False
     return True

@@ -73,16 +73,6 @@ async def test_a_window_is_what_was_measured_in_it(store: Store) -> None:
     assert await store.read(lambda uow: uow.probes.window("shop", START, limit=2)) == tuple(probes[-2:])
 
 
-async def test_rounds_stay_together(store: Store) -> None:
-    for n in range(4):
-        await store.write(lambda uow, n=n: uow.probes.add("shop", (probe(n), probe(n + 0.5, "/cart"))))  # type: ignore[misc]  # binds the loop's value
-    rounds = await store.read(lambda uow: uow.probes.latest_rounds("shop", 2))
-    assert rounds == (
-        (probe(2), probe(2.5, "/cart")),
-        (probe(3), probe(3.5, "/cart")),
-    )
-
-
 async def test_a_baseline_is_the_newest_of_each_endpoint(store: Store) -> None:
     for n in range(10):
         probes = (

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.ports.chat import ArchiveChannel, Done, Post, Whisper
-from bot.store import INCIDENT_CHANNEL, Missing, OutboxItem, Store, UnitOfWork
+from bot.ports.chat import INCIDENT_CHANNEL, ArchiveChannel, Done, Post, Whisper
+from bot.store import Missing, OutboxItem, Store, UnitOfWork
 from bot.store import schema as store_schema
 from bot.store.database import Database
 from tests.contract.store_worlds import START, Clock, declared

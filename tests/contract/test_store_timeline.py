@@ -110,15 +110,6 @@ async def test_search_is_literal_and_ignores_case(incident: Store) -> None:
     assert await found("nothing") == []
 
 
-async def test_what_is_known_of_messages(story: Store) -> None:
-    await add(story, "late", kind=Kind.REACTION_ADDED, slack_ts="1999999999.000000")
-    assert await story.read(lambda uow: uow.timeline.last_slack_ts("inc-1")) == "1700000005.000100"
-    assert await story.read(lambda uow: uow.timeline.has_message("inc-1", "1700000002.000100"))
-    assert not await story.read(lambda uow: uow.timeline.has_message("inc-1", "1999999999.000000"))
-    assert await story.read(lambda uow: uow.timeline.length("inc-1")) == 6
-    assert await story.read(lambda uow: uow.timeline.last_slack_ts("inc-9")) is None
-
-
 async def test_the_bots_own_messages_can_be_left_out(story: Store) -> None:
     await add(story, "a card", body={"text": "a card", "own": True}, actor="kaeru", slack_ts="1.000001")
     await add(story, "", kind=Kind.REACTION_ADDED, body={"name": "eyes"}, slack_ts="1.000001")

@@ -48,11 +48,6 @@ async def test_the_fingerprint_follows_the_world(world: World) -> None:
     assert seen.fingerprint != before
 
 
-async def test_capabilities_are_fixed(world: World) -> None:
-    with pytest.raises(ValidationError, match="frozen"):
-        world.target.capabilities.can_preview = False  # type: ignore[misc] # that is what is tested
-
-
 async def test_a_plan_changes_nothing(world: World) -> None:
     seen, starts = await world.target.inspect(), await world.starts()
     plan = await world.target.plan(change(seen, "v1.2.9"))
