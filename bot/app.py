@@ -23,12 +23,15 @@ from bot.store.outbox import OutboxItem
 from bot.store.unit import UnitOfWork
 from bot.usecases.arming import Arming
 from bot.usecases.closing import Closing
-from bot.usecases.desk import ARM, CLOSE, ROLLBACK, Desk
+from bot.usecases.desk import Desk
+from bot.usecases.due import ARM, CLOSE, ROLLBACK
 from bot.usecases.home import Home
 from bot.usecases.nudges import Nudges
 from bot.usecases.probing import Probing
 from bot.usecases.recorder import Recorder
+from bot.usecases.sweep import Sweep
 from bot.workflows import arm, close, rollback
+from bot.workflows.broken import Broken
 from bot.workflows.clockwork import Clockwork
 from bot.workflows.delivery import Delivery
 from bot.workflows.engine import Boundary, DbosEngine
@@ -103,7 +106,8 @@ class Kaeru:
     def _compose(self, chat: SlackChat, clock: Callable[[], datetime], boundary: Boundary) -> None:
         store, catalog = self.store, self._catalog
         fleet = self._fleet = fleet_of(catalog)
-        self.engine = DbosEngine(self._settings.engine_database, boundary=boundary)
+        broken = Broken(clock)
+        self.engine = DbosEngine(self._settings.engine_database, on_broken=broken, boundary=boundary)
         self.delivery = Delivery(store, chat, clock, on_done=self._delivered, on_dead=self._undelivered)
         self.desk = Desk(
             store,
@@ -113,6 +117,8 @@ class Kaeru:
             on_commit=self.delivery.wake,
             bot_user=self._identity.user_id,
         )
+        broken.attach(self.desk)
+        self.sweep = Sweep(store, catalog, self.desk, clock=clock)
         self.probing = Probing(store, catalog, fleet, clock=clock)
         self.arming = Arming(store, catalog, fleet, self.desk, clock=clock)
         self.recorder = Recorder(store, clock, bot_user=self._identity.user_id)
@@ -145,7 +151,7 @@ class Kaeru:
             asyncio.create_task(self.delivery.run(), name="delivery"),
             asyncio.create_task(self.recorder.run(), name="recorder"),
         ]
-        await self.desk.recover()
+        await self.sweep.recover()
         await replay(self._handlers, now=self._clock())
         app = AsyncApp(
             client=self._client,
@@ -175,12 +181,12 @@ class Kaeru:
                     f"probe {service.name}",
                     lambda name=service.name: self.probing.probe(name),  # type: ignore[misc]  # binds the loop's value
                 )
-        self._clockwork.every(TICK, "tick", self.desk.tick)
+        self._clockwork.every(TICK, "tick", self.sweep.tick)
         self._clockwork.every(WORLD, "world", self.arming.watch_worlds)
         self._clockwork.every(LINK, "link", self._mend_gap)
         self._clockwork.every(NUDGE, "nudges", self.nudges.remind)
         self._clockwork.every(HOURLY, "prune", self._prune)
-        self._clockwork.every(HOURLY, "recover", self.desk.recover)
+        self._clockwork.every(HOURLY, "recover", self.sweep.recover)
 
     async def _let_go(self) -> None:
         """Close the connections that adapters keep."""

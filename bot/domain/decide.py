@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from bot.domain import events as e
 from bot.domain.base import BOT, Refusal, UserId, Version, refuse
 from bot.domain.incident import Incident, PlanRecord, PlanState, Status, evolve
-from bot.domain.plan import Plan
+from bot.domain.plan import Check, Plan
 from bot.domain.policy import Policy, check_may_approve, check_may_decide, tally
 from bot.domain.run import Step
 from bot.domain.severity import Severity
@@ -67,7 +67,7 @@ def join(
     if by not in (incident.declared_by, *incident.joined):
         events += (e.SomeoneJoined(at=now, by=by, source_channel=source_channel),)
     record = incident.record
-    alive = record is not None and record.state in _ALIVE
+    alive = _is_alive(record)
     if wanted is None:
         if incident.status is not Status.DECIDING or alive:
             return events
@@ -84,6 +84,13 @@ def join(
 _ALIVE = (PlanState.ARMING, PlanState.READY)
 
 
+def _is_alive(record: PlanRecord | None) -> bool:
+    """Whether a plan is on its way to an approval. One that cannot be approved may be replaced by anybody."""
+    if record is None or record.state not in _ALIVE:
+        return False
+    return record.plan is None or not failed_checks(record.plan)
+
+
 def set_severity(
     incident: Incident,
     severity: Severity,
@@ -96,8 +103,8 @@ def set_severity(
 ) -> Events:
     """Set or change the severity; `policy` is the one of the new severity.
 
-    Where a plan stands open, its approvals are counted again under the new policy and may suffice now;
-    `steps` are those of the run that would follow.
+    Where a plan stands open, its approvals are counted again under the new policy. They may suffice now, and
+    then the run begins, if `by` is somebody who may decide; `steps` are those of that run.
     """
     _must_be_open(incident)
     if incident.severity is severity:
@@ -125,6 +132,9 @@ def _recount(
         return ()
     if record is None or record.plan is None or record.state is not PlanState.READY or not record.approvals:
         return ()
+    due = expires_at(incident, policy)
+    if not policy.allows(by) or (due is not None and now >= due) or failed_checks(record.plan):
+        return ()
     count = tally(policy, record.approvals, requester=incident.declared_by)
     if not count.reached:
         return ()
@@ -136,7 +146,7 @@ def request_plan(incident: Incident, *, by: UserId, now: datetime, wanted: Versi
     _must_be_open(incident)
     _must_not_run(incident)
     record = incident.record
-    if record is not None and record.state in _ALIVE:
+    if _is_alive(record):
         refuse("There is a newer plan already; look at the newest card.")
     return _replan(incident, wanted=wanted, by=by, now=now, reason="a fresh plan was asked for")
 
@@ -207,6 +217,10 @@ def approve(
 ) -> Events:
     """One person's approval; with the last one the run comes into being."""
     record, plan = _open_plan(incident, number=number, digest=digest, policy=policy, now=now)
+    # Somebody who approved under another policy may complete the quorum of this one by saying it again.
+    again = _recount(incident, by=by, policy=policy, steps=steps, now=now) if by in record.approvals else ()
+    if again:
+        return again
     check_may_approve(policy, by, requester=incident.declared_by, approvals=record.approvals)
     given = e.ApprovalGiven(at=now, by=by, number=number, digest=digest)
     count = tally(policy, (*record.approvals, by), requester=incident.declared_by)
@@ -289,12 +303,16 @@ def hold(incident: Incident, *, by: UserId, reason: str, policy: Policy, now: da
     return (e.HoldPlaced(at=now, by=by, reason=reason.strip()),)
 
 
-def release(incident: Incident, *, by: UserId, policy: Policy, now: datetime) -> Events:
+def release(
+    incident: Incident, *, by: UserId, policy: Policy, steps: tuple[Step, ...], now: datetime
+) -> Events:
+    """Go on. Approvals that came to suffice while it was held begin the run now."""
     _must_be_open(incident)
     check_may_decide(policy, by)
     if incident.held_by is None:
         refuse("Nothing is on hold here.")
-    return (e.HoldReleased(at=now, by=by),)
+    event = e.HoldReleased(at=now, by=by)
+    return (event, *_recount(evolve(incident, event), by=by, policy=policy, steps=steps, now=now))
 
 
 def roll_back_after_all(incident: Incident, *, by: UserId, now: datetime) -> Events:
@@ -364,7 +382,17 @@ def _open_plan(
     due = expires_at(incident, policy)
     if due is not None and now >= due:
         refuse(_LIFELESS[PlanState.EXPIRED])
+    if failed := failed_checks(record.plan):
+        refuse(
+            f"The preflight failed, so the rollback would fail too: {failed[0].name}, {failed[0].detail}. "
+            f"Put it right and type `/rollback {incident.service}` again for a new plan, or choose another version."
+        )
     return record, record.plan
+
+
+def failed_checks(plan: Plan) -> tuple[Check, ...]:
+    """The preflight checks without which the rollback cannot work."""
+    return tuple(check for check in plan.checks if check.required and not check.ok)
 
 
 def _record_of(incident: Incident, number: int) -> PlanRecord:

@@ -219,7 +219,7 @@ def _changes(incident: Incident, event: e.Event) -> dict[str, Any]:  # noqa: C90
         case e.SeveritySet():
             return _severity_set(incident, event)
         case e.RoleAssigned():
-            return {"roles": {**incident.roles, event.role: event.user}}
+            return _role_assigned(incident, event)
         case e.ActionAdded():
             return {"actions": (*incident.actions, Action(text=event.text, owner=event.owner))}
         case e.PlanRequested():
@@ -300,6 +300,12 @@ def _severity_set(incident: Incident, event: e.SeveritySet) -> dict[str, Any]:
     if incident.status in (Status.OPEN, Status.FIXING_FORWARD, Status.DECIDING):
         changes["status"] = Status.DECIDING if event.severity.rolls_back else Status.FIXING_FORWARD
         changes["forward_fix"] = None
+        if not event.severity.rolls_back:
+            # Whoever approved did so for a rollback at once; if it comes to one later, they are asked again.
+            changes["plans"] = tuple(
+                r.model_copy(update={"approvals": ()}) if r.state is PlanState.READY else r
+                for r in incident.plans
+            )
         if event.owner is not None and event.forward_fix_due_at is not None:
             changes["forward_fix"] = ForwardFix(owner=event.owner, due_at=event.forward_fix_due_at)
     return changes
@@ -329,6 +335,13 @@ def _concluded(run: Run, at: datetime) -> Run:
         for s in run.steps
     )
     return run.model_copy(update={"steps": steps, "ended_at": run.ended_at or at})
+
+
+def _role_assigned(incident: Incident, event: e.RoleAssigned) -> dict[str, Any]:
+    changes: dict[str, Any] = {"roles": {**incident.roles, event.role: event.user}}
+    if event.role == "fixer" and incident.forward_fix is not None:
+        changes["forward_fix"] = incident.forward_fix.model_copy(update={"owner": event.user})
+    return changes
 
 
 def _record(incident: Incident, number: int, **changes: object) -> dict[str, Any]:

@@ -53,11 +53,16 @@ class Warn(Value):
 
 
 class Check(Value):
-    """One preflight check: what was looked at, whether it holds, and the observed detail."""
+    """One preflight check: what was looked at, whether it holds, and the observed detail.
+
+    Where a `required` one does not hold, the plan cannot be approved. One that an ill service alone may cause to
+    fail is not required: that is when a rollback is needed most.
+    """
 
     name: str
     ok: bool
     detail: str
+    required: bool = True
 
 
 class ComponentChange(Value):

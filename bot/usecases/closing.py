@@ -21,7 +21,7 @@ from bot.domain.postmortem import Postmortem, build
 from bot.domain.timeline import Completeness, Entry, Kind, Verification
 from bot.ports import Charts, Chat, PortError
 from bot.ports.charts import ChartData, Moment, Span
-from bot.ports.chat import Post, Upload
+from bot.ports.chat import INCIDENT_CHANNEL, Post, Upload
 from bot.store import Store
 from bot.store.unit import UnitOfWork
 from bot.usecases.desk import Desk
@@ -72,11 +72,16 @@ class Closing:
         picture, why_not = await self._picture(incident, probes)
         digest = hashlib.sha256(text.encode()).hexdigest()
 
+        first = False
+
         def post(uow: UnitOfWork) -> None:
-            self._post(uow, incident, postmortem, text=text, picture=picture)
+            if first:
+                self._post(uow, incident, postmortem, text=text, picture=picture)
 
         def decision(now_it_is: Incident) -> tuple[e.Event, ...]:
-            if now_it_is.postmortem_revision >= revision:
+            nonlocal first
+            first = now_it_is.postmortem_revision < revision
+            if not first:
                 return ()
             posted = e.PostmortemPosted(at=self._clock(), revision=revision, sha256=digest)
             if why_not:
@@ -194,7 +199,7 @@ class Closing:
     ) -> None:
         revision = postmortem.revision
         summary, blocks = summary_blocks(postmortem)
-        message = Post(channel="@incident", text=summary, blocks=blocks)
+        message = Post(channel=INCIDENT_CHANNEL, text=summary, blocks=blocks)
         uow.outbox.put(f"incident:{incident.id}", f"postmortem-{revision}", message, incident_id=incident.id)
         suffix = "" if revision == 1 else f"-{revision}"
         if picture is not None:
@@ -224,7 +229,7 @@ class Closing:
         uow: UnitOfWork, incident: Incident, *, slot: str, name: str, title: str, content: bytes, media: str
     ) -> None:
         ref = uow.documents.put(content, media)
-        upload = Upload(channel="@incident", filename=name, title=title, comment="", content_ref=ref)
+        upload = Upload(channel=INCIDENT_CHANNEL, filename=name, title=title, comment="", content_ref=ref)
         uow.outbox.put(f"incident:{incident.id}", slot, upload, incident_id=incident.id)
 
     async def _names(self, incident: Incident, entries: Iterable[Entry]) -> dict[str, str]:

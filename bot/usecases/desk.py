@@ -14,27 +14,22 @@ from bot.catalog import Catalog, Service
 from bot.domain import decide
 from bot.domain import events as e
 from bot.domain.base import Refusal, UserId
-from bot.domain.incident import Incident, PlanState, Status, evolve
+from bot.domain.incident import Incident, evolve
 from bot.domain.policy import Policy
 from bot.domain.run import Step, steps_for
 from bot.domain.severity import Severity
 from bot.domain.timeline import Kind
-from bot.ports import Engine, Unavailable
+from bot.ports import Engine
 from bot.store import Store
 from bot.store.unit import UnitOfWork
 from bot.usecases import commands as c
 from bot.usecases.dispatch import Facts, decision_on
+from bot.usecases.due import due_workflows
 from bot.views.project import Context, Link, Slot, project, project_event
 
 _log = logging.getLogger(__name__)
 
 Decision = Callable[[Incident], decide.Events]
-
-RECENTLY_CLOSED = 50
-"""How far back a start looks for a postmortem that was never begun."""
-
-ARM, ROLLBACK, CLOSE = "arm.v1", "rollback.v1", "close.v1"
-RECENT = 20
 
 
 @dataclass(frozen=True)
@@ -141,20 +136,20 @@ class Desk:
             uow.releases.quarantine(incident.service, bad, incident.id, event.at)
 
     async def follow_up(self, changed: Changed) -> None:
-        """Start what the incident's state calls for. Safe to repeat: workflow ids are derived from the state."""
+        """Wake the delivery, and start what the incident's state calls for."""
         self.wake()
-        await self._start_due(changed.incident)
+        await self.start_due(changed.incident)
 
     def wake(self) -> None:
         """Something may be in the outbox."""
         self._on_commit()
 
-    async def _start_due(self, incident: Incident) -> None:
+    async def start_due(self, incident: Incident) -> None:
+        """Start what the state calls for. Safe to repeat: workflow ids are derived from the state."""
         for name, workflow_id, argument in due_workflows(incident):
             try:
                 await self._engine.start(name, workflow_id, argument)
-            except Unavailable:
-                # The decision is committed and stands; the next tick starts what it calls for.
+            except Exception:  # noqa: BLE001 - the decision is committed and stands; the next sweep starts it
                 _log.exception("could not start %s for now", workflow_id)
 
     def context(self, incident: Incident) -> Context:
@@ -172,13 +167,17 @@ class Desk:
         )
 
     def policy(self, incident: Incident, severity: Severity | None = None) -> Policy:
+        """The policy that applies. Of a service that is no longer configured nothing can be approved at all."""
+        if incident.service not in self._catalog.services:
+            return Policy()
         return self._catalog.policy(incident.service, severity or incident.severity)
 
     def steps(self, incident: Incident) -> tuple[Step, ...]:
-        record = incident.record
-        if record is None or record.plan is None:
+        """The checklist of the run that would follow from the plan on the card."""
+        record, service = incident.record, self._catalog.services.get(incident.service)
+        if record is None or record.plan is None or service is None:
             return ()
-        return steps_for(record.plan, watch=self._catalog.service(incident.service).watch)
+        return steps_for(record.plan, watch=service.watch)
 
     # The commands.
 
@@ -226,6 +225,8 @@ class Desk:
 
     def _decision(self, command: c.IncidentCommand) -> Decision:
         def decided(incident: Incident) -> decide.Events:
+            if isinstance(command, c.Approve | c.BreakGlass):
+                self._must_be_configured(incident)
             severity = command.severity if isinstance(command, c.SetSeverity) else incident.severity
             facts = Facts(
                 policy=self.policy(incident, severity),
@@ -236,6 +237,13 @@ class Desk:
             return decision_on(incident, command, facts)
 
         return decided
+
+    def _must_be_configured(self, incident: Incident) -> None:
+        if incident.service not in self._catalog.services:
+            raise Refusal(
+                f"{incident.service} is not in kaeru.yml any more, so it cannot be rolled back from here. "
+                "Put it back, or act by hand and close the incident."
+            )
 
     def _mark(self, command: c.MarkMessage) -> Callable[[UnitOfWork], None]:
         now = self._clock()
@@ -253,68 +261,7 @@ class Desk:
 
         return work
 
-    # What the clock asks for.
-
-    async def tick(self) -> int:
-        """Expire cards, remind of forward fixes, and start what a crash kept from starting.
-
-        Level-triggered: it looks at every open incident and does what is due now. Returns how many changed.
-        The newest closed ones are looked at too: another process, such as the command line, may have closed them.
-        """
-        moved = 0
-        for incident in await self._store.read(lambda uow: uow.incidents.list(open_only=False, limit=RECENT)):
-            if not incident.is_open:
-                await self._start_due(incident)
-        for incident in await self._store.read(lambda uow: uow.incidents.list(open_only=True, limit=1000)):
-            if self._due(incident):
-                moved += bool((await self.change(incident.id, self._due)).events)
-            else:
-                await self._start_due(incident)
-        return moved
-
-    async def recover(self) -> None:
-        """At start: whatever an earlier process committed and did not get to start is started now."""
-        recent = await self._store.read(
-            lambda uow: (
-                *uow.incidents.list(open_only=True, limit=1000),
-                *uow.incidents.list(open_only=False, limit=RECENTLY_CLOSED),
-            )
-        )
-        for incident in recent:
-            await self._start_due(incident)
-
-    def _due(self, incident: Incident) -> decide.Events:
-        now = self._clock()
-        if incident.service not in self._catalog.services:
-            return ()
-        expired = decide.expire(incident, policy=self.policy(incident), now=now)
-        if expired:
-            return expired
-        return decide.remind_of_forward_fix(
-            incident, again_after=self._catalog.forward_fix.remind_every, now=now
-        )
-
 
 def _links(service: Service) -> tuple[Link, ...]:
     live = () if service.health is None else (("Live", service.health.url),)
     return tuple(Link(title=title, url=url) for title, url in (*live, *service.links))
-
-
-def due_workflows(incident: Incident) -> tuple[tuple[str, str, str], ...]:
-    """The workflows that this state calls for: (name, workflow id, argument)."""
-    due: list[tuple[str, str, str]] = []
-    record, run = incident.record, incident.run
-    if record is not None and record.state is PlanState.ARMING and incident.is_open:
-        plan_id = f"{incident.id}/{record.number}"
-        due.append((ARM, f"arm:{plan_id}", plan_id))
-    if (
-        run is not None
-        and run.ended_at is None
-        and incident.status in (Status.ROLLING_BACK, Status.MITIGATED)
-    ):
-        due.append((ROLLBACK, f"rollback:{run.id}", run.id))
-    if incident.status is Status.CLOSED:
-        revision = incident.postmortem_revision + 1
-        if incident.postmortem_wanted >= revision:
-            due.append((CLOSE, f"close:{incident.id}/{revision}", f"{incident.id}/{revision}"))
-    return tuple(due)

@@ -65,7 +65,7 @@ def decision_on(  # noqa: C901, PLR0911 - a table in match form
         case c.Hold(reason=reason):
             return decide.hold(incident, by=by, reason=reason, policy=policy, now=now)
         case c.Release():
-            return decide.release(incident, by=by, policy=policy, now=now)
+            return decide.release(incident, by=by, policy=policy, steps=steps, now=now)
         case c.Close(summary=summary, unverified=unverified):
             return decide.close(incident, by=by, summary=summary, unverified=unverified, now=now)
         case _:

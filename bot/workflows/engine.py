@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.ports import Unavailable
 from bot.ports.engine import Parked, Steps, T, Workflow
+from bot.store.errors import CommitFailed, StoreClosed, StoreUnavailable
 
 _log = logging.getLogger(__name__)
 
@@ -30,6 +31,36 @@ MAX_RECOVERIES = 1_000_000
 """The default of 100 parks a run for good; a run that keeps crashing the bot must still be finished."""
 
 
+OnBroken = Callable[[str, str, str], Awaitable[None]]
+"""Called with a workflow's name, its argument and a sentence, once it has broken down for good."""
+
+ATTEMPTS = 3
+PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
+
+
+async def persistently(name: str, work: Callable[[], Awaitable[T]]) -> T:
+    """`work`, tried again where that may help. Steps look before they act, so that doing one again is safe.
+
+    A database that does not answer is waited for without end: nothing could be recorded without it. Anything
+    else that was not foreseen is tried a few times and then raised.
+    """
+    pause, failures = PAUSE_S, 0
+    while True:
+        try:
+            return await work()
+        except (StoreUnavailable, CommitFailed):
+            _log.warning("step %s waits for the database", name, exc_info=True)
+        except StoreClosed:
+            raise  # the process is ending
+        except Exception:
+            failures += 1
+            if failures == ATTEMPTS:
+                raise
+            _log.exception("step %s failed; it is tried again", name)
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, LONGEST_PAUSE_S)
+
+
 class DbosSteps:
     """Steps that DBOS remembers."""
 
@@ -38,7 +69,7 @@ class DbosSteps:
 
     async def run(self, name: str, work: Callable[[], Awaitable[T]]) -> T:
         async def step() -> T:
-            return await work()
+            return await persistently(name, work)
 
         self._boundary(f"before:{name}")
         result = await DBOS.run_step_async({"name": name}, step)
@@ -54,11 +85,13 @@ class DbosEngine:
         url: str,
         *,
         executor_id: str = "kaeru",
+        on_broken: OnBroken,
         boundary: Boundary = lambda _place: None,
     ) -> None:
         self._url = url
         self._workflows: dict[str, Workflow] = {}
         self._executor_id = executor_id
+        self._on_broken = on_broken
         self._boundary = boundary
         self._registered: dict[str, Any] = {}
         self._started: set[str] = set()
@@ -102,7 +135,14 @@ class DbosEngine:
 
         async def workflow(argument: str) -> None:
             with self._counted():
-                await body(steps, argument)
+                try:
+                    await body(steps, argument)
+                except Exception as error:
+                    # It will never be started again under this id: whoever waits for it has to be told.
+                    _log.exception("workflow %s of %s broke down", name, argument)
+                    sentence = f"kaeru itself failed ({type(error).__name__}); the log has the details."
+                    await steps.run("broken", lambda: self._on_broken(name, argument, sentence))
+                    raise
 
         workflow.__qualname__ = name
         return DBOS.workflow(name=name, max_recovery_attempts=MAX_RECOVERIES)(workflow)

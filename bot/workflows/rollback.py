@@ -21,25 +21,32 @@ from bot.domain.evidence import (
     consecutive_version,
     judge,
     overall,
-    summarize,
 )
 from bot.domain.incident import Incident, Status
 from bot.domain.run import PROVE, WATCH, StepState, apply_step
 from bot.ports import Change, PortError
 from bot.ports.engine import Steps, Workflow
 from bot.store import Store
-from bot.store.errors import CommitFailed, StoreError, StoreUnavailable
+from bot.store.errors import StoreError
 from bot.usecases.desk import Desk
 from bot.usecases.fleet import Fleet
 from bot.usecases.probing import Probing
 from bot.workflows.applying import applied, change_of, settle
 from bot.workflows.journal import Journal, already
-from bot.workflows.verdict import Stage, safest, what_next
+from bot.workflows.verdict import (
+    Requests,
+    Stage,
+    around,
+    looked_at_since,
+    really,
+    safest,
+    to_put_back,
+    what_next,
+)
 
 _log = logging.getLogger(__name__)
 
 HELD_POLL_S = 0.5
-STORE_PAUSE_S = 1.0
 
 
 async def rollback(steps: Steps, run_id: str, work: "RollbackSteps") -> None:
@@ -87,24 +94,20 @@ class RollbackSteps:
         return [c.component for c in plan.components]
 
     async def guarded(self, run_id: str, step_id: str, work: Callable[[], Awaitable[str]]) -> str:
-        """`work`, so that no defect leaves a run hanging: a step that breaks down ends as unknown, and says so.
+        """`work`, so that a defect ends the step as unknown: the run then leaves the service as safe as it can.
 
-        A database that does not answer is waited for: without it nothing could be recorded anyway.
+        Trouble with the database is the engine's to wait out.
         """
-        while True:
-            try:
-                return await work()
-            except (StoreUnavailable, CommitFailed):
-                _log.exception("%s of %s waits for the database", step_id, run_id)
-                await asyncio.sleep(STORE_PAUSE_S)
-            except Refusal as refusal:
-                return await self._broke_down(run_id, step_id, str(refusal))
-            except StoreError:
-                raise  # the process is ending; the step is done again by the next one
-            except Exception as error:  # noqa: BLE001 - whatever it was, the run must not hang
-                _log.exception("%s of %s broke down", step_id, run_id)
-                detail = f"kaeru itself failed here ({type(error).__name__}); the log has the details"
-                return await self._broke_down(run_id, step_id, detail)
+        try:
+            return await work()
+        except Refusal as refusal:
+            return await self._broke_down(run_id, step_id, str(refusal))
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it was, the run must not hang
+            _log.exception("%s of %s broke down", step_id, run_id)
+            detail = f"kaeru itself failed here ({type(error).__name__}); the log has the details"
+            return await self._broke_down(run_id, step_id, detail)
 
     async def _broke_down(self, run_id: str, step_id: str, detail: str) -> str:
         incident, run, _ = await self._journal.load(run_id)
@@ -209,7 +212,7 @@ class RollbackSteps:
                 incident.id, run, reason or "nothing could be measured", findings
             )
         count = sum(f.stats.count for f in findings)
-        detail = f"{count} probes, all within what {plan.baseline.sentence} allows"
+        detail = f"{count} probes, all within {plan.baseline.limits}"
         await self._journal.verified(incident.id, run_id, detail, findings)
         return Outcome.SUCCEEDED.value
 
@@ -221,16 +224,20 @@ class RollbackSteps:
         incident, run, plan = await self._journal.load(run_id)
         if incident.status is not Status.ROLLING_BACK:
             return
-        before = await self._probes(incident.service, run.from_version)
-        after = await self._probes(incident.service, run.to_version)
+        since = looked_at_since(run)
+        before, after = around(
+            run, await self._store.read(lambda uow: uow.probes.window(incident.service, since))
+        )
         if step_id is not None:
             run = run.with_step(step_id, state=StepState.FAILED, detail=why)
+        stage = really(stage, run, plan)
         failed = next((s for s in run.steps if s.state in (StepState.FAILED, StepState.UNKNOWN)), None)
         outcome = Outcome(failed.state.value) if failed else Outcome.UNKNOWN
-        decision = safest(stage, outcome, summarize(before), summarize(after))
+        decision = safest(stage, outcome, Requests.of(before), Requests.of(after))
+        back = to_put_back(run, plan, untouched=step_id) if decision.go_back else ()
         said = [
-            await self._settled(incident, change_of(plan, c.component), run_id, back=decision.go_back)
-            for c in plan.components
+            await self._settled(incident, change_of(plan, name), run_id, back=name in back)
+            for name in reversed([c.component for c in plan.components])
         ]
         reason = f"{failed.title}: {failed.detail}" if failed else "a step ended without a result"
         event = e.RollbackFailed(
@@ -280,12 +287,6 @@ class RollbackSteps:
     async def _still_watching(self, incident_id: str, run_id: str) -> bool:
         incident = await self._store.read(lambda uow: uow.incidents.get(incident_id))
         return incident.status is Status.MITIGATED and incident.run is not None and incident.run.id == run_id
-
-    async def _probes(self, service: str, version: Version) -> tuple[Probe, ...]:
-        """The latest two minutes of probes that answered as `version`, or did not answer."""
-        since = self._clock() - timedelta(minutes=2)
-        probes = await self._store.read(lambda uow: uow.probes.window(service, since))
-        return tuple(p for p in probes if p.version in (version, None))
 
     async def _findings(
         self, service: Service, baseline: Baseline, since: datetime, not_before: datetime

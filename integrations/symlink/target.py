@@ -86,7 +86,11 @@ class SymlinkTarget:
         if settings.version_url is not None:
             actions.append(f"Wait until {settings.version_url} says {change.to_version}")
             answer = f"{settings.version_url} says {seen.running or 'nothing'}"
-            checks.append(Check(name="version can be observed", ok=seen.running is not None, detail=answer))
+            # A service that is down says nothing, and has to be rolled back all the same.
+            said = Check(
+                name="version can be observed", ok=seen.running is not None, detail=answer, required=False
+            )
+            checks.append(said)
         return TargetPlan(
             actions=tuple(actions), warnings=seen.warnings, checks=tuple(checks), expected_s=self._expected_s
         )

@@ -9,7 +9,8 @@ import pytest
 
 from bot.ports import Unavailable
 from bot.ports.engine import Steps
-from bot.workflows.engine import DbosEngine
+from bot.store.errors import StoreUnavailable
+from bot.workflows.engine import ATTEMPTS, DbosEngine, OnBroken
 
 pytest_plugins = ("tests.postgres",)
 
@@ -39,6 +40,14 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
+async def unexpected(workflow: str, argument: str, sentence: str) -> None:
+    pytest.fail(f"{workflow} of {argument} broke down: {sentence}")
+
+
+def engine_at(url: str, *, on_broken: OnBroken = unexpected) -> DbosEngine:
+    return DbosEngine(url, on_broken=on_broken)
+
+
 def noted(seen: Seen) -> Callable[[Steps, str], object]:
     async def body(steps: Steps, argument: str) -> None:
         async def work() -> str:
@@ -54,7 +63,7 @@ def noted(seen: Seen) -> Callable[[Steps, str], object]:
 async def test_an_id_is_started_once_also_by_a_later_process(url: str) -> None:
     seen: Seen = []
     for _ in range(2):
-        engine = DbosEngine(url)
+        engine = engine_at(url)
         engine.add("shout.v1", noted(seen))  # type: ignore[arg-type]
         async with opened(engine):
             await engine.start("shout.v1", "once", "hello")
@@ -79,13 +88,13 @@ async def test_an_unfinished_workflow_goes_on_and_a_finished_step_is_not_done_ag
         await steps.run("first", first)
         await steps.run("second", second)
 
-    engine = DbosEngine(url)
+    engine = engine_at(url)
     engine.add("two.v1", body)
     async with opened(engine):
         await engine.start("two.v1", "two", "")
         await until(lambda: "second begins" in seen)
     gate.set()
-    later = DbosEngine(url)
+    later = engine_at(url)
     later.add("two.v1", body)
     async with opened(later):
         await until(lambda: "second ends" in seen)
@@ -95,7 +104,7 @@ async def test_an_unfinished_workflow_goes_on_and_a_finished_step_is_not_done_ag
 
 async def test_a_workflow_begun_by_a_step_stands_on_its_own(url: str) -> None:
     seen: Seen = []
-    engine = DbosEngine(url)
+    engine = engine_at(url)
 
     async def parent(steps: Steps, argument: str) -> None:
         await steps.run("begin", lambda: engine.start("shout.v1", "child", argument))
@@ -108,28 +117,58 @@ async def test_a_workflow_begun_by_a_step_stands_on_its_own(url: str) -> None:
         assert await engine.parked() == ()
 
 
-async def test_a_workflow_that_fails_is_shown_as_parked(url: str) -> None:
+async def test_a_workflow_that_breaks_down_is_tried_again_told_of_once_and_shown_as_parked(url: str) -> None:
+    tries: Seen = []
+    told: Seen = []
+
     async def body(steps: Steps, argument: str) -> None:
         async def fail() -> None:
-            raise RuntimeError("the disk is full")
+            tries.append(argument)
+            raise RuntimeError("the disk at /secret is full")
 
         await steps.run("fail", fail)
 
-    engine = DbosEngine(url)
+    async def tell(workflow: str, argument: str, sentence: str) -> None:
+        told.append(f"{workflow} {argument}: {sentence}")
+
+    engine = engine_at(url, on_broken=tell)
     engine.add("fail.v1", body)
     async with opened(engine):
-        await engine.start("fail.v1", "broken", "")
+        await engine.start("fail.v1", "broken", "it")
         async with asyncio.timeout(20):
             while not (parked := await engine.parked()):  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.05)
     assert [(p.workflow_id, p.name) for p in parked] == [("broken", "fail.v1")]
-    assert "the disk is full" in parked[0].reason
+    assert tries == ["it"] * ATTEMPTS
+    assert told == ["fail.v1 it: kaeru itself failed (RuntimeError); the log has the details."]
+
+
+async def test_a_database_that_does_not_answer_is_waited_for(url: str) -> None:
+    tries: Seen = []
+
+    async def body(steps: Steps, argument: str) -> None:
+        async def wait() -> None:
+            tries.append(argument)
+            if len(tries) <= ATTEMPTS:
+                raise StoreUnavailable("The database does not answer.")
+
+        await steps.run("wait", wait)
+        tries.append("done")
+
+    engine = engine_at(url)
+    engine.add("wait.v1", body)
+    async with opened(engine):
+        await engine.start("wait.v1", "waits", "again")
+        await until(lambda: "done" in tries)
+    assert tries.count("again") == ATTEMPTS + 1
 
 
 async def test_boundaries_are_told_around_every_step(tmp_path: Path) -> None:
     seen: Seen = []
     places: Seen = []
-    engine = DbosEngine(f"sqlite:///{tmp_path / 'engine.sqlite'}", boundary=places.append)
+    engine = DbosEngine(
+        f"sqlite:///{tmp_path / 'engine.sqlite'}", on_broken=unexpected, boundary=places.append
+    )
     engine.add("shout.v1", noted(seen))  # type: ignore[arg-type]
     async with opened(engine):
         await engine.start("shout.v1", "once", "hello")
@@ -139,6 +178,6 @@ async def test_boundaries_are_told_around_every_step(tmp_path: Path) -> None:
 
 async def test_two_processes_never_share_a_file(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'engine.sqlite'}"
-    async with opened(DbosEngine(url)):
+    async with opened(engine_at(url)):
         with pytest.raises(Unavailable, match="Another kaeru uses this data folder"):
-            await DbosEngine(url).open()
+            await engine_at(url).open()

@@ -12,7 +12,7 @@ from bot.domain.base import Refusal
 from bot.domain.evidence import Baseline, BaselineSource, Outcome
 from bot.domain.incident import Incident, PlanState, Status, evolve, fold
 from bot.domain.plan import Changes, ComponentChange, Plan
-from bot.domain.policy import Policy
+from bot.domain.policy import Policy, tally
 from bot.domain.run import steps_for
 from bot.domain.severity import Severity
 
@@ -214,7 +214,9 @@ class IncidentMachine(RuleBasedStateMachine):
 
     @rule(by=people)
     def release(self, by: str) -> None:
-        self.attempt(lambda: decide.release(self.incident, by=by, policy=self.policy, now=self.now))
+        self.attempt(
+            lambda: decide.release(self.incident, by=by, policy=self.policy, steps=self.steps(), now=self.now)
+        )
 
     @rule(by=people)
     def after_all(self, by: str) -> None:
@@ -294,6 +296,39 @@ class IncidentMachine(RuleBasedStateMachine):
                     assert policy.requester_may_approve or requester not in event.approved_by
                 case _:
                     pass
+
+    @invariant()
+    def a_quorum_that_is_reached_is_one_word_away_from_its_run(self) -> None:
+        """An outsider's change of severity may complete it, but never starts it; one of the approvers can."""
+        incident = self.incident
+        if incident is None or incident.status is not Status.DECIDING or incident.held_by is not None:
+            return
+        record = incident.record
+        if record is None or record.state is not PlanState.READY or record.plan is None:
+            return
+        due = decide.expires_at(incident, self.policy)
+        count = tally(self.policy, record.approvals, requester=incident.declared_by)
+        if count.reached and due is not None and self.now < due:
+            events = decide.approve(
+                incident,
+                number=record.number,
+                digest=record.plan.digest,
+                by=count.approvals[0],
+                policy=self.policy,
+                steps=self.steps(),
+                now=self.now,
+            )
+            assert any(isinstance(event, e.RollbackApproved) for event in events)
+
+    @invariant()
+    def only_those_who_may_decide_begin_a_run(self) -> None:
+        severity: Severity | None = None
+        for event in getattr(self, "log", []):
+            if isinstance(event, e.SeveritySet):
+                severity = event.severity
+            elif isinstance(event, e.RollbackApproved):
+                assert severity is not None
+                assert POLICIES[severity].allows(event.by)
 
     @invariant()
     def nothing_begins_while_held(self) -> None:

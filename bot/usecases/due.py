@@ -1,0 +1,27 @@
+"""Which durable workflows an incident's state calls for. Their ids are derived from it: one id, one execution."""
+
+from bot.domain.incident import Incident, PlanState, Status
+
+ARM, ROLLBACK, CLOSE = "arm.v1", "rollback.v1", "close.v1"
+
+
+def due_workflows(incident: Incident) -> tuple[tuple[str, str, str], ...]:
+    """The workflows that this state calls for: (name, workflow id, argument)."""
+    due: list[tuple[str, str, str]] = []
+    record, run = incident.record, incident.run
+    if record is not None and record.state is PlanState.ARMING and incident.is_open:
+        plan_id = f"{incident.id}/{record.number}"
+        due.append((ARM, f"arm:{plan_id}", plan_id))
+    if (
+        run is not None
+        and run.ended_at is None
+        and incident.status in (Status.ROLLING_BACK, Status.MITIGATED)
+    ):
+        due.append((ROLLBACK, f"rollback:{run.id}", run.id))
+    if incident.status is Status.CLOSED:
+        revision = incident.postmortem_revision + 1
+        if incident.postmortem_wanted >= revision:
+            # Lessons ask for another try where an earlier one broke down: an id is never started twice.
+            workflow_id = f"close:{incident.id}/{revision}/{incident.postmortem_wanted}"
+            due.append((CLOSE, workflow_id, f"{incident.id}/{revision}"))
+    return tuple(due)

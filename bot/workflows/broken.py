@@ -1,0 +1,76 @@
+"""What is said when a workflow has broken down for good, so that nobody waits for it in vain."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from bot.domain import decide
+from bot.domain import events as e
+from bot.domain.evidence import Outcome
+from bot.domain.incident import Incident, Status
+from bot.usecases.desk import Desk
+from bot.usecases.due import ARM, CLOSE, ROLLBACK
+from bot.workflows.journal import incident_of
+from bot.workflows.verdict import Stage, what_next
+
+
+class Broken:
+    """The engine's last resort. May be called again for the same workflow."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._desk: Desk | None = None
+
+    def attach(self, desk: Desk) -> None:
+        """The desk needs the engine and the engine needs this: it comes last."""
+        self._desk = desk
+
+    async def __call__(self, workflow: str, argument: str, sentence: str) -> None:
+        """Write down that `workflow` of `argument` has broken down, where people see it."""
+        if self._desk is None:
+            raise RuntimeError("the engine was opened before the desk was attached")
+        say: dict[str, Callable[[Desk, str, str], Awaitable[None]]] = {
+            ARM: self._no_plan,
+            ROLLBACK: self._no_end,
+            CLOSE: self._no_postmortem,
+        }
+        await say[workflow](self._desk, argument, sentence)
+
+    async def _no_plan(self, desk: Desk, argument: str, sentence: str) -> None:
+        incident_id, _, number = argument.rpartition("/")
+        reason = f"{sentence} Press Refresh for another try, or act by hand."
+        await desk.change(
+            incident_id,
+            lambda incident: decide.plan_blocked(
+                incident, number=int(number), reason=reason, now=self._clock()
+            ),
+        )
+
+    async def _no_end(self, desk: Desk, run_id: str, sentence: str) -> None:
+        def decision(incident: Incident) -> decide.Events:
+            now, run = self._clock(), incident.find_run(run_id)
+            if incident.status is Status.ROLLING_BACK:
+                failed = e.RollbackFailed(
+                    at=now,
+                    run_id=run_id,
+                    outcome=Outcome.UNKNOWN,
+                    reason=sentence,
+                    safe_state="What serves now was not established: look at the service.",
+                )
+                return (failed, *what_next(incident, run, Stage.WATCH, Outcome.UNKNOWN, now=now))
+            if incident.status is Status.MITIGATED and run is incident.run:
+                relapsed = e.IncidentRelapsed(
+                    at=now, run_id=run_id, reason=f"The watch ended early: {sentence}"
+                )
+                return (relapsed, *what_next(incident, run, Stage.WATCH, Outcome.UNKNOWN, now=now))
+            return ()
+
+        await desk.change(incident_of(run_id), decision)
+
+    async def _no_postmortem(self, desk: Desk, argument: str, sentence: str) -> None:
+        incident_id = argument.rpartition("/")[0]
+        lost = e.DeliveryFailed(
+            at=self._clock(),
+            what="the postmortem",
+            reason=f"{sentence} Record root cause and lessons to have it written again.",
+        )
+        await desk.change(incident_id, lambda _incident: (lost,), once=f"broken:{argument}")
