@@ -82,6 +82,13 @@ class Baseline(Value):
         count = sum(e.count for e in self.endpoints)
         return f"{count} probes of {self.version} while it was well"
 
+    @property
+    def limits(self) -> str:
+        """What answers were held to, after "within"."""
+        if self.source is BaselineSource.THRESHOLDS:
+            return self.sentence
+        return f"what {self.sentence} allow"
+
     def limit_p95_ms(self, endpoint: str) -> float:
         """The latency above which `endpoint` counts as slow."""
         for stats in self.endpoints:

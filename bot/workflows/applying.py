@@ -2,15 +2,18 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 
 from bot.domain.evidence import Outcome
 from bot.domain.plan import Plan
 from bot.ports import Change, Observation, OutcomeUnknown, PortError, Target, Unavailable
+from bot.usecases.bounds import reading, writing
 
 _log = logging.getLogger(__name__)
 
 OBSERVE_EVERY_S = 0.25
 OBSERVE_FOR_S = 60.0
+INSIST_FOR_S = 60.0
 
 
 def change_of(plan: Plan, component: str) -> Change:
@@ -29,44 +32,73 @@ async def applied(target: Target, change: Change, *, key: str) -> Observation:
 
     Raises Conflict, Refused or Unavailable where nothing was changed.
     """
+    return await _done(target, change, key, lambda: target.apply(change, key), "Taking back")
+
+
+async def put_back(target: Target, change: Change, *, key: str) -> Observation:
+    """Revert, and find out what came of it; the observation is of the way back. Raises as `applied` does."""
+    way_back = change.model_copy(
+        update={"from_version": change.to_version, "to_version": change.from_version}
+    )
+    return await _done(target, way_back, key, lambda: target.revert(change, key), "Putting back")
+
+
+async def _done(
+    target: Target, change: Change, key: str, act: Callable[[], Awaitable[Observation]], doing: str
+) -> Observation:
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + OBSERVE_FOR_S
+    give_up_at = loop.time() + INSIST_FOR_S
     while True:
         try:
-            seen = await target.apply(change, key)
+            seen = await writing(act(), f"{doing} {change.component}")
         except OutcomeUnknown as error:
             _log.warning("outcome unknown: %s", error)
-            seen = Observation(outcome=Outcome.UNKNOWN, detail=error.advice, running=None)
+            seen = _unknown(error)
         except Unavailable as error:
-            if loop.time() + error.retry_after_s >= deadline:
+            if loop.time() + error.retry_after_s >= give_up_at:
                 raise
             await asyncio.sleep(error.retry_after_s)
             continue
-        return (
-            seen
-            if seen.outcome is not Outcome.UNKNOWN
-            else await observed(target, change, key, seen, deadline)
-        )
+        return seen if seen.outcome is not Outcome.UNKNOWN else await observed(target, change, key)
 
 
-async def observed(
-    target: Target, change: Change, key: str, seen: Observation, deadline: float
-) -> Observation:
+async def observed(target: Target, change: Change, key: str) -> Observation:
+    """What has become of `change`: looked at until it is known, for a while from now on, and once at least."""
     loop = asyncio.get_running_loop()
-    while seen.outcome is Outcome.UNKNOWN and loop.time() < deadline:
-        await asyncio.sleep(OBSERVE_EVERY_S)
+    until = loop.time() + OBSERVE_FOR_S
+    while True:
         try:
-            seen = await target.observe(change, key)
+            seen = await reading(target.observe(change, key), change.component)
         except PortError as error:
-            seen = Observation(outcome=Outcome.UNKNOWN, detail=error.advice, running=None)
-    return seen
+            seen = _unknown(error)
+        if seen.outcome is not Outcome.UNKNOWN or loop.time() >= until:
+            return seen
+        await asyncio.sleep(OBSERVE_EVERY_S)
+
+
+def _unknown(error: PortError) -> Observation:
+    return Observation(outcome=Outcome.UNKNOWN, detail=error.advice, running=None)
 
 
 async def settle(target: Target, change: Change, key: str, *, back: bool) -> str:
-    """Put a component back where that is safer, and say in a sentence what runs now."""
+    """Put a component back where that is safer, and say in sentences what was seen of it."""
+    name = change.component
+    if not back:
+        return await _what_runs(target, name)
     try:
-        seen = await target.revert(change, key) if back else await target.observe(change, key)
+        seen = await put_back(target, change, key=key)
     except PortError as error:
-        return f"{change.component}: what runs now could not be established ({error.advice})"
-    running = seen.running or "an unknown version"
-    return f"{change.component} runs {running} now."
+        why = error.advice
+    else:
+        if seen.outcome is Outcome.SUCCEEDED:
+            return f"{name} was put back: {name} runs {seen.running or change.from_version} now."
+        why = seen.detail
+    return f"{name} could not be put back: {why.rstrip('.')}. {await _what_runs(target, name)}"
+
+
+async def _what_runs(target: Target, name: str) -> str:
+    try:
+        seen = await reading(target.inspect(), name)
+    except PortError as error:
+        return f"{name}: what runs now could not be established ({error.advice.rstrip('.')})."
+    return f"{name} runs {seen.running} now." if seen.running else f"{name} is set to {seen.current} now."

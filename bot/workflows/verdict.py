@@ -1,19 +1,33 @@
-"""What to do when a rollback did not succeed: where the service is safest, and what is offered next."""
+"""What to do when a rollback did not succeed: where the service is safest, and what is offered next.
 
-from datetime import datetime
+Why it decides so: docs/adr, "Where a failed rollback leaves the service".
+"""
+
+import math
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bot.domain import events as e
 from bot.domain.base import Value
-from bot.domain.evidence import EndpointStats, Outcome
+from bot.domain.evidence import Outcome, Probe
 from bot.domain.incident import Incident
-from bot.domain.run import Run
+from bot.domain.plan import ComponentChange, Plan
+from bot.domain.run import Run, StepState, apply_step
+
+BEFORE = timedelta(minutes=2)
+"""How far back the version before is looked at, from the moment when the first component was touched."""
+MARGIN = 0.10
+"""By how much the share of failed requests must differ to count at all."""
+SURE = 2.0
+"""By how many standard errors it must differ, so that a few requests decide nothing."""
 
 
 class Stage(StrEnum):
-    """Where it went wrong."""
+    """Where it went wrong. Halfway: a component declined before it was changed, after others were changed."""
 
     UNTOUCHED = "untouched"
+    HALFWAY = "halfway"
     APPLY = "apply"
     PROVE = "prove"
     WATCH = "watch"
@@ -27,35 +41,115 @@ class Safest(Value):
     sentence: str
 
 
-def safest(
-    stage: Stage, outcome: Outcome, before: tuple[EndpointStats, ...], after: tuple[EndpointStats, ...]
-) -> Safest:
+class Requests(Value):
+    """How many requests were made of a version, and how many of them failed."""
+
+    count: int = 0
+    errors: int = 0
+
+    @classmethod
+    def of(cls, probes: Iterable[Probe]) -> "Requests":
+        answers = [probe.ok for probe in probes]
+        return cls(count=len(answers), errors=len(answers) - sum(answers))
+
+    @property
+    def serves(self) -> bool:
+        """Whether anybody got what they asked for."""
+        return self.errors < self.count
+
+    def worse_than(self, other: "Requests") -> bool:
+        """Clearly worse: by more than `MARGIN`, and by more than chance makes of so few requests."""
+        if not self.count or not other.count:
+            return False
+        difference = self.errors / self.count - other.errors / other.count
+        together = (self.errors + other.errors) / (self.count + other.count)
+        error = math.sqrt(together * (1 - together) * (1 / self.count + 1 / other.count))
+        return difference > MARGIN and difference > SURE * error
+
+    def __str__(self) -> str:
+        return f"{self.errors} of {self.count} requests failed"
+
+
+def safest(stage: Stage, outcome: Outcome, before: Requests, after: Requests) -> Safest:
     """Decide by what was measured: `before` of the version that was rolled back, `after` of the target.
 
     A switch that failed is put back, so that what is configured and what runs agree. A target that serves
-    is kept unless it fails more users than the version before did. Nothing is moved on an unknown outcome.
+    is kept unless it is clearly worse than the version before. Nothing is moved on an unknown outcome.
+    The sentence is about the reason; what came of it is for whoever has tried it to say.
     """
     if outcome is Outcome.UNKNOWN:
         sentence = "Nothing was moved any further, because it is not known what has happened."
         return Safest(go_back=False, target_is_bad=False, sentence=sentence)
     if stage is Stage.UNTOUCHED:
         return Safest(go_back=False, target_is_bad=False, sentence="Nothing was changed.")
+    if stage is Stage.HALFWAY:
+        sentence = "Not every component could be taken back, so none is left halfway."
+        return Safest(go_back=True, target_is_bad=False, sentence=sentence)
     if stage is Stage.APPLY:
-        sentence = "The switch did not succeed and was put back."
-        return Safest(go_back=True, target_is_bad=True, sentence=sentence)
-    worse = _error_rate(after) > _error_rate(before)
-    if worse:
-        sentence = "The target version fails more requests than the one before it, so that one was put back."
-        return Safest(go_back=True, target_is_bad=True, sentence=sentence)
-    sentence = (
-        "The target version is not well either, but no worse than the one before it, so it was left in place."
+        return Safest(go_back=True, target_is_bad=True, sentence="The switch did not succeed.")
+    go_back, sentence = _by_requests(before, after)
+    return Safest(go_back=go_back, target_is_bad=True, sentence=sentence)
+
+
+def _by_requests(before: Requests, after: Requests) -> tuple[bool, str]:
+    if not after.serves:
+        if before.count and not before.serves:
+            return (
+                False,
+                "The target version serves nobody, nor did the one before it, so it was left in place.",
+            )
+        return True, "The target version serves nobody, so the one before it is the better of the two."
+    if not before.count:
+        sentence = "The target version serves, and nothing was measured of the one before it, so it was left in place."
+        return False, sentence
+    if after.worse_than(before):
+        return True, f"The target version is clearly worse than the one before it: {after}, {before} before."
+    compared = f"{after}, {before} before"
+    return (
+        False,
+        f"The target version is not clearly worse than the one before it ({compared}), so it was left in place.",
     )
-    return Safest(go_back=False, target_is_bad=True, sentence=sentence)
 
 
-def _error_rate(stats: tuple[EndpointStats, ...]) -> float:
-    count = sum(s.count for s in stats)
-    return sum(s.errors for s in stats) / count if count else 1.0
+def around(run: Run, probes: Iterable[Probe]) -> tuple[tuple[Probe, ...], tuple[Probe, ...]]:
+    """What was measured in the time before the first component was touched, and since the last one had ended.
+
+    A request that was not answered belongs to the version of its time. One that the other version answered
+    says nothing about this one.
+    """
+    switches = [step for step in run.steps if step.id.startswith(apply_step("")) and step.started_at]
+    began = min((step.started_at for step in switches if step.started_at), default=None)
+    ended = max((step.finished_at for step in switches if step.finished_at), default=None)
+    before, after = [], []
+    for probe in probes:
+        if began is not None and began - BEFORE <= probe.at < began and probe.version != run.to_version:
+            before.append(probe)
+        if ended is not None and probe.at >= ended and probe.version in (run.to_version, None):
+            after.append(probe)
+    return tuple(before), tuple(after)
+
+
+def looked_at_since(run: Run) -> datetime:
+    """From when on probes matter to `around`."""
+    began = [step.started_at for step in run.steps if step.started_at is not None]
+    return min(began, default=run.approved_at) - BEFORE
+
+
+def really(stage: Stage, run: Run, plan: Plan) -> Stage:
+    """`stage`, where one component was not touched: halfway, if another one was taken back before it."""
+    taken = any(run.step(apply_step(c.component)).state is StepState.SUCCEEDED for c in changing(plan))
+    return Stage.HALFWAY if stage is Stage.UNTOUCHED and taken else stage
+
+
+def to_put_back(run: Run, plan: Plan, *, untouched: str | None = None) -> tuple[str, ...]:
+    """The components that this run may have changed, the last one first; `untouched` is a step that did nothing."""
+    begun = [c.component for c in changing(plan) if run.step(apply_step(c.component)).started_at is not None]
+    return tuple(name for name in reversed(begun) if apply_step(name) != untouched)
+
+
+def changing(plan: Plan) -> tuple[ComponentChange, ...]:
+    """Without the components that run the target already."""
+    return tuple(c for c in plan.components if c.from_version != c.to_version)
 
 
 def what_next(
@@ -64,7 +158,7 @@ def what_next(
     """Ask for the next plan at once, so that the next good version is on offer when people look up."""
     record = incident.record
     number = record.number + 1 if record else 1
-    if outcome is Outcome.UNKNOWN or stage is Stage.UNTOUCHED:
+    if outcome is Outcome.UNKNOWN or stage in (Stage.UNTOUCHED, Stage.HALFWAY):
         reason = "this plan is made from the world as it is found now"
     else:
         reason = f"{run.to_version} did not help; this offers the next good version"

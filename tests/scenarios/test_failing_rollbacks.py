@@ -58,7 +58,7 @@ async def test_the_target_does_not_start(new_world: NewWorld) -> None:
     await room.approve(to=GOOD)
     stuck = await room.sees(f"{GOOD} did not help")
     assert "The restart command ended with 1" in forms.text_of(stuck)
-    await room.sees("The switch did not succeed and was put back.")
+    await room.sees(f"The switch did not succeed. shop was put back: shop runs {BAD} now.")
     assert world.shop.shop.current_version() == BAD
     assert await world.serves() == BAD
     await room.approve(to=OLDER)

@@ -1,40 +1,227 @@
 """Where the service is left when a rollback did not succeed."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from bot.domain.evidence import EndpointStats, Outcome
-from bot.workflows.verdict import Stage, safest
+from bot.catalog.spec import HealthSpec
+from bot.domain.evidence import Baseline, BaselineSource, Outcome, Probe
+from bot.domain.plan import Changes, ComponentChange, Plan
+from bot.domain.run import PROVE, Run, StepState, apply_step, steps_for
+from bot.workflows.verdict import (
+    BEFORE,
+    Requests,
+    Stage,
+    around,
+    looked_at_since,
+    really,
+    safest,
+    to_put_back,
+)
+
+NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
+NONE = Requests()
 
 
-def stats(errors: int, count: int = 10) -> tuple[EndpointStats, ...]:
-    return (EndpointStats(endpoint="/", count=count, errors=errors, p50_ms=10.0, p95_ms=20.0),)
+def requests(errors: int, count: int = 10) -> Requests:
+    return Requests(errors=errors, count=count)
 
 
 @pytest.mark.parametrize("stage", list(Stage))
 def test_nothing_is_moved_on_an_unknown_outcome(stage: Stage) -> None:
-    decided = safest(stage, Outcome.UNKNOWN, stats(5), stats(10))
+    decided = safest(stage, Outcome.UNKNOWN, requests(5), requests(10))
     assert not decided.go_back
     assert not decided.target_is_bad
 
 
 def test_where_nothing_was_changed_nothing_is_put_back_and_nobody_is_blamed() -> None:
-    decided = safest(Stage.UNTOUCHED, Outcome.FAILED, stats(5), stats(5))
+    decided = safest(Stage.UNTOUCHED, Outcome.FAILED, requests(5), requests(5))
     assert not decided.go_back
     assert not decided.target_is_bad
 
 
+def test_halfway_is_no_place_to_stay_and_the_target_is_not_to_blame() -> None:
+    decided = safest(Stage.HALFWAY, Outcome.FAILED, requests(5), requests(5))
+    assert decided.go_back
+    assert not decided.target_is_bad
+    assert decided.sentence != "Nothing was changed."
+
+
 def test_a_switch_that_failed_is_put_back() -> None:
-    decided = safest(Stage.APPLY, Outcome.FAILED, stats(5), ())
+    decided = safest(Stage.APPLY, Outcome.FAILED, requests(5), NONE)
     assert decided.go_back
     assert decided.target_is_bad
+    assert "put back" not in decided.sentence  # that is said once it has been tried
 
 
-@pytest.mark.parametrize(("before", "after", "go_back"), [(3, 8, True), (8, 3, False), (5, 5, False)])
-def test_a_bad_target_stays_unless_it_fails_more_users(before: int, after: int, go_back: bool) -> None:
-    decided = safest(Stage.PROVE, Outcome.FAILED, stats(before), stats(after))
+@pytest.mark.parametrize(
+    ("before", "after", "go_back"),
+    [
+        (requests(3), requests(8), True),
+        (requests(8), requests(3), False),
+        (requests(5), requests(5), False),
+        (requests(8, 30), requests(8, 27), False),
+        (requests(0, 500), requests(40, 500), False),  # 8 points: surely worse, not by much
+        (requests(0, 3), requests(1, 3), False),  # a third more, of three
+        (requests(0, 3), requests(3, 3), True),  # it serves nobody
+        (requests(10), requests(10), False),  # and neither did the one before
+        (requests(10), NONE, False),
+        (requests(2), NONE, True),
+        (NONE, requests(9), False),  # it serves somebody
+        (NONE, requests(10), True),
+        (NONE, NONE, True),
+    ],
+)
+def test_a_bad_target_stays_unless_it_is_clearly_worse(
+    before: Requests, after: Requests, go_back: bool
+) -> None:
+    decided = safest(Stage.PROVE, Outcome.FAILED, before, after)
     assert decided.go_back is go_back
     assert decided.target_is_bad
+    assert ("left in place" in decided.sentence) is not go_back
 
 
-def test_a_target_that_answers_nobody_is_the_worst() -> None:
-    assert safest(Stage.PROVE, Outcome.FAILED, stats(3), ()).go_back
+def test_that_nothing_was_measured_before_is_said() -> None:
+    assert (
+        "nothing was measured of the one before it"
+        in safest(Stage.PROVE, Outcome.FAILED, NONE, requests(3)).sentence
+    )
+
+
+counted = st.integers(0, 300).flatmap(
+    lambda count: st.integers(0, count).map(lambda e: Requests(errors=e, count=count))
+)
+
+
+@given(counted, counted)
+def test_two_versions_are_never_both_clearly_worse(one: Requests, other: Requests) -> None:
+    assert not (one.worse_than(other) and other.worse_than(one))
+    assert not one.worse_than(one)
+
+
+# Which component is put back.
+
+
+def plan_of(versions: Sequence[str], to: str = "v2") -> Plan:
+    return Plan(
+        number=1,
+        service="shop",
+        from_version="v3",
+        to_version=to,
+        why="test",
+        components=tuple(
+            ComponentChange(
+                component=f"c{n}",
+                kind="memory",
+                from_version=version,
+                to_version=to,
+                fingerprint="f",
+                actions=(),
+                expected_s=1.0,
+            )
+            for n, version in enumerate(versions)
+        ),
+        changes=Changes(known=False),
+        warnings=(),
+        checks=(),
+        baseline=Baseline(source=BaselineSource.THRESHOLDS),
+        candidates=(),
+        created_at=NOW,
+    )
+
+
+def run_of(plan: Plan, ended_well: int, last: StepState | None, *, began: datetime = NOW) -> Run:
+    """The first `ended_well` components are back; the next one is in the state `last`, where that is given."""
+    run = Run(
+        id="inc-run-1",
+        plan_number=1,
+        digest="d",
+        from_version="v3",
+        to_version="v2",
+        approved_at=began,
+        approved_by=("UBOB",),
+        steps=steps_for(plan, watch=timedelta(minutes=5)),
+    )
+    for place, component in enumerate(plan.components[: ended_well + (last is not None)]):
+        state = StepState.SUCCEEDED if place < ended_well else (last or StepState.PENDING)
+        at = began + timedelta(seconds=10 * place)
+        run = run.with_step(
+            apply_step(component.component),
+            state=state,
+            started_at=at,
+            finished_at=at + timedelta(seconds=10),
+        )
+    return run
+
+
+@st.composite
+def halted(draw: st.DrawFn) -> tuple[Plan, Run, str]:
+    """A run that ended at one component: its plan, the run, and the step that ended it."""
+    versions = draw(st.lists(st.sampled_from(["v3", "v2"]), min_size=1, max_size=6))
+    place = draw(st.integers(0, len(versions) - 1))
+    plan = plan_of(versions)
+    return plan, run_of(plan, place, StepState.FAILED), apply_step(f"c{place}")
+
+
+@given(halted())
+def test_only_what_was_touched_is_put_back_the_last_one_first(story: tuple[Plan, Run, str]) -> None:
+    plan, run, ended_at = story
+    place = int(ended_at.removeprefix("apply:c"))
+    differ = [n for n, c in enumerate(plan.components) if c.from_version != "v2"]
+    assert to_put_back(run, plan) == tuple(f"c{n}" for n in reversed(differ) if n <= place)
+    assert to_put_back(run, plan, untouched=ended_at) == tuple(f"c{n}" for n in reversed(differ) if n < place)
+
+
+@given(halted())
+def test_untouched_is_said_only_where_no_component_was_touched(story: tuple[Plan, Run, str]) -> None:
+    plan, run, ended_at = story
+    stage = really(Stage.UNTOUCHED, run, plan)
+    touched = to_put_back(run, plan, untouched=ended_at)
+    assert stage is (Stage.HALFWAY if touched else Stage.UNTOUCHED)
+    assert safest(stage, Outcome.FAILED, NONE, NONE).go_back is bool(touched)
+    assert really(Stage.PROVE, run, plan) is Stage.PROVE
+
+
+# What counts as before and as after.
+
+
+def probe(seconds: float, *, ok: bool = True, version: str | None = None) -> Probe:
+    return Probe(endpoint="/", at=NOW + timedelta(seconds=seconds), ok=ok, version=version)
+
+
+def test_a_proof_of_the_usual_length_leaves_the_evidence_of_before() -> None:
+    """The proof takes as long as the time before it that is looked at; both are there when it has failed."""
+    plan = plan_of(["v3"])
+    run = run_of(plan, 1, None)
+    end = HealthSpec.model_fields["prove_for"].default.total_seconds() + 10
+    ticks = [n for n in range(-600, int(end)) if not 0 <= n < 10]
+    probes = [probe(n, ok=n % 2 == 0, version="v3" if n < 0 else "v2") for n in ticks]
+    before, after = around(run, [p for p in probes if p.at >= looked_at_since(run)])
+    assert len(before) == BEFORE.total_seconds()
+    assert len(after) == end - 10
+    assert {p.version for p in before} == {"v3"}
+    assert {p.version for p in after} == {"v2"}
+
+
+def test_what_was_not_answered_belongs_to_the_version_of_its_time() -> None:
+    run = run_of(plan_of(["v3", "v3"]), 2, None)
+    silent = [probe(n, ok=False) for n in (-300, -121, -120, -1, 0, 5, 10, 19, 20, 60)]
+    before, after = around(run, silent)
+    assert [p.at for p in before] == [NOW - timedelta(seconds=s) for s in (120, 1)]
+    assert [p.at for p in after] == [NOW + timedelta(seconds=s) for s in (20, 60)]
+
+
+def test_an_answer_of_the_other_version_says_nothing_about_this_one() -> None:
+    run = run_of(plan_of(["v3"]), 1, None)
+    before, after = around(run, [probe(-5, version="v2"), probe(-4, version="v3"), probe(30, version="v3")])
+    assert [p.version for p in before] == ["v3"]
+    assert after == ()
+
+
+def test_a_run_that_touched_nothing_has_no_before_and_after() -> None:
+    run = run_of(plan_of(["v3"]), 0, None)
+    assert around(run, [probe(-1), probe(1)]) == ((), ())
+    assert run.step(PROVE).started_at is None
