@@ -18,15 +18,18 @@ from bot.ports import PortError
 from bot.views.ids import Action, Modal, Shortcut, pattern
 from handlers.acks import Acks
 from handlers.actions import ButtonClick
+from handlers.attend import attend
 from handlers.forms import SHOWN_UNDER, FormSubmission
 from handlers.inbox import ACTION, COMMAND, INBOX_ID, SHORTCUT, VIEW, Inbox
 from handlers.incident import IncidentCommand
 from handlers.intake import Intake
 from handlers.rollback import RollbackCommand
 from handlers.shortcuts import TimelineShortcut
-from handlers.surface import Body, FormSurface, Handler, LiveSurface, Rooms, attend
+from handlers.surface import Body, FormSurface, Handler, LiveSurface, Rooms, SilentSurface, Surface
 
 Tasks = set["asyncio.Task[Any]"]
+
+_ANYTHING = re.compile("")
 
 
 class Handlers:
@@ -41,12 +44,32 @@ class Handlers:
         self.shortcut = TimelineShortcut(rooms)
 
     def of(self, kind: str, body: Body) -> Handler:
-        """Raises KeyError for a kind that is not interactive."""
+        """Who carries it out; `unknown` where nobody does."""
         if kind == COMMAND:
             commands: dict[str, Handler] = {"/rollback": self.rollback, "/incident": self.incident}
-            return commands[body["command"]]
-        kinds: dict[str, Handler] = {ACTION: self.click, VIEW: self.form, SHORTCUT: self.shortcut}
-        return kinds[kind]
+            return commands.get(str(body.get("command")), self.unknown)
+        if kind == ACTION:
+            clicked = str(body["actions"][0]["action_id"]).partition(":")[0]
+            return self.click if clicked in set(Action) else self.unknown
+        if kind == VIEW:
+            return self.form if body["view"]["callback_id"] in set(Modal) else self.unknown
+        if kind == SHORTCUT:
+            return self.shortcut if body.get("callback_id") in set(Shortcut) else self.unknown
+        return self.unknown
+
+    async def home(self, body: Body, _surface: Surface, inbox_id: int | None) -> None:
+        """Somebody looks at the Home tab."""
+        event = body["event"]
+        if event.get("tab", "home") == "home":
+            await self.rooms.home.show(str(event["user"]), inbox_id=inbox_id)
+
+    async def unknown(self, body: Body, _surface: Surface, _inbox_id: int | None) -> None:
+        """What Slack sends and this version does not know: an app made with another manifest, or an old button."""
+        what = str(body.get("command") or "what you pressed")
+        raise Refusal(
+            f"kaeru does not know {what}, and nothing was done. It knows `/rollback help` and `/incident help`; "
+            "if the app was made for another version of kaeru, give it this version's manifest.yml."
+        )
 
 
 def register(app: AsyncApp, handlers: Handlers, tasks: Tasks, acks: Acks) -> None:
@@ -71,7 +94,12 @@ def register(app: AsyncApp, handlers: Handlers, tasks: Tasks, acks: Acks) -> Non
     app.action(_any_of(pattern(action).pattern for action in Action))(listener(handlers.click))
     app.shortcut(Shortcut.TIMELINE_ADD.value)(listener(handlers.shortcut))
     app.view(_any_of(f"^{re.escape(modal.value)}$" for modal in Modal))(_form_listener(handlers, tasks))
-    _register_home(app, rooms)
+    app.event("app_home_opened")(_home_listener(handlers, tasks))
+    # Asked last. Without them what nobody knows would stay in the inbox, and its person without an answer.
+    app.command(_ANYTHING)(listener(handlers.unknown))
+    app.action(_ANYTHING)(listener(handlers.unknown))
+    app.shortcut(_ANYTHING)(listener(handlers.unknown))
+    app.view(_ANYTHING)(_unknown_form_listener(handlers, tasks))
 
 
 def _any_of(patterns: Iterable[str]) -> re.Pattern[str]:
@@ -112,8 +140,19 @@ def _under_way(tasks: Tasks) -> Iterator[None]:
         tasks.discard(task)
 
 
-def _register_home(app: AsyncApp, rooms: Rooms) -> None:
-    @app.event("app_home_opened")
-    async def _opened(event: dict[str, Any], context: AsyncBoltContext) -> None:
-        if event.get("tab", "home") == "home":
-            await rooms.home.show(str(event["user"]), inbox_id=context.get(INBOX_ID))
+def _unknown_form_listener(handlers: Handlers, tasks: Tasks) -> Callable[..., Awaitable[None]]:
+    async def listen(ack: AsyncAck, body: Body, context: AsyncBoltContext, client: AsyncWebClient) -> None:
+        with _under_way(tasks):
+            await ack()
+            surface = FormSurface(handlers.rooms, client, body)
+            await attend(handlers.rooms, handlers.unknown, body, surface, context.get(INBOX_ID))
+
+    return listen
+
+
+def _home_listener(handlers: Handlers, tasks: Tasks) -> Callable[..., Awaitable[None]]:
+    async def listen(body: Body, context: AsyncBoltContext) -> None:
+        with _under_way(tasks):
+            await attend(handlers.rooms, handlers.home, body, SilentSurface(), context.get(INBOX_ID))
+
+    return listen

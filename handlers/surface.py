@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Protocol
 
 from slack_sdk.errors import SlackApiError
@@ -11,9 +12,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.catalog import Catalog
 from bot.domain.base import Refusal
-from bot.ports import PortError
+from bot.ports import Unavailable
 from bot.ports.chat import Blocks, Operation, Post, Whisper
-from bot.store import Store
+from bot.store import Store, StoreError
 from bot.usecases.arming import Arming
 from bot.usecases.closing import Closing
 from bot.usecases.desk import Desk
@@ -52,7 +53,7 @@ class Rooms:
 
 
 class LiveSurface:
-    """Answers through the request's own `respond` and trigger."""
+    """Answers through the request's own `respond` and trigger. Raises where Slack did not take the answer."""
 
     def __init__(self, respond: Any, client: AsyncWebClient, body: Body) -> None:
         self._respond = respond
@@ -60,9 +61,11 @@ class LiveSurface:
         self._trigger = str(body.get("trigger_id", ""))
 
     async def reply(self, text: str, blocks: Blocks = ()) -> None:
-        await self._respond(
+        answer = await self._respond(
             text=text, blocks=list(blocks) or None, response_type="ephemeral", replace_original=False
         )
+        if answer.status_code != HTTPStatus.OK:
+            raise Unavailable(f"Slack did not take an answer (HTTP {answer.status_code}).")
 
     async def open_modal(self, view: dict[str, Any]) -> None:
         try:
@@ -74,7 +77,9 @@ class LiveSurface:
                 "trigger_exchanged",
             ):
                 raise
-            await self.reply("That took too long and Slack did not open the form. Please do it once more.")
+            raise Refusal(
+                "That took too long and Slack did not open the form. Please do it once more."
+            ) from error
 
 
 class FormSurface:
@@ -97,6 +102,45 @@ class FormSurface:
 
     async def open_modal(self, view: dict[str, Any]) -> None:
         await self._client.views_open(trigger_id=self._body["trigger_id"], view=view)
+
+
+class SilentSurface:
+    """For what nobody waits for an answer to, such as a look at the Home tab: what there is to say is logged."""
+
+    async def reply(self, text: str, blocks: Blocks = ()) -> None:  # noqa: ARG002 - the protocol's
+        _log.warning("a request that is not answered: %s", text)
+
+    async def open_modal(self, view: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+
+class SureSurface:
+    """Answers as `surface` does, and where that fails through the outbox: an answer never fails the request."""
+
+    def __init__(self, rooms: Rooms, surface: Surface, body: Body, key: str) -> None:
+        self._rooms = rooms
+        self._surface = surface
+        self._body = body
+        self._key = key
+
+    async def reply(self, text: str, blocks: Blocks = ()) -> None:
+        try:
+            await self._surface.reply(text, blocks)
+        except Exception:  # noqa: BLE001 - logged, and said in another way
+            _log.exception("The answer %s did not arrive; it goes through the outbox.", self._key)
+            await self._later(text, blocks)
+
+    async def open_modal(self, view: dict[str, Any]) -> None:
+        await self._surface.open_modal(view)
+
+    async def _later(self, text: str, blocks: Blocks) -> None:
+        user = user_of(self._body)
+        if not user:
+            return
+        try:
+            await whisper(self._rooms, self._key, user, channel_of(self._body), text=text, blocks=blocks)
+        except StoreError:
+            _log.exception("The answer %s is lost: the outbox cannot be used either.", self._key)
 
 
 class LaterSurface:
@@ -129,33 +173,11 @@ async def whisper(
     rooms.desk.wake()
 
 
-async def attend(rooms: Rooms, handler: Handler, body: Body, surface: Surface, inbox_id: int | None) -> None:
-    """Run a handler so that the person always gets an answer and the inbox always knows how it went."""
-    try:
-        await handler(body, surface, inbox_id)
-    except Refusal as refusal:
-        await surface.reply(str(refusal))
-    except PortError as error:
-        await surface.reply(error.advice)
-    except Exception as error:  # noqa: BLE001 - a person waits for an answer, whatever went wrong
-        _log.exception("request %s failed", inbox_id)
-        if inbox_id is not None:
-            reason = f"{type(error).__name__}: {error}"[:500]
-            await rooms.store.write(lambda uow: uow.inbox.fail(inbox_id, reason))
-        await surface.reply(
-            f"Something went wrong on kaeru's side ({type(error).__name__}); the log has the details. "
-            "Nothing was changed by this request. Try again, or act by hand and note it here."
-        )
-        return
-    if inbox_id is not None:
-        await rooms.store.write(lambda uow: uow.inbox.done(inbox_id))
-
-
 def user_of(body: Body) -> str:
-    return str(body.get("user_id") or body.get("user", {}).get("id", ""))
+    return str(body.get("user_id") or (body.get("user") or {}).get("id", ""))
 
 
 def channel_of(body: Body) -> str | None:
     """Where it was typed or clicked; None in a modal or on the Home tab."""
-    found = body.get("channel_id") or body.get("channel", {}).get("id")
+    found = body.get("channel_id") or (body.get("channel") or {}).get("id")
     return str(found) if found else None

@@ -96,6 +96,12 @@ class Inbox:
             update(_T).where(_T.c.id == item_id, _NEW).values(attempts=tried, reason=reason, state=state)
         )
 
+    def give_up(self, item_id: int, reason: str) -> bool:
+        """It failed for good: dead at once, not to be tried again. False where it was done, or dead, already."""
+        dead = update(_T).where(_T.c.id == item_id, _NEW)
+        dead = dead.values(attempts=_T.c.attempts + 1, reason=reason, state="dead")
+        return self._scope.connection.execute(dead).rowcount > 0
+
     def pending(self, limit: int, kinds: Collection[str] | None = None) -> tuple[InboxItem, ...]:
         """What is to be done, oldest first."""
         statement = select(_T).where(_NEW).order_by(_T.c.id).limit(limit)

@@ -3,22 +3,21 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.store import Store
+from bot.store import Arrival, Store
 from bot.views.ids import Action, Field, Modal, Ref
 from tests.scenarios.world import BAD, GENERAL, GOOD, Room, World
 
 Json = dict[str, Any]
 
 
-async def left_behind(world: World, kind: str, body: Json, *, age: timedelta = timedelta(0)) -> None:
-    """Write a request into the inbox as the middleware does before it is acknowledged; kaeru is stopped."""
+async def left_behind(world: World, kind: str, *bodies: Json, age: timedelta = timedelta(0)) -> None:
+    """Write requests into the inbox as the middleware does before they are acknowledged; kaeru is stopped."""
     assert world.kaeru is None
     received = datetime.now(UTC) - age
     store = await Store.open(f"sqlite:///{world.folder / 'data' / 'kaeru.sqlite'}", clock=lambda: received)
     try:
-        key = f"{kind}:{body['trigger_id']}"
-        row = await store.write(lambda uow: uow.inbox.receive(key, kind, body))
-        assert row is not None
+        arrivals = [Arrival(key=f"{kind}:{body['trigger_id']}", kind=kind, body=body) for body in bodies]
+        assert None not in await store.write(lambda uow: uow.inbox.receive_many(arrivals))
     finally:
         await store.close()
 
