@@ -12,6 +12,7 @@ from bot.domain.incident import Incident
 from bot.domain.timeline import Entry, Kind, messages
 from bot.ports.chat import Chat, HistoryMessage
 from bot.store import Draft, InboxItem, Store, StoreClosed, StoreError, UnitOfWork
+from bot.usecases.gaps import gaps
 from bot.usecases.transcript import Heard, edit_of, entry_of, ids_of_bot, message_of, time_of
 
 __all__ = ["EVENT", "Recorder", "entry_of"]
@@ -131,7 +132,7 @@ class Recorder:
         return entry_of(item.body, own=self._own)
 
     async def backfill(self, chat: Chat, incident: Incident) -> int:
-        """Fill what was missed of an incident's channel from Slack's history: messages, and edits of known ones.
+        """Fill what was missed of an incident's channel from Slack's history: messages, edits, and the other `gaps`.
 
         Returns how many entries were added. Raises what `Chat.history` raises, and StoreUnavailable; it can
         be repeated at any time.
@@ -149,7 +150,14 @@ class Recorder:
             added += await self._store.write(lambda uow, page=page: self._fill(uow, incident.id, page))  # type: ignore[misc]  # binds the loop's value
         if history:
             newest = max(message.ts for message in history)
-            await self._store.write(lambda uow: uow.facts.set(cursor, newest))
+
+            def finish(uow: UnitOfWork) -> int:
+                uow.facts.set(cursor, newest)
+                entries = uow.timeline.entries(incident.id)
+                lacking = gaps(history, entries, own=self._own, now=self._clock())
+                return sum(e is not None for e in uow.timeline.append_many(incident.id, lacking))
+
+            added += await self._store.write(finish)
         return added
 
     def _fill(self, uow: UnitOfWork, incident_id: str, page: Sequence[HistoryMessage]) -> int:

@@ -249,7 +249,7 @@ async def test_a_gap_is_filled_from_the_history(store: Store, recorder: Recorder
     missed = slack.post("missed", "U2")
     slack.change(missed, text="missed and changed")
     slack.post("", subtype="channel_join")
-    assert await recorder.backfill(History(slack), incident) == 2
+    assert await recorder.backfill(History(slack), incident) == 3
     assert {m.ts: m.text for m in await messages(store)} == {
         heard: "heard",
         changed_unseen: "after",
