@@ -15,7 +15,8 @@ from bot.domain.postmortem import Postmortem, build
 from bot.domain.timeline import Completeness
 from bot.ports import PortError
 from bot.store.unit import UnitOfWork
-from bot.usecases.closing import BEFORE, chart_of
+from bot.usecases.closing import BEFORE
+from bot.usecases.picture import chart_of
 from bot.views.postmortem import render, render_strictly
 from integrations.charts.charts import MatplotlibCharts
 

@@ -11,7 +11,6 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from itertools import groupby
 
 from bot.catalog import Catalog
 from bot.domain import events as e
@@ -20,11 +19,11 @@ from bot.domain.incident import Incident
 from bot.domain.postmortem import Postmortem, build
 from bot.domain.timeline import Completeness, Entry, Kind, Verification
 from bot.ports import Charts, Chat, PortError
-from bot.ports.charts import ChartData, Moment, Span
 from bot.ports.chat import INCIDENT_CHANNEL, Post, Upload
 from bot.store import Store
 from bot.store.unit import UnitOfWork
 from bot.usecases.desk import Desk
+from bot.usecases.picture import chart_of
 from bot.usecases.recorder import Recorder
 from bot.usecases.transcript import message_of
 from bot.views.export import timeline_json, timeline_markdown
@@ -248,32 +247,3 @@ class Closing:
             except PortError as error:
                 _log.warning("the name of %s is not to be had: %s", user, error)
         return names
-
-
-def chart_of(incident: Incident, probes: Sequence[Probe]) -> ChartData:
-    """The picture's data: what was measured, the moments people remember, and which version answered when."""
-    run = incident.run
-    moments = [Moment(at=incident.declared_at, label="declared")]
-    if run is not None:
-        moments.append(Moment(at=run.approved_at, label="approved"))
-    if incident.mitigated_at is not None:
-        moments.append(Moment(at=incident.mitigated_at, label="mitigated"))
-    if incident.verified_at is not None:
-        moments.append(Moment(at=incident.verified_at, label="verified"))
-    left = {r.from_version for r in incident.runs}
-    plan = next((r.plan for r in reversed(incident.plans) if r.plan is not None), None)
-    measured = [s.p95_ms for s in plan.baseline.endpoints if s.p95_ms is not None] if plan else []
-    return ChartData(
-        title=f"{incident.id}: {incident.service}",
-        probes=tuple(probes),
-        moments=tuple(moments),
-        spans=tuple(_spans(probes, left)),
-        baseline_p95_ms=max(measured) if measured else None,
-    )
-
-
-def _spans(probes: Sequence[Probe], left: set[str]) -> Iterable[Span]:
-    answered = [p for p in probes if p.version]
-    for version, group in groupby(answered, key=lambda p: p.version):
-        stretch = list(group)
-        yield Span(since=stretch[0].at, until=stretch[-1].at, label=str(version), good=version not in left)

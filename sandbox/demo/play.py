@@ -14,6 +14,8 @@ from sandbox.workspace.person import Person
 
 PNG = b"\x89PNG\r\n\x1a\n"
 WELL_SECONDS = 3
+BEFORE_ANYBODY_NOTICES_S = 4.0
+"""People do not notice at once; meanwhile kaeru's own probes see how ill it is."""
 
 
 class NotAsPromised(Exception):
@@ -40,6 +42,7 @@ class Play:
             self._tell(f"someone deploys {BAD}")
             hurt = await self._until(self._customers_hurt, "customers to be hurt")
             self._tell(f"customers are hurt: {hurt}")
+            await asyncio.sleep(BEFORE_ANYBODY_NOTICES_S)
             await alice.command("#general", "/rollback shop")
             self._tell("alice types /rollback shop")
             channel = (await alice.channel("inc-"))["id"]

@@ -1,0 +1,62 @@
+"""What the picture of an incident shows: probes around it, the moments people remember, and the versions."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import groupby
+
+from bot.domain.evidence import Outcome, Probe, percentile
+from bot.domain.incident import Incident
+from bot.ports.charts import ChartData, Moment, Span
+
+SHORTEST_LEAD, LONGEST_LEAD = timedelta(seconds=20), timedelta(minutes=10)
+
+
+def chart_of(incident: Incident, probes: Sequence[Probe]) -> ChartData:
+    """The picture's data. Before the incident it shows about as much time as the incident itself took."""
+    began = incident.detected_at or incident.declared_at
+    ended = incident.closed_at or (probes[-1].at if probes else began)
+    lead = min(max(ended - began, SHORTEST_LEAD), LONGEST_LEAD)
+    shown = tuple(p for p in probes if p.at >= began - lead)
+    return ChartData(
+        title=f"{incident.id}: {incident.service}",
+        probes=shown,
+        moments=tuple(sorted(_moments(incident), key=lambda moment: moment.at)),
+        spans=tuple(_spans(shown, _bad(incident))),
+        baseline_p95_ms=_while_well(incident, probes, began),
+    )
+
+
+def _moments(incident: Incident) -> Iterator[Moment]:
+    yield Moment(at=incident.declared_at, label="declared")
+    for run in incident.runs:
+        yield Moment(at=run.approved_at, label="approved")
+        if run.outcome in (Outcome.FAILED, Outcome.UNKNOWN) and run.ended_at is not None:
+            yield Moment(at=run.ended_at, label="failed" if run.outcome is Outcome.FAILED else "unknown")
+    if incident.mitigated_at is not None:
+        yield Moment(at=incident.mitigated_at, label="mitigated")
+    if incident.verified_at is not None:
+        yield Moment(at=incident.verified_at, label="verified")
+    if incident.closed_at is not None:
+        yield Moment(at=incident.closed_at, label="closed")
+
+
+def _bad(incident: Incident) -> set[str]:
+    """The versions that were left, and those that did not help."""
+    failed = {run.to_version for run in incident.runs if run.outcome is Outcome.FAILED}
+    return {run.from_version for run in incident.runs} | failed
+
+
+def _spans(probes: Sequence[Probe], bad: set[str]) -> Iterator[Span]:
+    answered = [p for p in probes if p.version]
+    for version, group in groupby(answered, key=lambda p: p.version):
+        stretch = list(group)
+        yield Span(since=stretch[0].at, until=stretch[-1].at, label=str(version), good=version not in bad)
+
+
+def _while_well(incident: Incident, probes: Sequence[Probe], began: datetime) -> float | None:
+    """The 95th percentile over all endpoints before the incident, as the picture's own line is over all of them."""
+    bad = _bad(incident)
+    latencies = [
+        p.latency_ms for p in probes if p.at < began and p.latency_ms is not None and p.version not in bad
+    ]
+    return percentile(latencies, 0.95)
