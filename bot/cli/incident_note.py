@@ -1,15 +1,18 @@
-"""`kaeru incident note`, `action`, `role` and `lessons`: what only adds to the record."""
+"""`kaeru incident note`, `mark`, `action`, `role` and `lessons`: what only adds to the record."""
 
 import asyncio
 import re
+from datetime import datetime
 
 import click
 
 from bot.cli.office import Office, carry_out, open_office
 from bot.cli.options import acting_as, which
+from bot.domain.base import Refusal
 from bot.usecases import commands as c
 
 _ROLE = re.compile(r"[a-z][a-z-]{1,30}")
+_TS = re.compile(r"(?:https://\S+/p(?=\d{16}\b))?(\d{10})\.?(\d{6})(?:\?\S*)?")
 
 
 @click.command()
@@ -23,6 +26,60 @@ def note(which: str, text: tuple[str, ...], as_: str | None) -> None:
         return c.AddNote(by=office.actor.user, incident_id=incident_id, text=" ".join(text))
 
     click.echo(f"Noted in the timeline of {asyncio.run(carry_out(which, as_, command)).id}.")
+
+
+@click.command()
+@click.argument("which", metavar="INCIDENT")
+@click.argument("message", metavar="MESSAGE")
+@click.option("--note", default="", help="What to say about it.")
+@click.option("--at", metavar="TIME", help="When it was, if not when it was written: 2026-11-24T14:05+01:00.")
+@acting_as
+def mark(which: str, message: str, note: str, at: str | None, as_: str | None) -> None:
+    """Mark a message as belonging in the short timeline.
+
+    MESSAGE is its link, as Slack's Copy link gives it, or its ts such as 1764000000.000100.
+    """
+    found = _TS.fullmatch(message)
+    if found is None:
+        raise click.UsageError(
+            f"{message!r} is no message. Give its link, or its ts such as 1764000000.000100."
+        )
+    when = None if at is None else _time(at)
+    incident = asyncio.run(_mark(which, f"{found[1]}.{found[2]}", note, when, as_))
+    click.echo(f"Marked in the timeline of {incident}.")
+
+
+def _time(text: str) -> datetime:
+    wrong = click.UsageError(f"{text!r} is no time with its zone, such as 2026-11-24T14:05+01:00.")
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise wrong from error
+    if at.tzinfo is None:
+        raise wrong
+    return at
+
+
+async def _mark(word: str, ts: str, note: str, at: datetime | None, as_: str | None) -> str:
+    async with open_office(as_) as office:
+        incident = await office.find(word)
+        recorded = await office.store.read(lambda uow: uow.timeline.about(incident.id, [ts]))
+        if not recorded:
+            raise Refusal(
+                f"The timeline of {incident.id} has no such message. "
+                f"`kaeru timeline search {incident.id} TEXT --json` gives the ts of those that it has."
+            )
+        command = c.MarkMessage(
+            by=office.actor.user,
+            incident_id=incident.id,
+            slack_ts=ts,
+            text=str(recorded[-1].body.get("text", "")),
+            author=recorded[0].actor,
+            note=note,
+            at=at,
+        )
+        await office.desk.handle(command)
+        return incident.id
 
 
 @click.command()

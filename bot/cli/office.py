@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 from bot.catalog import Catalog, load_catalog
 from bot.cli.database import incident_of, open_store
@@ -36,12 +37,27 @@ class CommandLineDesk(Desk):
         changed = super()._record(uow, incident, events)
         if not events or not self._actor.is_person:
             return changed
-        what = ", ".join(event.type.replace("_", " ") for event in events)
-        text = f"{what}: typed on the command line in the name of <@{self._actor.user}>"
-        note = e.NoteAdded(at=events[-1].at, by=self._actor.typist, text=text)
+        note = self._typed(", ".join(event.type.replace("_", " ") for event in events), events[-1].at)
         # After the rest: the note's own message has to stand behind the opening of its channel.
         noted = super()._record(uow, changed.incident, (note,))
         return Changed(noted.incident, (*events, note))
+
+    def _mark(self, command: c.MarkMessage) -> Callable[[UnitOfWork], None]:
+        """A mark is an entry without an event, so its note is added here."""
+        mark = super()._mark(command)
+
+        def work(uow: UnitOfWork) -> None:
+            before = uow.timeline.length(command.incident_id)
+            mark(uow)
+            if self._actor.is_person and uow.timeline.length(command.incident_id) > before:
+                note = self._typed("message marked", now())
+                super(CommandLineDesk, self)._record(uow, uow.incidents.get(command.incident_id), (note,))
+
+        return work
+
+    def _typed(self, what: str, at: datetime) -> e.NoteAdded:
+        text = f"{what}: typed on the command line in the name of <@{self._actor.user}>"
+        return e.NoteAdded(at=at, by=self._actor.typist, text=text)
 
 
 def _nobody_to_wake() -> None:

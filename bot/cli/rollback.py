@@ -1,6 +1,8 @@
 """`kaeru rollback`: what `/rollback` does in chat."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import click
 
@@ -27,30 +29,36 @@ def rollback(service: str, version: str | None, dry_run: bool, as_: str | None) 
     Without VERSION kaeru chooses the last one that served well. Nothing is rolled back before the plan is
     approved, in Slack or with `kaeru incident approve`.
     """
-    wanted = None if version is None else _version(version)
+    wanted = None if version is None else version_of(version)
     click.echo(asyncio.run(_rollback(service, wanted, as_, dry_run=dry_run)))
 
 
-def _version(word: str) -> str:
+def version_of(word: str) -> str:
+    """Raises click.UsageError for what cannot be a version."""
     try:
         return parse.version(word)
     except Refusal as refusal:
         raise click.UsageError(str(refusal)) from refusal
 
 
+@asynccontextmanager
+async def arming_for(office: Office, service: str) -> AsyncIterator[Arming]:
+    """What makes plans, with a hand on nothing but `service`."""
+    hands = hands_of(office.catalog.service(service))
+    try:
+        yield Arming(office.store, office.catalog, Fleet({service: hands}), office.desk, clock=now)
+    finally:
+        await let_go(hands)
+
+
 async def _rollback(service: str, wanted: str | None, as_: str | None, *, dry_run: bool) -> str:
     async with open_office(as_, make=True) as office:
-        hands = hands_of(office.catalog.service(service))
-        try:
-            fleet = Fleet({service: hands})
-            arming = Arming(office.store, office.catalog, fleet, office.desk, clock=now)
+        async with arming_for(office, service) as arming:
             if dry_run:
                 plan = await arming.make(service, wanted=wanted)
                 return f"{plan_text(plan, office.register.names)}\nDry run: nothing was changed."
             if wanted is not None:
                 await arming.check_version(service, wanted)
-        finally:
-            await let_go(hands)
         return await _begin(office, service, wanted)
 
 

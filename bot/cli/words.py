@@ -17,6 +17,10 @@ from bot.views.wording import STATUS_WORDS, lead, next_step, versions
 _HERE = (
     ("/incident hold off", "kaeru incident release"),
     ("/incident close unverified", "kaeru incident close --unverified"),
+    ("Press Refresh on its card for", "Run `kaeru incident refresh` for"),
+    ("Press Refresh for", "Run `kaeru incident refresh` for"),
+    ("Use Choose version", "Use `kaeru incident choose`"),
+    ("Press Roll back after all first", "Run `kaeru incident rollback` first"),
 )
 _COMMAND = re.compile(r"(?<![\w/])/(incident|rollback)\b")
 _VERBS: Mapping[Kind, str] = {
