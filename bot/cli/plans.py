@@ -9,6 +9,7 @@ from bot.domain.prose import Names
 from bot.views.mrkdwn import clean, counted
 
 _COMMITS = 20
+_PATHS = 20
 
 
 def plan_text(plan: Plan, names: Names) -> str:
@@ -39,5 +40,8 @@ def _taken_away(changes: Changes) -> list[str]:
     commits = [f"  {c.sha[:8]} {c.subject} ({c.author})" for c in changes.commits[:_COMMITS]]
     left = changes.commit_count - len(commits)
     more = [f"  and {left} more"] if left > 0 else []
+    paths = ", ".join(changed.path for changed in changes.files[:_PATHS])
+    unnamed = max(changes.file_count, len(changes.files)) - _PATHS
+    files = [f"  files: {paths}{f' and {unnamed} more' if unnamed > 0 else ''}"] if paths else []
     migrations = [f"  database migration, which stays: {path}" for path in changes.migrations]
-    return [head, *commits, *more, *migrations]
+    return [head, *commits, *more, *files, *migrations]

@@ -3,7 +3,7 @@
 from itertools import chain
 
 from bot.domain.plan import Changes, ComponentChange, Level, Plan
-from bot.views.blocks import Block, context, section, sections
+from bot.views.blocks import Block, context, sections
 from bot.views.mrkdwn import bullets, code, counted, length, line
 
 _COMPONENTS = 10
@@ -24,7 +24,7 @@ def facts(plan: Plan) -> list[Block]:
     """From what to what and why, what is lost, what is done, what was checked, what to be wary of."""
     return [
         *_way_back(plan),
-        section(_taken_away(plan.changes)),
+        *sections(_taken_away(plan.changes)),
         *_migrations(plan.changes),
         *_steps(plan),
         *_checks(plan),
@@ -44,17 +44,26 @@ def _component(change: ComponentChange) -> str:
     return f"*{line(change.component, 60)}*   {code(change.from_version)} → {code(change.to_version)}"
 
 
-def _taken_away(changes: Changes) -> str:
+def _taken_away(changes: Changes) -> list[str]:
     title = "*What is taken away*"
     if not changes.known:
-        return f"{title}\nNot known. {line(changes.note, 400)}"
+        return [title, f"Not known. {line(changes.note, 400)}"]
     count = f"{counted(changes.commit_count, 'commit')}, {counted(changes.file_count, 'file')}"
     shown = changes.commits[:_COMMITS]
     lines = [f"•  {line(c.subject, 100)}  _{line(c.author.replace('_', ' '), 30)}_" for c in shown]
     left = max(changes.commit_count, len(changes.commits)) - len(shown)
     if left > 0:
         lines.append(f"•  and {left} more")
-    return "\n".join([f"{title}: {count}", *lines])
+    return [f"{title}: {count}", *lines, *_paths(changes)]
+
+
+def _paths(changes: Changes) -> list[str]:
+    """One line with the first few paths; none where there is none."""
+    shown = [code(changed.path, 80) for changed in changes.files[:_PATHS]]
+    if not shown:
+        return []
+    left = max(changes.file_count, len(changes.files)) - len(shown)
+    return [f"Files: {', '.join(shown)}{f' and {left} more' if left > 0 else ''}"]
 
 
 def _migrations(changes: Changes) -> list[Block]:
