@@ -5,6 +5,7 @@ found out becomes a sentence on the card, and only a missing target makes the pl
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
@@ -13,14 +14,19 @@ from bot.catalog.model import Service
 from bot.domain import decide
 from bot.domain.base import Refusal, Version
 from bot.domain.evidence import Baseline, BaselineSource, summarize
+from bot.domain.heading import Heading, direct, heading
 from bot.domain.incident import Incident, PlanState, Status
-from bot.domain.plan import Changes, Check, ComponentChange, Level, Plan, Warn
-from bot.domain.releases import Choice, Release, Standing, choose, order
-from bot.ports import Change, ChangeSource, Inspection, PortError, Target, TargetPlan, Unavailable
+from bot.domain.plan import Check, ComponentChange, Level, Plan, Warn
+from bot.domain.releases import Choice, Release, Standing, order
+from bot.ports import Change, Inspection, PortError, TargetPlan, Unavailable
 from bot.ports.changes import Tagged
 from bot.store import Store
+from bot.store.errors import StoreError
 from bot.usecases.desk import Desk
 from bot.usecases.fleet import Fleet, Hands
+from bot.usecases.looking import between, inspect_all, plan_all, versions
+
+_log = logging.getLogger(__name__)
 
 ATTEMPTS = 3
 BASELINE_DAYS = 14
@@ -47,7 +53,7 @@ class Arming:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 plan = await self.make(
-                    incident.service, number=number, wanted=record.wanted, was_heading_for=_heading(incident)
+                    incident.service, number=number, wanted=record.wanted, before=heading(incident)
                 )
             except Unavailable as error:
                 if attempt < ATTEMPTS:
@@ -58,6 +64,11 @@ class Arming:
                 await self._block(incident_id, number, error.advice)
             except Refusal as refusal:
                 await self._block(incident_id, number, str(refusal))
+            except StoreError:
+                raise  # nothing could be written down either: the engine waits it out
+            except Exception as error:  # noqa: BLE001 - whatever it was, the card must not prepare for ever
+                _log.exception("plan %s of %s broke down", number, incident_id)
+                await self._block(incident_id, number, _broke_down(error))
             else:
                 await self._show(incident_id, plan)
             return
@@ -79,24 +90,19 @@ class Arming:
         *,
         number: int = 1,
         wanted: Version | None = None,
-        was_heading_for: Version | None = None,
+        before: Heading = Heading(),  # noqa: B008 - a value that cannot change
     ) -> Plan:
         """A plan of the world as it is now. Raises PortError or Refusal.
 
-        `was_heading_for` is the target of an open plan that this one replaces: where it runs by now, someone
-        has rolled back by hand, and going back one more version unasked would be wrong.
+        `before` says where earlier plans of the same incident were heading; see `bot.domain.heading`.
         """
         service = self._catalog.service(service_name)
         hands = self._fleet.hands(service_name)
-        inspections, tags = await asyncio.gather(_inspect_all(hands.targets), _versions(hands.changes))
-        current = _common_version(inspections)
-        if wanted is None and current == was_heading_for:
-            raise Refusal(
-                f"{service_name} runs {current} already, where this rollback was heading: someone else moved it. "
-                "If users are well, close the incident; if not, choose a version."
-            )
+        inspections, tags = await asyncio.gather(inspect_all(hands.targets), versions(hands.changes))
+        running = _running(inspections)
         releases = await self._releases(service_name, inspections, tags)
-        choice = choose(releases, current=current, wanted=wanted)
+        way = direct(service_name, running, releases, wanted=wanted, before=before)
+        current, choice = way.leaves, way.choice
         steps = {
             name: Change(
                 component=name,
@@ -107,8 +113,8 @@ class Arming:
             for name, seen in inspections.items()
         }
         plans, changes, baseline = await asyncio.gather(
-            _plan_all(hands.targets, steps),
-            _between(hands.changes, choice.version, current),
+            plan_all(hands.targets, steps),
+            between(hands.changes, choice.version, current),
             self.baseline(service, choice.version, running=current),
         )
         return Plan(
@@ -117,7 +123,7 @@ class Arming:
             from_version=current,
             to_version=choice.version,
             why=choice.why,
-            components=tuple(_component(hands, steps[name], plans[name]) for name in steps),
+            components=tuple(_component(hands, steps[n], plans[n], inspections[n]) for n in steps),
             changes=changes,
             warnings=_warnings(inspections, plans, choice, releases),
             checks=(
@@ -125,7 +131,7 @@ class Arming:
                 *(check for plan in plans.values() for check in plan.checks),
             ),
             baseline=baseline,
-            candidates=tuple(r for r in releases if r.version != current)[:25],
+            candidates=tuple(r for r in releases if set(running.values()) != {r.version})[:25],
             created_at=self._clock(),
         )
 
@@ -134,11 +140,11 @@ class Arming:
         self._catalog.service(service_name)
         hands = self._fleet.hands(service_name)
         try:
-            inspections, tags = await asyncio.gather(_inspect_all(hands.targets), _versions(hands.changes))
+            inspections, tags = await asyncio.gather(inspect_all(hands.targets), versions(hands.changes))
         except PortError:
             return  # the plan will say what is wrong with the target
         releases = await self._releases(service_name, inspections, tags)
-        choose(releases, current=_common_version(inspections), wanted=wanted)
+        direct(service_name, _running(inspections), releases, wanted=wanted)
 
     async def _releases(
         self, service: str, inspections: Mapping[str, Inspection], tags: tuple[Tagged, ...]
@@ -192,10 +198,19 @@ class Arming:
         return Baseline(source=BaselineSource.THRESHOLDS, thresholds=service.thresholds)
 
     async def watch_worlds(self) -> None:
-        """Compare every open plan with the world; a plan that no longer fits dies and is made anew."""
-        for incident in await self._store.read(lambda uow: uow.incidents.list(open_only=True, limit=1000)):
-            if incident.status in (Status.OPEN, Status.DECIDING, Status.FIXING_FORWARD):
-                await self._watch_world(incident)
+        """Compare every open plan with the world; a plan that no longer fits dies and is made anew.
+
+        Each on its own: what hangs or breaks down with one service keeps no other from being looked at.
+        """
+        listed = await self._store.read(lambda uow: uow.incidents.list(open_only=True, limit=1000))
+        watched = (Status.OPEN, Status.DECIDING, Status.FIXING_FORWARD)
+        await asyncio.gather(*(self._watch_alone(i) for i in listed if i.status in watched))
+
+    async def _watch_alone(self, incident: Incident) -> None:
+        try:
+            await self._watch_world(incident)
+        except Exception:  # noqa: BLE001 - the other incidents are to be looked at all the same; the next sweep tries again
+            _log.exception("the world of %s could not be looked at", incident.id)
 
     async def _watch_world(self, incident: Incident) -> None:
         record = incident.record
@@ -203,13 +218,12 @@ class Arming:
             return
         plan = record.plan
         try:
-            seen = await _inspect_all(self._fleet.hands(incident.service).targets)
+            seen = await inspect_all(self._fleet.hands(incident.service).targets)
         except (PortError, Refusal):
             # Not being able to look is no news about the world; the run itself looks again before it acts.
             return
-        moved = [c for c in plan.components if seen[c.component].fingerprint != c.fingerprint]
-        if moved:
-            reason = _what_moved(moved[0], seen[moved[0].component])
+        reason = next(filter(None, (_what_moved(c, seen.get(c.component)) for c in plan.components)), None)
+        if reason is not None:
             await self._desk.change(
                 incident.id,
                 lambda now_it_is: decide.world_moved(
@@ -218,64 +232,40 @@ class Arming:
             )
 
 
-def _heading(incident: Incident) -> Version | None:
-    """Where the plan that was superseded last was heading."""
-    before = incident.plans[-2] if len(incident.plans) > 1 else None
-    return before.to_version if before and before.state is PlanState.SUPERSEDED else None
-
-
-def _what_moved(planned: ComponentChange, seen: Inspection) -> str:
+def _what_moved(planned: ComponentChange, seen: Inspection | None) -> str | None:
+    if seen is None:
+        return f"{planned.component} is not in kaeru.yml any more"
     if seen.current != planned.from_version:
         return f"{planned.component} changed from {planned.from_version} to {seen.current} meanwhile"
-    return f"{planned.component} is not as it was when this was planned"
+    if seen.fingerprint != planned.fingerprint:
+        return f"{planned.component} is not as it was when this was planned"
+    return None
 
 
-async def _inspect_all(targets: Mapping[str, Target]) -> dict[str, Inspection]:
-    seen = await asyncio.gather(*(target.inspect() for target in targets.values()))
-    return dict(zip(targets, seen, strict=True))
+def _broke_down(error: Exception) -> str:
+    return (
+        f"kaeru itself failed while it made this plan ({type(error).__name__}); the log has the details. "
+        "Press Refresh to try again, choose another version, or act by hand and note it here."
+    )
 
 
-async def _plan_all(targets: Mapping[str, Target], steps: Mapping[str, Change]) -> dict[str, TargetPlan]:
-    plans = await asyncio.gather(*(targets[name].plan(change) for name, change in steps.items()))
-    return dict(zip(steps, plans, strict=True))
-
-
-async def _versions(source: ChangeSource | None) -> tuple[Tagged, ...]:
-    if source is None:
-        return ()
-    try:
-        return await source.versions()
-    except PortError:
-        return ()  # `_between` meets the same repository and says on the card why it is silent
-
-
-async def _between(source: ChangeSource | None, older: Version, newer: Version) -> Changes:
-    if source is None:
-        return Changes(
-            known=False, note="No repository is configured, so what changes between the versions is unknown."
-        )
-    try:
-        return await source.between(older, newer)
-    except PortError as error:
-        return Changes(known=False, note=error.advice)
-
-
-def _common_version(inspections: Mapping[str, Inspection]) -> Version:
-    """What runs, by the first component; where components disagree the warnings say so."""
+def _running(inspections: Mapping[str, Inspection]) -> dict[str, Version]:
+    """What every component is set to run."""
     if not inspections:
         raise Refusal("This service has no components in kaeru.yml, so there is nothing to roll back.")
-    return next(iter(inspections.values())).current
+    return {name: seen.current for name, seen in inspections.items()}
 
 
-def _component(hands: Hands, change: Change, plan: TargetPlan) -> ComponentChange:
+def _component(hands: Hands, change: Change, plan: TargetPlan, seen: Inspection) -> ComponentChange:
+    there = change.to_version == seen.current and seen.running in (seen.current, None)
     return ComponentChange(
         component=change.component,
         kind=hands.targets[change.component].capabilities.kind,
         from_version=change.from_version,
         to_version=change.to_version,
         fingerprint=change.fingerprint,
-        actions=plan.actions,
-        expected_s=plan.expected_s,
+        actions=(f"Nothing to do: it runs {seen.current} already",) if there else plan.actions,
+        expected_s=0.0 if there else plan.expected_s,
     )
 
 

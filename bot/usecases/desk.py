@@ -130,10 +130,16 @@ class Desk:
             uow.outbox.put(slot.lane, slot.slot, slot.operation, incident_id=incident.id)
 
     def _keep_ledger(self, uow: UnitOfWork, incident: Incident, event: e.Event) -> None:
-        """A version that is rolled back is quarantined in the same transaction that approves the rollback."""
+        """What is rolled back is quarantined in the same transaction that approves the rollback.
+
+        Where components run different versions, every version that one of them leaves.
+        """
         if isinstance(event, e.RollbackApproved):
-            bad = incident.find_run(event.run_id).from_version
-            uow.releases.quarantine(incident.service, bad, incident.id, event.at)
+            run = incident.find_run(event.run_id)
+            plan = next((r.plan for r in incident.plans if r.number == event.number), None)
+            left = {run.from_version, *(c.from_version for c in (plan.components if plan else ()))}
+            for bad in sorted(left - {run.to_version}):
+                uow.releases.quarantine(incident.service, bad, incident.id, event.at)
 
     async def follow_up(self, changed: Changed) -> None:
         """Wake the delivery, and start what the incident's state calls for."""

@@ -5,15 +5,20 @@ the version before it where there is one, else against the thresholds. One lucky
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from bot.catalog import Catalog
 from bot.domain.evidence import Baseline, BaselineSource, Outcome, Probe, judge, overall, summarize
+from bot.ports import HealthProbe, Unavailable
 from bot.store import Store
 from bot.store.unit import UnitOfWork
+from bot.usecases.bounds import reading
 from bot.usecases.fleet import Fleet
+
+_log = logging.getLogger(__name__)
 
 ROUNDS = 8
 """How many rounds in a row must have passed before a version counts as good."""
@@ -41,7 +46,7 @@ class Probing:
         health = self._fleet.hands(service).health
         if health is None:
             return ()
-        probes = await health.round()
+        probes = await self._round(service, health)
         version = version_of(probes)
         window = self._recent.setdefault(service, deque(maxlen=ROUNDS))
         if window and version_of(window[-1]) != version:
@@ -57,6 +62,16 @@ class Probing:
 
         await self._store.write(keep)
         return probes
+
+    async def _round(self, service: str, health: HealthProbe) -> tuple[Probe, ...]:
+        try:
+            return await reading(health.round(), service)
+        except Unavailable as error:
+            # Whatever kept the answer away: as far as anybody can see, the service does not answer.
+            _log.warning("probing hung: %s", error)
+            asked = self._catalog.service(service).critical or ("/",)
+            at = self._clock()
+            return tuple(Probe(endpoint=name, at=at, ok=False, error="timeout") for name in asked)
 
     async def _is_good(self, service: str, version: str, window: deque[tuple[Probe, ...]]) -> bool | None:
         """True or False after a full window, None while there is not enough to tell."""

@@ -12,6 +12,7 @@ from bot.ports.errors import PortError
 from integrations.git.client import GitClient
 from integrations.git.settings import GitSettings
 
+LATEST = int(datetime(9999, 1, 1, tzinfo=UTC).timestamp())  # and still a date in every time zone
 MOST = 50  # entries of a list; the counts are whole
 
 
@@ -52,7 +53,7 @@ class GitChanges:
         for line in listing.split("\n"):
             name, _, seconds = line.removeprefix(prefix).partition("\0")
             if seconds and _is_version(name):  # a tag of a tree has no date and is no release
-                found.append(Tagged(version=name, at=datetime.fromtimestamp(int(seconds), UTC)))
+                found.append(Tagged(version=name, at=_moment(seconds)))
         return tuple(found)
 
     async def _fetch(self, remote: str) -> str:
@@ -105,7 +106,12 @@ def _any_match(path: str, patterns: Iterable[str]) -> bool:
 
 def _commit(entry: str) -> Commit:
     sha, author, seconds, subject = entry.lstrip("\n").split("\x1f", 3)
-    return Commit(sha=sha, author=author, at=datetime.fromtimestamp(int(seconds), UTC), subject=subject)
+    return Commit(sha=sha, author=author, at=_moment(seconds), subject=subject)
+
+
+def _moment(seconds: str) -> datetime:
+    """A date as git has it, which may be any number; what no calendar has becomes the nearest that it has."""
+    return datetime.fromtimestamp(min(max(int(seconds), 0), LATEST), UTC)
 
 
 def _file(entry: str) -> FileChange:

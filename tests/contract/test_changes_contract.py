@@ -180,6 +180,23 @@ async def test_odd_names_and_subjects_come_through(repository: Repository) -> No
     assert found.commits[1].subject == "50 % of \u2028 <!channel> & more"
 
 
+@pytest.mark.parametrize(("seconds", "year"), [(99_999_999_999_999, 9999), (0, 1970)])
+async def test_a_date_that_no_calendar_has_does_not_stop_a_plan(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch, seconds: int, year: int
+) -> None:
+    """A broken clock, or an import that counted in milliseconds."""
+    (repository.folder / "x").write_text("x", encoding="ascii")
+    repository.git("add", "--all")
+    repository.git("commit", "--quiet", "--message=Wild", f"--date=@{seconds} +0000")
+    monkeypatch.setenv("GIT_COMMITTER_DATE", f"@{seconds} +0000")
+    repository.git("tag", "--annotate", "v2", "--message=v2")
+    found = await repository.source().between("v1", "v2")
+    assert found.known
+    (commit,) = found.commits
+    assert (commit.subject, commit.at.year) == ("Wild", year)
+    assert {tagged.version for tagged in await repository.source().versions()} == {"v1", "v2"}
+
+
 async def test_versions_of_different_branches_are_told(repository: Repository) -> None:
     repository.git("checkout", "--quiet", "-b", "fix")
     repository.commit("fix", tag="v1.1")

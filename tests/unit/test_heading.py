@@ -1,0 +1,143 @@
+"""Where a rollback goes when components differ, or when an earlier plan did not come to its end."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from bot.domain.base import Refusal
+from bot.domain.evidence import Outcome
+from bot.domain.heading import Heading, direct, heading
+from bot.domain.incident import Incident, PlanRecord, PlanState, Status
+from bot.domain.releases import Release, Standing
+from bot.domain.run import Run
+
+NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
+NAMES = ("v4", "v3", "v2", "v1")
+
+
+def releases(*quarantined: str) -> tuple[Release, ...]:
+    return tuple(
+        Release(version=v, standing=Standing.QUARANTINED if v in quarantined else Standing.UNKNOWN)
+        for v in NAMES
+    )
+
+
+def incident(*states: tuple[PlanState, str | None], outcome: Outcome | None = None) -> Incident:
+    """Plans with their targets, the newest last; where one was approved, its run ended so."""
+    plans = tuple(
+        PlanRecord(number=n, state=state, requested_at=NOW, to_version=to)
+        for n, (state, to) in enumerate(states, 1)
+    )
+    runs = tuple(
+        Run(
+            id=f"inc-run-{r.number}",
+            plan_number=r.number,
+            digest="d",
+            from_version="v3",
+            to_version=r.to_version or "v2",
+            approved_at=NOW,
+            approved_by=("UBOB",),
+            outcome=outcome,
+        )
+        for r in plans
+        if r.state is PlanState.APPROVED
+    )
+    return Incident(
+        id="inc",
+        service="shop",
+        status=Status.DECIDING,
+        declared_at=NOW,
+        declared_by="UALICE",
+        plans=plans,
+        runs=runs,
+    )
+
+
+ARMING = (PlanState.ARMING, None)
+BLOCKED = (PlanState.BLOCKED, None)
+
+
+@pytest.mark.parametrize("state", [PlanState.SUPERSEDED, PlanState.EXPIRED, PlanState.REJECTED])
+@pytest.mark.parametrize("blocked", [0, 1, 2])
+def test_what_came_to_nothing_is_remembered_through_blocked_plans(state: PlanState, blocked: int) -> None:
+    found = heading(incident((state, "v2"), *[BLOCKED] * blocked, ARMING))
+    assert (found.bound_for, found.unknown) == ("v2", False)
+
+
+@pytest.mark.parametrize("blocked", [0, 1, 2])
+def test_a_run_whose_end_is_unknown_is_remembered(blocked: int) -> None:
+    plans = [(PlanState.APPROVED, "v2"), *[BLOCKED] * blocked, ARMING]
+    found = heading(incident(*plans, outcome=Outcome.UNKNOWN))
+    assert (found.bound_for, found.unknown) == ("v2", True)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.SUCCEEDED])
+def test_a_run_whose_end_is_known_binds_nobody(outcome: Outcome) -> None:
+    found = heading(incident((PlanState.EXPIRED, "v2"), (PlanState.APPROVED, "v2"), ARMING, outcome=outcome))
+    assert found == Heading(last_target="v2")
+
+
+def test_the_newest_plan_does_not_look_at_itself() -> None:
+    assert heading(incident(ARMING)) == Heading()
+    assert heading(incident((PlanState.EXPIRED, "v2"))) == Heading()
+
+
+@pytest.mark.parametrize(("unknown", "says"), [(True, "is not known"), (False, "someone else moved it")])
+def test_it_does_not_go_one_further_back_unasked(unknown: bool, says: str) -> None:
+    before = Heading(bound_for="v2", unknown=unknown)
+    with pytest.raises(Refusal, match=f"runs v2 already, where this rollback was heading: .*{says}"):
+        direct("shop", {"web": "v2"}, releases("v3"), before=before)
+    asked = direct("shop", {"web": "v2"}, releases("v3"), wanted="v1", before=before)
+    assert (asked.leaves, asked.choice.version) == ("v2", "v1")
+
+
+def test_one_component_is_behind_after_a_rollback_that_came_halfway() -> None:
+    halfway = {"web": "v2", "worker": "v3"}
+    way = direct("shop", halfway, releases("v3"), before=Heading(last_target="v2"))
+    assert (way.leaves, way.choice.version) == ("v3", "v2")
+
+
+def test_a_target_that_did_not_help_is_not_finished() -> None:
+    halfway = {"web": "v2", "worker": "v3"}
+    way = direct("shop", halfway, releases("v3", "v2"), before=Heading(last_target="v2"))
+    assert (way.leaves, way.choice.version) == ("v3", "v1")
+
+
+def test_a_deploy_that_came_halfway_is_taken_back() -> None:
+    way = direct("shop", {"web": "v2", "worker": "v3"}, releases())
+    assert (way.leaves, way.choice.version) == ("v3", "v2")
+
+
+components = st.lists(st.sampled_from(NAMES), min_size=1, max_size=6).map(
+    lambda versions: {f"c{n}": version for n, version in enumerate(versions)}
+)
+maybe = st.none() | st.sampled_from(NAMES)
+
+
+@given(
+    components,
+    st.sets(st.sampled_from(NAMES)),
+    maybe,
+    st.builds(Heading, bound_for=maybe, last_target=maybe, unknown=st.booleans()),
+)
+def test_whatever_runs_something_is_left_and_nothing_bad_is_chosen(
+    running: dict[str, str], bad: set[str], wanted: str | None, before: Heading
+) -> None:
+    try:
+        way = direct("shop", running, releases(*bad), wanted=wanted, before=before)
+    except Refusal:
+        assume(False)
+        raise
+    assert way.leaves in running.values()
+    assert way.choice.version != way.leaves
+    assert way.choice.version not in bad
+    assert wanted in (None, way.choice.version)
+    assert wanted or set(running.values()) != {before.bound_for}
+
+
+@given(components, st.sampled_from(NAMES))
+def test_while_components_differ_the_last_run_is_finished(running: dict[str, str], target: str) -> None:
+    assume(len(set(running.values())) > 1)
+    assert direct("shop", running, releases(), before=Heading(last_target=target)).choice.version == target
