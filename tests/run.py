@@ -12,13 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.chromium import chromium
+
 ROOT = Path(__file__).resolve().parents[1]
-
-
-def chromium() -> bool:
-    return bool(
-        os.environ.get("KAERU_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    )
 
 
 def postgres() -> bool:
@@ -40,7 +36,9 @@ class Component:
 
 
 COMPONENTS = (
-    Component("Chromium", "chromium", chromium, "the page in a real browser (tests/browser)"),
+    Component(
+        "Chromium", "chromium", lambda: chromium() is not None, "the page in a real browser (tests/browser)"
+    ),
     Component("PostgreSQL", "postgresql", postgres, "the store and a whole incident on PostgreSQL"),
     Component("git", "git", git, "the shop's releases and everything that rolls them back"),
 )

@@ -140,7 +140,7 @@ class Person(Session):
         return found
 
     async def message(
-        self, channel: str, matching: Matching, *, thread: str | None = None, timeout: float = 5.0  # noqa: ASYNC109
+        self, channel: str, matching: Matching, *, thread: str | None = None, timeout: float = 5.0  # noqa: ASYNC109 - a test's own patience
     ) -> Json:  # fmt: skip
         """Waits for a message and gives the latest one.
 
@@ -198,7 +198,7 @@ class Person(Session):
         found: list[Json] = (await self.call("views"))["views"]
         return found
 
-    async def modal(self, title: str = "", *, timeout: float = 5.0) -> Json:  # noqa: ASYNC109
+    async def modal(self, title: str = "", *, timeout: float = 5.0) -> Json:  # noqa: ASYNC109 - as message
         """Waits until the top modal's title contains `title`, and gives it."""
 
         async def look() -> Json | None:

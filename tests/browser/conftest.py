@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Request
 
 from sandbox.workspace.local import LocalWorkspace
 from tests.browser.peer import Peer
+from tests.chromium import chromium
 
 MANIFEST = Path(__file__).parents[2] / "manifest.yml"
 FLAGS = [
@@ -29,9 +29,9 @@ FLAGS = [
 ]
 
 
-def chromium() -> str:
+def required_chromium() -> str:
     """The browser's path. Without one the tests are skipped; in CI that is a failure instead."""
-    path = os.environ.get("KAERU_CHROMIUM") or shutil.which("chromium")
+    path = chromium()
     if path:
         return path
     reason = (
@@ -44,7 +44,7 @@ def chromium() -> str:
 
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    path = chromium()
+    path = required_chromium()
     async with async_playwright() as playwright:
         running = await playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield running

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.ports import Unavailable
-from bot.ports.engine import Steps
+from bot.ports.engine import Steps, Workflow
 from bot.store.errors import StoreUnavailable
 from bot.workflows.engine import ATTEMPTS, DbosEngine, OnBroken
 
@@ -48,7 +48,7 @@ def engine_at(url: str, *, on_broken: OnBroken = unexpected) -> DbosEngine:
     return DbosEngine(url, on_broken=on_broken)
 
 
-def noted(seen: Seen) -> Callable[[Steps, str], object]:
+def noted(seen: Seen) -> Workflow:
     async def body(steps: Steps, argument: str) -> None:
         async def work() -> str:
             seen.append(f"did {argument}")
@@ -64,7 +64,7 @@ async def test_an_id_is_started_once_also_by_a_later_process(url: str) -> None:
     seen: Seen = []
     for _ in range(2):
         engine = engine_at(url)
-        engine.add("shout.v1", noted(seen))  # type: ignore[arg-type]
+        engine.add("shout.v1", noted(seen))
         async with opened(engine):
             await engine.start("shout.v1", "once", "hello")
             await engine.start("shout.v1", "once", "hello")
@@ -109,7 +109,7 @@ async def test_a_workflow_begun_by_a_step_stands_on_its_own(url: str) -> None:
     async def parent(steps: Steps, argument: str) -> None:
         await steps.run("begin", lambda: engine.start("shout.v1", "child", argument))
 
-    engine.add("shout.v1", noted(seen))  # type: ignore[arg-type]
+    engine.add("shout.v1", noted(seen))
     engine.add("parent.v1", parent)
     async with opened(engine):
         await engine.start("parent.v1", "parent", "hi")
@@ -169,7 +169,7 @@ async def test_boundaries_are_told_around_every_step(tmp_path: Path) -> None:
     engine = DbosEngine(
         f"sqlite:///{tmp_path / 'engine.sqlite'}", on_broken=unexpected, boundary=places.append
     )
-    engine.add("shout.v1", noted(seen))  # type: ignore[arg-type]
+    engine.add("shout.v1", noted(seen))
     async with opened(engine):
         await engine.start("shout.v1", "once", "hello")
         await until(lambda: "HELLO" in seen)

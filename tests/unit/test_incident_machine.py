@@ -1,5 +1,6 @@
 """Whatever people and the clock do in whatever order, an incident stays lawful."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import HealthCheck, settings
@@ -13,7 +14,7 @@ from bot.domain.evidence import Baseline, BaselineSource, Outcome
 from bot.domain.incident import Incident, PlanState, Status, evolve, fold
 from bot.domain.plan import Changes, ComponentChange, Plan
 from bot.domain.policy import Policy, tally
-from bot.domain.run import steps_for
+from bot.domain.run import Step, steps_for
 from bot.domain.severity import Severity
 
 PEOPLE = ["UALICE", "UBOB", "UCAROL", "UDAN", "UEVE"]
@@ -79,11 +80,11 @@ class IncidentMachine(RuleBasedStateMachine):
             self.incident = evolve(self.incident, event)
             self.log.append(event)
 
-    def attempt(self, decision: object) -> None:
+    def attempt(self, decision: Callable[[], decide.Events]) -> None:
         """A refusal is an answer, and it changes nothing."""
         before = self.incident
         try:
-            events = decision()  # type: ignore[operator]
+            events = decision()
         except Refusal as refusal:
             sentence, events = str(refusal), ()
             assert sentence.strip().endswith((".", "`"))
@@ -119,7 +120,7 @@ class IncidentMachine(RuleBasedStateMachine):
             )
         )
 
-    def steps(self) -> tuple:  # type: ignore[type-arg]
+    def steps(self) -> tuple[Step, ...]:
         record = self.incident.record
         return steps_for(record.plan, watch=timedelta(minutes=5)) if record and record.plan else ()
 
