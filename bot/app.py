@@ -13,21 +13,21 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.catalog import Catalog
 from bot.clock import now
-from bot.domain import events as e
-from bot.domain.incident import Incident
-from bot.ports import PortError
-from bot.ports.chat import Done, OpenChannel, Post
+from bot.ports import Unavailable
+from bot.ports.chat import Done
 from bot.settings import Settings
-from bot.store import Store
-from bot.store.outbox import OutboxItem
-from bot.store.unit import UnitOfWork
+from bot.store import AnotherBot, OutboxItem, Store, StoreError
+from bot.store.alone import Alone
 from bot.usecases.arming import Arming
+from bot.usecases.catchup import CatchUp
 from bot.usecases.closing import Closing
 from bot.usecases.desk import Desk
 from bot.usecases.due import ARM, CLOSE, ROLLBACK
+from bot.usecases.echo import Echo
 from bot.usecases.home import Home
 from bot.usecases.nudges import Nudges
 from bot.usecases.probing import Probing
+from bot.usecases.pruning import Pruning
 from bot.usecases.recorder import Recorder
 from bot.usecases.sweep import Sweep
 from bot.workflows import arm, close, rollback
@@ -35,6 +35,7 @@ from bot.workflows.broken import Broken
 from bot.workflows.clockwork import Clockwork
 from bot.workflows.delivery import Delivery
 from bot.workflows.engine import Boundary, DbosEngine
+from bot.workflows.loops import Loops
 from handlers.acks import Acks, CountingSocket
 from handlers.register import Handlers, Tasks, register
 from handlers.replay import replay
@@ -51,8 +52,7 @@ WORLD = timedelta(seconds=5)
 LINK = timedelta(seconds=5)
 NUDGE = timedelta(minutes=1)
 HOURLY = timedelta(hours=1)
-KEEP_INBOX = timedelta(days=1)
-KEEP_PROBES = timedelta(days=30)
+ALONE = timedelta(seconds=15)
 DRAIN_S = 10.0
 
 
@@ -63,13 +63,15 @@ class Kaeru:
         self, settings: Settings, catalog: Catalog, store: Store, client: AsyncWebClient, identity: Identity
     ) -> None:
         self.store = store
+        self.loops = Loops()
         self._settings = settings
         self._catalog = catalog
         self._client = client
         self._identity = identity
+        self._alone: Alone | None = None
         self._tasks: Tasks = set()
-        self._loops: list[asyncio.Task[None]] = []
-        self._gap = False
+        # What is to be ended, in the reverse order of its beginning.
+        self._open = contextlib.AsyncExitStack()
 
     @classmethod
     async def open(
@@ -86,29 +88,37 @@ class Kaeru:
         """
         bot_token, app_token = settings.slack_tokens()
         settings.data.mkdir(parents=True, exist_ok=True)
-        client = make_client(bot_token.get_secret_value(), base_url=settings.slack_api_url)
-        chat = SlackChat(client)
-        try:
+        async with contextlib.AsyncExitStack() as opened:
+            client = make_client(bot_token.get_secret_value(), base_url=settings.slack_api_url)
+            opened.push_async_callback(close_client, client)
             identity = await identify(client)
             store = await Store.open(settings.database, clock=clock)
-        except BaseException:
-            await close_client(client)
-            raise
-        self = cls(settings, catalog, store, client, identity)
-        try:
-            self._compose(chat, clock, boundary)
+            opened.push_async_callback(store.close)
+            alone = await Alone.take(settings.database)
+            if alone is not None:
+                opened.push_async_callback(alone.release)
+            self = cls(settings, catalog, store, client, identity)
+            self._alone = alone
+            self._open = opened
+            self._compose(SlackChat(client), clock, boundary)
             await self._start(app_token.get_secret_value())
-        except BaseException:
-            await self.close()
-            raise
+            # Where all went well, it stays open.
+            self._open = opened.pop_all()
         return self
 
     def _compose(self, chat: SlackChat, clock: Callable[[], datetime], boundary: Boundary) -> None:
         store, catalog = self.store, self._catalog
         fleet = self._fleet = fleet_of(catalog)
+        self._open.push_async_callback(self._let_go)
         broken = Broken(clock)
         self.engine = DbosEngine(self._settings.engine_database, on_broken=broken, boundary=boundary)
-        self.delivery = Delivery(store, chat, clock, on_done=self._delivered, on_dead=self._undelivered)
+        self.delivery = Delivery(
+            store,
+            chat,
+            clock,
+            on_done=self._delivered,
+            on_dead=self._undelivered,
+        )
         self.desk = Desk(
             store,
             catalog,
@@ -118,10 +128,13 @@ class Kaeru:
             bot_user=self._identity.user_id,
         )
         broken.attach(self.desk)
+        self.echo = Echo(store, self.desk, clock=clock)
         self.sweep = Sweep(store, catalog, self.desk, clock=clock)
         self.probing = Probing(store, catalog, fleet, clock=clock)
         self.arming = Arming(store, catalog, fleet, self.desk, clock=clock)
         self.recorder = Recorder(store, clock, bot_user=self._identity.user_id)
+        self.catch_up = CatchUp(store, self.recorder, chat)
+        self.pruning = Pruning(store, clock=clock)
         self.closing = Closing(
             store,
             catalog,
@@ -141,36 +154,28 @@ class Kaeru:
         home = Home(store, catalog, self.desk)
         rooms = Rooms(store, catalog, self.desk, self.arming, self.closing, self.recorder, home)
         self._handlers = Handlers(rooms)
-        self._chat = chat
         self._clock = clock
         self._clockwork = Clockwork()
 
     async def _start(self, app_token: str) -> None:
+        # What ends first is pushed last: requests, then workflows, then what they still had to say.
+        self._open.push_async_callback(self.loops.end, lambda: self.delivery.drain(DRAIN_S))
         await self.engine.open()
-        self._loops = [
-            asyncio.create_task(self.delivery.run(), name="delivery"),
-            asyncio.create_task(self.recorder.run(), name="recorder"),
-        ]
+        self._open.push_async_callback(self.engine.close)
+        self._open.push_async_callback(self._finish_requests)
+        self.loops.start("delivery", self.delivery.run())
+        self.loops.start("recorder", self.recorder.run())
         await self.sweep.recover()
         await replay(self._handlers, now=self._clock())
-        app = AsyncApp(
-            client=self._client,
-            authorize=_as_ourselves(self._identity, str(self._client.token)),
-            ignoring_self_events_enabled=False,
-            # Made for requests over HTTP, or for what kaeru has not: each costs every request a little.
-            ssl_check_enabled=False,
-            request_verification_enabled=False,
-            url_verification_enabled=False,
-            attaching_function_token_enabled=False,
-            logger=logging.getLogger("slack_bolt"),
-        )
+        app = _bolt(self._client, self._identity)
         acks = Acks()
         register(app, self._handlers, self._tasks, acks)
         self._socket = CountingSocket(app, app_token, acks)
         self._socket.client.on_close_listeners.append(self._link_lost)
+        self._open.push_async_callback(self._socket.close_async)
         await self._socket.connect_async()  # type: ignore[no-untyped-call]  # bolt leaves it bare
-        self._gap = True  # whatever was written while nobody listened
         self._schedule()
+        self._open.push_async_callback(self._clockwork.stop)
         self._clockwork.start()
 
     def _schedule(self) -> None:
@@ -185,8 +190,9 @@ class Kaeru:
         self._clockwork.every(WORLD, "world", self.arming.watch_worlds)
         self._clockwork.every(LINK, "link", self._mend_gap)
         self._clockwork.every(NUDGE, "nudges", self.nudges.remind)
-        self._clockwork.every(HOURLY, "prune", self._prune)
+        self._clockwork.every(HOURLY, "prune", self.pruning.prune)
         self._clockwork.every(HOURLY, "recover", self.sweep.recover)
+        self._clockwork.every(ALONE, "alone", self._stay_alone)
 
     async def _let_go(self) -> None:
         """Close the connections that adapters keep."""
@@ -196,80 +202,60 @@ class Kaeru:
                 if release is not None:
                     await release()
 
-    async def close(self) -> None:
-        """Take no more requests, let what is under way finish, and stop. Unfinished runs go on at the next start."""
-        if hasattr(self, "_clockwork"):
-            self._clockwork.stop()
-        if hasattr(self, "_socket"):
-            await self._socket.close_async()  # type: ignore[no-untyped-call]  # bolt leaves it bare
+    async def _finish_requests(self) -> None:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=DRAIN_S)
-        if hasattr(self, "engine"):
-            await self.engine.close()
-        if self._loops:
-            await self.delivery.drain(DRAIN_S)
-            for loop in self._loops:
-                loop.cancel()
-            await asyncio.gather(*self._loops, return_exceptions=True)
-        if hasattr(self, "_fleet"):
-            await self._let_go()
-        await close_client(self._client)
-        await self.store.close()
 
-    # What comes back from Slack.
+    async def close(self) -> None:
+        """Take no more requests, let what is under way finish, and stop. Unfinished runs go on at the next start."""
+        await self._open.aclose()
 
     async def _delivered(self, item: OutboxItem, done: Done) -> None:
-        if isinstance(item.operation, OpenChannel) and item.incident_id and done.channel:
-            channel, name = done.channel, done.name or item.operation.name
-
-            def decision(incident: Incident) -> tuple[e.Event, ...]:
-                if incident.channel_id is not None:
-                    return ()
-                return (e.ChannelOpened(at=self._clock(), channel_id=channel, name=name),)
-
-            await self.desk.change(item.incident_id, decision)
-        elif isinstance(item.operation, Post) and item.incident_id and item.lane.startswith("stakeholders:"):
-            told = e.StakeholdersTold(
-                at=self._clock(), channel_id=done.channel or item.operation.channel, text=item.operation.text
-            )
-            await self.desk.change(
-                item.incident_id, lambda _incident: (told,), once=f"told:{item.key}:{item.revision}"
-            )
+        await self.echo.delivered(item, done)
 
     async def _undelivered(self, item: OutboxItem, sentence: str) -> None:
-        """It is said in the timeline; about a one-off message it is only logged, lest it tell of itself for ever."""
-        _log.warning("not delivered: %s: %s", item.key, sentence)
-        if item.incident_id is None or item.slot.startswith("event-"):
-            return
-        what = f"{item.operation.type.replace('_', ' ')} ({item.slot})"
-        event = e.DeliveryFailed(at=self._clock(), what=what, reason=sentence)
-        await self.desk.change(
-            item.incident_id, lambda _incident: (event,), once=f"dead:{item.key}:{item.revision}"
-        )
+        await self.echo.undelivered(item, sentence)
 
     async def _link_lost(self, _message: object) -> None:
-        self._gap = True
+        self.catch_up.lost()
 
     async def _mend_gap(self) -> None:
-        """After a connection came back, read what was written in the open channels meanwhile."""
-        if not self._gap or not await self._socket.client.is_connected():
+        if self.catch_up.is_due and await self._socket.client.is_connected():
+            await self.catch_up.mend()
+
+    async def _stay_alone(self) -> None:
+        if self._alone is None:
             return
-        self._gap = False
-        for incident in await self.store.read(lambda uow: uow.incidents.list(open_only=True, limit=1000)):
-            try:
-                await self.recorder.backfill(self._chat, incident)
-            except PortError as error:
-                self._gap = True
-                _log.warning("the channel of %s could not be read: %s", incident.id, error)
+        try:
+            await self._alone.hold()
+        except AnotherBot as error:
+            self.loops.give_up(str(error))
+        except StoreError as error:
+            _log.warning("%s", error)
 
-    async def _prune(self) -> None:
-        moment = self._clock()
 
-        def prune(uow: UnitOfWork) -> None:
-            uow.inbox.prune(moment - KEEP_INBOX)
-            uow.probes.prune(moment - KEEP_PROBES)
+def _bolt(client: AsyncWebClient, identity: Identity) -> AsyncApp:
+    log = logging.getLogger("slack_bolt")
+    log.addFilter(_is_news)
+    try:
+        return AsyncApp(
+            client=client,
+            authorize=_as_ourselves(identity, str(client.token)),
+            ignoring_self_events_enabled=False,
+            # Made for requests over HTTP, or for what kaeru has not: each costs every request a little.
+            ssl_check_enabled=False,
+            request_verification_enabled=False,
+            url_verification_enabled=False,
+            attaching_function_token_enabled=False,
+            logger=log,
+        )
+    finally:
+        log.removeFilter(_is_news)
 
-        await self.store.write(prune)
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """That the client's token is not used is as it should be: `authorize` gives the same one."""
+    return "`token`" not in record.getMessage()
 
 
 def _as_ourselves(who: Identity, token: str) -> Callable[..., Awaitable[AuthorizeResult]]:
@@ -289,11 +275,19 @@ def _as_ourselves(who: Identity, token: str) -> Callable[..., Awaitable[Authoriz
 
 
 async def run(settings: Settings, catalog: Catalog, stop: asyncio.Event, ready: Callable[[], None]) -> None:
-    """Run the bot until `stop` is set; `ready` is called once it listens."""
+    """Run the bot until `stop` is set; `ready` is called once it listens.
+
+    Raises Unavailable where it cannot go on, so that whoever watches over the process starts it again.
+    """
     kaeru = await Kaeru.open(settings, catalog)
+    waiting = [asyncio.create_task(event.wait()) for event in (stop, kaeru.loops.broken)]
     try:
         ready()
-        await stop.wait()
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     finally:
+        for task in waiting:
+            task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await kaeru.close()
+    if kaeru.loops.broken.is_set():
+        raise Unavailable(kaeru.loops.sentence, remedy="The log says why. Start kaeru again.")

@@ -174,10 +174,25 @@ def _wrong(details: ErrorDetails) -> str:
 def load_settings() -> Settings:
     """Read the process's environment. Raises SettingsInvalid with a sentence for every wrong variable."""
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
         sentences = tuple(_wrong(details) for details in error.errors(include_input=False, include_url=False))
         raise SettingsInvalid(sentences) from None  # the cause would show what was typed
+    pair = {
+        "KAERU_DATABASE_URL": settings.database_url,
+        "KAERU_ENGINE_DATABASE_URL": settings.engine_database_url,
+    }
+    lacking = [name for name, url in pair.items() if url is None]
+    if len(lacking) == 1:
+        raise SettingsInvalid((_half_of(lacking[0], next(name for name in pair if name not in lacking)),))
+    return settings
+
+
+def _half_of(lacking: str, given: str) -> str:
+    return (
+        f"{lacking} is not set, but {given} is. Set both, or neither: incidents and their workflows belong together. "
+        "See docs/configuration.md."
+    )
 
 
 def strangers(environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -126,8 +126,8 @@ class SureSurface:
     async def reply(self, text: str, blocks: Blocks = ()) -> None:
         try:
             await self._surface.reply(text, blocks)
-        except Exception:  # noqa: BLE001 - logged, and said in another way
-            _log.exception("The answer %s did not arrive; it goes through the outbox.", self._key)
+        except Exception as error:  # noqa: BLE001 - logged, and said in another way
+            _log.warning("The answer %s did not arrive; it goes through the outbox: %r", self._key, error)
             await self._later(text, blocks)
 
     async def open_modal(self, view: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ await store.write(lambda uow: uow.facts.set("cursor", "17"))
 await store.close()
 """
 
+from bot.store.alone import AnotherBot
 from bot.store.errors import (
     AlreadyOpen,
     CommitFailed,
@@ -25,6 +26,7 @@ from bot.store.unit import UnitOfWork
 
 __all__ = [
     "AlreadyOpen",
+    "AnotherBot",
     "Arrival",
     "CommitFailed",
     "Draft",

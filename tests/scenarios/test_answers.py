@@ -9,10 +9,11 @@ from bot.usecases import commands as c
 from handlers.attend import attend
 from handlers.inbox import INTERACTIVE
 from handlers.surface import Body, Handler, LaterSurface, Surface
+from sandbox.workspace import forms
 from sandbox.workspace.manifest import load
 from tests.scenarios.conftest import NewWorld
 from tests.scenarios.test_replay import command, left_behind
-from tests.scenarios.world import GENERAL, MANIFEST, World, whispered
+from tests.scenarios.world import GENERAL, MANIFEST, Room, World, whispered
 
 
 async def pending(world: World) -> int:
@@ -137,3 +138,16 @@ async def test_however_many_wait_at_the_start(world: World) -> None:
     await world.start()
     assert await pending(world) == 0
     assert len(await world.read(lambda uow: uow.inbox.dead_items())) == 3
+
+
+async def test_a_channel_that_cannot_be_opened_is_told_to_who_asked(world: World) -> None:
+    await world.bad_deploy()
+    world.ws.fault("conversations.create", "error", error="restricted_action", times=1000)
+    await world.alice.command(GENERAL, "/rollback shop")
+    told = await world.alice.message("@kaeru", "could not be opened", timeout=20)
+    text = forms.text_of(told)
+    (incident,) = await world.incidents()
+    assert incident.id in text
+    assert "kaeru status --retry-dead" in text
+    room = Room(world, incident.id, "")
+    assert [f.what for f in await room.events(e.DeliveryFailed)] == ["open channel (channel)"]
