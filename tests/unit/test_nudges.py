@@ -20,7 +20,7 @@ def _until(kind: type[e.Happened]) -> Incident:
 
 
 VERIFIED = _until(e.IncidentVerified)
-CLOSED = _until(e.IncidentClosed)
+CLOSED = _until(e.IncidentClosed).model_copy(update={"root_cause": ""})
 
 
 def _since(incident: Incident) -> datetime:
@@ -31,7 +31,7 @@ def _since(incident: Incident) -> datetime:
 
 @pytest.mark.parametrize("incident", [VERIFIED, CLOSED], ids=["verified", "closed"])
 @pytest.mark.parametrize(
-    ("days", "number"), [(-1, 0), (0, 0), (0.99, 0), (1, 1), (1.99, 1), (2, 2), (3, 3), (3.99, 3)]
+    ("days", "number"), [(0, 0), (0.99, 0), (1, 1), (1.99, 1), (2, 2), (3, 3), (3.99, 3)]
 )
 def test_one_is_due_after_each_interval(incident: Incident, days: float, number: int) -> None:
     assert due_reminder(incident, after=DAY, now=_since(incident) + days * DAY) == number
