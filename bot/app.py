@@ -220,7 +220,7 @@ class Kaeru:
         self.catch_up.lost()
 
     async def _mend_gap(self) -> None:
-        if self.catch_up.is_due and await self._socket.client.is_connected():
+        if self.catch_up.is_due() and await self._socket.client.is_connected():
             await self.catch_up.mend()
 
     async def _stay_alone(self) -> None:

@@ -22,8 +22,8 @@ class CatchUp:
         self._gaps = 1
         self._mended = 0
 
-    @property
     def is_due(self) -> bool:
+        """Whether something may have been missed."""
         return self._mended < self._gaps
 
     def lost(self) -> None:

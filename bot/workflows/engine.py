@@ -204,10 +204,12 @@ def hold_alone(url: str) -> IO[str] | None:
     parsed = make_url(url)
     if not parsed.drivername.startswith("sqlite") or not parsed.database:
         return None
-    database = Path(parsed.database)
-    if not database.exists():
-        database.touch(mode=0o600)
-    lock = Path(f"{parsed.database}.lock").open("w")  # noqa: SIM115 - held open for the process's life
+    database, beside = Path(parsed.database), Path(f"{parsed.database}.lock")
+    for file in (database, beside):
+        # Also where an earlier one made them: what people wrote about an incident is for this user only.
+        file.touch(mode=0o600)
+        file.chmod(0o600)
+    lock = beside.open("w")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

@@ -11,8 +11,15 @@ from datetime import UTC, datetime
 from functools import cache
 
 import httpx
+from pydantic import TypeAdapter, ValidationError
 
+from bot.domain.base import Version
 from bot.domain.evidence import Probe
+
+NO_VERSION = "no version in the answer"
+ODD_VERSION = "the version in the answer is not one"
+
+_VERSION: TypeAdapter[str] = TypeAdapter(Version)
 
 MAX_BODY = 64 * 1024  # bytes of an answer that are read for its version
 FRESH = {"Cache-Control": "no-cache", "Pragma": "no-cache", "Accept": "application/json, */*"}
@@ -47,7 +54,8 @@ class ProbeClient:
         """Ask `url` once, past every cache; `endpoint` is its name in the Probe.
 
         An answer is good with a status below 300, and if `version_field` is given it also has to be JSON that
-        names its version there. The latency includes the body.
+        names its version there. The latency includes the body. What does not look like a version is none:
+        `error` says so then, also of an answer that is good without one.
         """
         at = datetime.now(UTC)
         begun = time.perf_counter()
@@ -57,12 +65,13 @@ class ProbeClient:
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             return Probe(endpoint=endpoint, at=at, ok=False, error=kind_of(error))
         latency_ms = round((time.perf_counter() - begun) * 1000, 2)
-        version = _version_in(body, version_field) if version_field else None
         problem = "" if status < 300 else f"HTTP {status}"
-        if version_field and not problem and version is None:
-            problem = "no version in the answer"
-        if version is None and version_header:
-            version = headers.get(version_header)
+        version, note = None, ""
+        if version_field:
+            version, note = _checked(_field_of(body, version_field))
+            problem = problem or note
+        if version is None and version_header and version_header in headers:
+            version, note = _checked(headers[version_header])
         return Probe(
             endpoint=endpoint,
             at=at,
@@ -70,7 +79,7 @@ class ProbeClient:
             status=status,
             latency_ms=latency_ms,
             version=version,
-            error=problem,
+            error=problem or note,
         )
 
     async def _fetch(self, method: str, url: str) -> tuple[int, httpx.Headers, bytes]:
@@ -117,10 +126,19 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _version_in(body: bytes, field: str) -> str | None:
+def _field_of(body: bytes, field: str) -> object:
     try:
         found = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    version = found.get(field) if isinstance(found, dict) else None
-    return version if isinstance(version, str) and version else None
+    return found.get(field) if isinstance(found, dict) else None
+
+
+def _checked(named: object) -> tuple[str | None, str]:
+    """The version, or none and why not. It goes into commands and cards: anybody's text must not."""
+    if named in (None, ""):
+        return None, NO_VERSION
+    try:
+        return _VERSION.validate_python(named, strict=True), ""
+    except ValidationError:
+        return None, ODD_VERSION

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import socket
 import ssl
 import subprocess
@@ -197,6 +198,23 @@ async def test_a_version_endpoint_without_a_version_is_not_well(body: str) -> No
         (found,) = await probe.round()
     assert (found.ok, found.status, found.version) == (False, 200, None)
     assert found.error == "no version in the answer"
+
+
+@pytest.mark.parametrize("named", ["../v1", "-rf", "v1 <!channel>", "v1\n", "v" * 129, "", "ü", 7, {"a": 1}])
+async def test_what_is_not_a_version_is_none(named: object) -> None:
+    async with serving(says(json.dumps({"version": named}))) as url, probing(url) as probe:
+        (found,) = await probe.round()
+    assert (found.ok, found.version) == (False, None)
+    assert found.error == ("the version in the answer is not one" if named else "no version in the answer")
+
+
+async def test_a_header_that_is_not_a_version_is_said_and_the_answer_stays_good() -> None:
+    async with (
+        serving(says("{}", headers="X-Version: shop/../../etc\r\n")) as url,
+        probing(url, version_path=None, critical=["/a"]) as probe,
+    ):
+        (found,) = await probe.round()
+    assert (found.ok, found.version, found.error) == (True, None, "the version in the answer is not one")
 
 
 async def test_the_body_of_the_version_endpoint_counts_more_than_its_header() -> None:
