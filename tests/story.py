@@ -14,7 +14,8 @@ from typing import Any
 
 from bot.domain import events as e
 from bot.domain.evidence import Baseline, BaselineSource, Finding, Outcome, Probe, judge, summarize
-from bot.domain.incident import Incident, fold
+from bot.domain.incident import Incident
+from bot.domain.lifecycle import fold
 from bot.domain.plan import Changes, Check, Commit, ComponentChange, FileChange, Level, Plan, Warn
 from bot.domain.releases import Release, Standing
 from bot.domain.run import Step, steps_for

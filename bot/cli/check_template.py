@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bot.domain import events as e
 from bot.domain.evidence import Baseline, BaselineSource, Outcome, Probe, judge, summarize
-from bot.domain.incident import fold
+from bot.domain.lifecycle import fold
 from bot.domain.plan import Changes, ComponentChange, Plan
 from bot.domain.postmortem import Postmortem, build
 from bot.domain.run import PROVE, WATCH, apply_step, steps_for

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 
 from bot.domain import events as e
 from bot.domain.base import BOT, Refusal, UserId, Version, refuse
-from bot.domain.incident import Incident, PlanRecord, PlanState, Status, evolve
+from bot.domain.incident import Incident, PlanRecord, PlanState, Status
+from bot.domain.lifecycle import evolve
 from bot.domain.plan import Check, Plan
 from bot.domain.policy import Policy, check_may_approve, check_may_decide, tally
 from bot.domain.run import Step

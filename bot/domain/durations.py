@@ -20,7 +20,8 @@ from datetime import datetime, timedelta
 
 from bot.domain import events as e
 from bot.domain.base import Value
-from bot.domain.incident import Incident, Status, evolve
+from bot.domain.incident import Incident, Status
+from bot.domain.lifecycle import evolve
 from bot.domain.run import Run
 
 NOT_KNOWN = "not known"

@@ -14,7 +14,8 @@ from bot.catalog import Catalog, Service
 from bot.domain import decide
 from bot.domain import events as e
 from bot.domain.base import Refusal, UserId
-from bot.domain.incident import Incident, evolve
+from bot.domain.incident import Incident
+from bot.domain.lifecycle import evolve
 from bot.domain.policy import Policy
 from bot.domain.run import Step, steps_for
 from bot.domain.severity import Severity

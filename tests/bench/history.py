@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from bot.domain import events as e
-from bot.domain.incident import Incident, evolve
+from bot.domain.incident import Incident
+from bot.domain.lifecycle import evolve
 from bot.domain.timeline import Entry, Kind
 from bot.store import codec, schema
 from bot.store.database import Database

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.domain import events as e
-from bot.domain.incident import Incident, evolve
+from bot.domain.incident import Incident
+from bot.domain.lifecycle import evolve
 from bot.domain.severity import Severity
 from bot.store import Store
 

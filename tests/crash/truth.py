@@ -8,7 +8,8 @@ from contextlib import closing
 
 from bot.clock import now
 from bot.domain import events as e
-from bot.domain.incident import Incident, fold
+from bot.domain.incident import Incident
+from bot.domain.lifecycle import fold
 from bot.domain.timeline import Entry, Kind
 from bot.store import Store
 from bot.store.unit import UnitOfWork

@@ -7,7 +7,8 @@ import pytest
 from bot.domain import decide
 from bot.domain import events as e
 from bot.domain.base import Refusal
-from bot.domain.incident import Incident, Status, evolve
+from bot.domain.incident import Incident, Status
+from bot.domain.lifecycle import evolve
 from bot.domain.plan import Check, Plan
 from bot.domain.policy import Policy
 from bot.domain.run import steps_for

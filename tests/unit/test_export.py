@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from syrupy.assertion import SnapshotAssertion
 
-from bot.domain.incident import fold
+from bot.domain.lifecycle import fold
 from bot.domain.timeline import Entry, Kind
 from bot.views.export import timeline_json, timeline_markdown
 from tests import story

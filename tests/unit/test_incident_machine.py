@@ -11,7 +11,8 @@ from bot.domain import decide
 from bot.domain import events as e
 from bot.domain.base import Refusal
 from bot.domain.evidence import Baseline, BaselineSource, Outcome
-from bot.domain.incident import Incident, PlanState, Status, evolve, fold
+from bot.domain.incident import Incident, PlanState, Status
+from bot.domain.lifecycle import evolve, fold
 from bot.domain.plan import Changes, ComponentChange, Plan
 from bot.domain.policy import Policy, tally
 from bot.domain.run import Step, steps_for

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from bot.domain import events as e
-from bot.domain.incident import Incident, Status, fold
+from bot.domain.incident import Incident, Status
+from bot.domain.lifecycle import fold
 from bot.usecases.nudges import MOST, due_reminder
 from tests import story
 

@@ -18,7 +18,7 @@ from bot.domain import events as e
 from bot.domain.base import Value
 from bot.domain.comparison import compare, illness
 from bot.domain.evidence import Outcome, Probe
-from bot.domain.incident import fold
+from bot.domain.lifecycle import fold
 from bot.domain.postmortem import Postmortem, build, state_completeness
 from bot.domain.timeline import Completeness, Entry, Kind
 from bot.views.limits import validate

@@ -7,13 +7,15 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from bot.domain import events as e
-from bot.domain.incident import Incident, fold
-from bot.domain.plan import Commit, Level, Plan, Warn
+from bot.domain.incident import Incident
+from bot.domain.lifecycle import fold
+from bot.domain.plan import Commit, FileChange, Level, Plan, Warn
 from bot.domain.policy import Policy
 from bot.domain.releases import Release, Standing
 from bot.views import home, modals, status
 from bot.views.blocks import Card
 from bot.views.plan_card import plan_card
+from bot.views.plan_facts import facts
 from bot.views.project import Context, project, project_event
 from tests.story import ALICE, BOB, CAROL, at, events, plan, rough_events
 from tests.unit.views_outline import outline, outline_view
@@ -184,6 +186,18 @@ MODALS: dict[str, Callable[[], dict[str, Any]]] = {
 @pytest.mark.parametrize("form", MODALS)
 def test_forms(form: str, snapshot: SnapshotAssertion) -> None:
     assert outline_view(MODALS[form]()) == snapshot
+
+
+@pytest.mark.parametrize(
+    ("most", "count", "said"),
+    [(5, 5, "`f4.py`"), (5, 6, "`f4.py` and 1 more"), (8, 40, "`f4.py` and 35 more")],
+)
+def test_the_first_five_files_are_named(most: int, count: int, said: str) -> None:
+    files = tuple(FileChange(path=f"f{n}.py", added=1, deleted=0) for n in range(most))
+    calm = plan(1)
+    changes = calm.changes.model_copy(update={"files": files, "file_count": count})
+    shown = outline(facts(calm.model_copy(update={"changes": changes})))
+    assert f"Files: `f0.py`, `f1.py`, `f2.py`, `f3.py`, {said}" in shown.splitlines()
 
 
 def test_home(snapshot: SnapshotAssertion) -> None:

@@ -10,7 +10,8 @@ from syrupy.assertion import SnapshotAssertion
 from bot.domain import decide
 from bot.domain import events as e
 from bot.domain.base import Refusal
-from bot.domain.incident import Incident, Status, fold
+from bot.domain.incident import Incident, Status
+from bot.domain.lifecycle import fold
 from bot.domain.policy import Policy
 from bot.domain.run import steps_for
 from bot.domain.severity import Severity

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from bot.domain import events as e
 from bot.domain.evidence import Baseline, BaselineSource, EndpointStats, Finding, Outcome
-from bot.domain.incident import Impossible, Incident, Status, evolve
+from bot.domain.incident import Impossible, Incident, Status
+from bot.domain.lifecycle import evolve
 from bot.domain.plan import Changes, Check, Commit, ComponentChange, FileChange, Level, Plan, Warn
 from bot.domain.policy import Policy
 from bot.domain.releases import Release, Standing
