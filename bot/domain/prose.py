@@ -76,14 +76,18 @@ def name(user: UserId, names: Names) -> str:
 
 
 def plain(text: str, names: Names) -> str:
-    """Slack's text form as plain text: mentions become names, links `label (address)`, entities characters."""
+    """Slack's text form as plain text: mentions become names, links `label (address)`, entities characters.
+
+    A channel's id tells people nothing: one without a known name is "another channel".
+    """
 
     def replace(match: re.Match[str]) -> str:
         sign, what, label = match.groups()
         if sign == "@":
             return name(what, names)
         if sign == "#":
-            return f"#{(label or names.get(what) or what).removeprefix('#')}"
+            known = label or names.get(what)
+            return f"#{known.removeprefix('#')}" if known else "another channel"
         if sign == "!":
             return label or f"@{what.split('^')[0]}"
         return f"{label} ({what})" if label and label != what else what

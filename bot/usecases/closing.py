@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import logging
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from bot.catalog import Catalog
@@ -34,6 +34,7 @@ _log = logging.getLogger(__name__)
 SETTLE_S = 5.0
 BEFORE = timedelta(minutes=10)
 _PERSON = re.compile(r"\b[UW][A-Z0-9]{2,}\b")
+_CHANNEL = re.compile(r"[CDG][A-Z0-9]{2,}")
 
 
 class Closing:
@@ -231,7 +232,7 @@ class Closing:
         upload = Upload(channel=INCIDENT_CHANNEL, filename=name, title=title, comment="", content_ref=ref)
         uow.outbox.put(f"incident:{incident.id}", slot, upload, incident_id=incident.id)
 
-    async def _names(self, incident: Incident, entries: Iterable[Entry]) -> dict[str, str]:
+    async def _names(self, incident: Incident, entries: Sequence[Entry]) -> dict[str, str]:
         """Display names for every id that the papers mention."""
         ids = {entry.actor for entry in entries}
         for entry in entries:
@@ -239,6 +240,15 @@ class Closing:
         names = dict(self._catalog.people)
         if incident.channel_id and incident.channel_name:
             names[incident.channel_id] = f"#{incident.channel_name}"
+        service = self._catalog.services.get(incident.service)
+        told = service.stakeholders if service else None
+        if told is not None and not _CHANNEL.fullmatch(told):
+            events = (e.parse(entry.body) for entry in entries if entry.kind is Kind.EVENT)
+            names |= {
+                x.channel_id: f"#{told.removeprefix('#')}"
+                for x in events
+                if isinstance(x, e.StakeholdersTold)
+            }
         for user in sorted(ids - names.keys()):
             if not _PERSON.fullmatch(user):
                 continue
