@@ -44,6 +44,7 @@ def test_a_dry_run_shows_the_plan_and_declares_nothing(kaeru: CommandLine) -> No
     out = kaeru.ok("rollback", "shop", "--dry-run")
     assert "v1.3.0 → v1.2.9" in out
     assert "What is taken away: " in out
+    assert "  files: " in out
     assert "nothing was changed" in out
     assert kaeru.json("incident", "list", "--all") == []
 

@@ -18,7 +18,7 @@ from bot.views.plan_card import plan_card
 from bot.views.plan_facts import facts
 from bot.views.project import Context, project, project_event
 from tests.story import ALICE, BOB, CAROL, at, events, plan, rough_events
-from tests.unit.views_outline import outline, outline_view
+from tests.unit.views_outline import lines, outline, outline_view
 
 POLICY = Policy(quorum=2, approvers=(BOB, CAROL, ALICE), break_glass=True)
 CONTEXT = Context(
@@ -196,7 +196,7 @@ def test_the_first_five_files_are_named(most: int, count: int, said: str) -> Non
     files = tuple(FileChange(path=f"f{n}.py", added=1, deleted=0) for n in range(most))
     calm = plan(1)
     changes = calm.changes.model_copy(update={"files": files, "file_count": count})
-    shown = outline(facts(calm.model_copy(update={"changes": changes})))
+    shown = "\n".join(lines(facts(calm.model_copy(update={"changes": changes}))))
     assert f"Files: `f0.py`, `f1.py`, `f2.py`, `f3.py`, {said}" in shown.splitlines()
 
 
