@@ -1,5 +1,6 @@
 """Which version to go back to: chosen by a record of what was good, never by toggling."""
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -44,6 +45,18 @@ def order(releases: Iterable[Release], newest_first: Sequence[Version]) -> tuple
     )
 
 
+def by_name(version: Version) -> tuple[object, ...]:
+    """A sort key, oldest first, for where nothing but the names is known: numbers as numbers, v2-rc1 before v2."""
+    name, _, suffix = version.partition("-")
+    return (_parts(name), not suffix, _parts(suffix))
+
+
+def _parts(text: str) -> tuple[tuple[int, str], ...]:
+    return tuple(
+        (int(p), "") if p[0] in "0123456789" else (-1, p) for p in re.findall(r"[0-9]+|[^0-9]+", text)
+    )
+
+
 def choose(releases: Sequence[Release], *, current: Version | None, wanted: Version | None = None) -> Choice:
     """Choose the target version among `releases` (newest first).
 
@@ -84,7 +97,8 @@ def older_than(
 def _grant(releases: Sequence[Release], current: Version | None, wanted: Version) -> Choice:
     found = next((r for r in releases if r.version == wanted), None)
     if found is None:
-        names = ", ".join(r.version for r in releases if r.version != current) or "none"
+        on_offer = (r for r in releases if r.version != current and r.standing is not Standing.QUARANTINED)
+        names = ", ".join(r.version for r in on_offer) or "none"
         raise Refusal(f"{wanted} is not a release that can be run here. These are: {names}.")
     if found.version == current:
         raise Refusal(f"{wanted} is what runs now. Choose another version.")

@@ -17,7 +17,7 @@ from bot.domain.evidence import Baseline, BaselineSource, summarize
 from bot.domain.heading import Heading, direct, heading
 from bot.domain.incident import Incident, PlanState, Status
 from bot.domain.plan import Check, ComponentChange, Level, Plan, Warn
-from bot.domain.releases import Choice, Release, Standing, order
+from bot.domain.releases import Choice, Release, Standing, by_name, order
 from bot.ports import Change, Inspection, PortError, TargetPlan, Unavailable
 from bot.ports.changes import Tagged
 from bot.store import Store
@@ -168,7 +168,10 @@ class Arming:
             )
         newest_first = [tag.version for tag in tags]
         if not newest_first:
-            by_age = sorted(releases, key=lambda r: r.released_at.timestamp() if r.released_at else 0.0)
+            by_age = sorted(
+                releases,
+                key=lambda r: (r.released_at.timestamp() if r.released_at else 0.0, by_name(r.version)),
+            )
             newest_first = [r.version for r in reversed(by_age)]
         return order(releases, newest_first)
 

@@ -15,6 +15,15 @@ class Hands:
     health: HealthProbe | None
     changes: ChangeSource | None
 
+    def target(self, component: str) -> Target:
+        """Raises Refusal for a component that is no longer configured."""
+        found = self.targets.get(component)
+        if found is None:
+            raise Refusal(
+                f"{component} is not in kaeru.yml any more. Put it back, or take it back by hand and note it here."
+            )
+        return found
+
 
 @dataclass(frozen=True)
 class Fleet:

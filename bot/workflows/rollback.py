@@ -125,7 +125,7 @@ class RollbackSteps:
         await self._unheld(incident.id)
         await self._journal.started(incident.id, run, step_id, f"taking {component} back to {run.to_version}")
         change = change_of(plan, component)
-        target = self._fleet.hands(incident.service).targets[component]
+        target = self._fleet.hands(incident.service).target(component)
         try:
             seen = await applied(target, change, key=f"{run_id}/{step_id}")
         except PortError as untouched:
@@ -271,7 +271,7 @@ class RollbackSteps:
 
     async def _settled(self, incident: Incident, change: Change, run_id: str, *, back: bool) -> str:
         try:
-            target = self._fleet.hands(incident.service).targets[change.component]
+            target = self._fleet.hands(incident.service).target(change.component)
             return await settle(target, change, f"{run_id}/revert:{change.component}", back=back)
         except Refusal as refusal:
             return str(refusal)

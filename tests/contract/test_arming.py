@@ -13,7 +13,7 @@ from bot.catalog import load_catalog
 from bot.cli.deferred import DeferredEngine
 from bot.clock import now
 from bot.domain import decide
-from bot.domain.base import Version
+from bot.domain.base import Refusal, Version
 from bot.domain.incident import Incident, PlanRecord, PlanState
 from bot.domain.plan import Changes
 from bot.domain.policy import Policy
@@ -208,3 +208,9 @@ async def test_a_probe_that_hangs_is_an_answer_that_does_not_come(
     world.replace("shop", health=HangingHealth("v1.3.0"))
     found = await world.probing.probe("shop")
     assert [(p.endpoint, p.ok, p.error, p.version) for p in found] == [("/checkout", False, "timeout", None)]
+
+
+async def test_a_component_that_is_gone_is_named_where_it_is_needed(world: World) -> None:
+    with pytest.raises(Refusal, match=r"^clock is not in kaeru\.yml any more\."):
+        world.hands["shop"].target("clock")
+    assert world.hands["shop"].target("web") is world.targets["shop"]["web"]
