@@ -1,10 +1,12 @@
 """What was measured, for as long as it is wanted."""
 
-from collections.abc import Sequence
+import contextlib
+import itertools
+from collections.abc import Generator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, literal_column, select
+from sqlalchemy import Row, Select, delete, func, insert, select
 
 from bot.domain.base import Version
 from bot.domain.evidence import Probe
@@ -13,9 +15,12 @@ from bot.store.scope import Scope
 from bot.store.tables import ProbeRow, table
 
 _T = table(ProbeRow)
-_BAD: ColumnElement[bool] = literal_column("NOT ok")
 _OF_NO_INCIDENT = _T.c.incident_id.is_(None)
 _INSERT = insert(_T)
+
+
+WELL_AGAIN = 20
+"""Good rounds in a row that end a bad stretch: a version that fails three times in ten seldom has so many."""
 
 
 class Probes:
@@ -59,10 +64,40 @@ class Probes:
             found += self._newest(within.where(_T.c.at >= since, _T.c.at <= until), per_endpoint)
 
     def first_bad(self, service: str, after: datetime) -> datetime | None:
-        """When the first probe after `after` failed."""
-        bad = select(func.min(_T.c.at)).where(_T.c.service == service, _T.c.at > after, _BAD)
-        at: datetime | None = self._scope.connection.execute(bad).scalar()
-        return at
+        """Since when the service is ill: when the first probe of the present bad stretch failed, after `after`.
+
+        A stretch ends where `WELL_AGAIN` rounds in a row were good, and none is older than the version that is
+        served: what ailed the one before it is another story. Failures between good rounds are one stretch.
+        None where the service is well.
+        """
+        of_now: set[str] = set()
+        stretch: datetime | None = None
+        first: datetime | None = None
+        good = 0
+        # From the newest round back, as far as need be.
+        with contextlib.closing(self._backwards(service, after)) as rounds:
+            for probes in rounds:
+                versions = {probe.version for probe in probes if probe.version}
+                if versions and of_now and not versions & of_now:
+                    break
+                bad = min((probe.at for probe in probes if not probe.ok), default=None)
+                good = good + 1 if bad is None else 0
+                if good == WELL_AGAIN:
+                    break
+                stretch = bad or stretch
+                if versions:
+                    of_now = of_now or versions
+                    first = stretch
+        return first if of_now else stretch
+
+    def _backwards(self, service: str, after: datetime) -> Generator[tuple[Probe, ...], None, None]:
+        """The rounds since `after`, newest first."""
+        since = codec.microseconds(after)
+        statement = select(_T).where(_T.c.service == service, _T.c.round > since)
+        newest_first = statement.order_by(_T.c.round.desc()).execution_options(yield_per=500)
+        with self._scope.connection.execute(newest_first) as rows:
+            for _, round_ in itertools.groupby(rows, key=lambda row: row.round):
+                yield tuple(_probe(row) for row in round_)
 
     def prune(self, before: datetime, *, limit: int = 10_000) -> int:
         """Forget what was measured before `before` outside of incidents. Returns how many, `limit` at most."""

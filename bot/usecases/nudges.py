@@ -44,7 +44,10 @@ class Nudges:
 
 
 def due_reminder(incident: Incident, *, after: timedelta, now: datetime) -> int:
-    """Which reminder is due: 1, 2 or 3; 0 for none. One each `after`, three at most."""
+    """Which reminder is due: 1, 2 or 3; 0 for none. One each `after`, three at most.
+
+    After a long time without kaeru it is the last one, once.
+    """
     if incident.status is Status.VERIFIED:
         since = incident.verified_at
     elif incident.status is Status.CLOSED and not incident.root_cause.strip():
@@ -53,5 +56,4 @@ def due_reminder(incident: Incident, *, after: timedelta, now: datetime) -> int:
         since = None
     if since is None or after <= timedelta(0):
         return 0
-    number = int((now - since) / after)
-    return number if number <= MOST else 0
+    return min(int((now - since) / after), MOST)

@@ -56,7 +56,8 @@ class Probing:
         now = self._clock()
 
         def keep(uow: UnitOfWork) -> None:
-            uow.probes.add(service, probes)
+            running = uow.incidents.open_for(service)
+            uow.probes.add(service, probes, running.id if running else None)
             if version:
                 uow.releases.saw(service, version, now, good=good)
 

@@ -7,7 +7,7 @@ import pytest
 
 from bot.domain.evidence import Probe, summarize
 from bot.domain.releases import Standing
-from bot.store import Missing, ReleaseRecord, Store
+from bot.store import Missing, ReleaseRecord, Store, UnitOfWork
 from tests.contract.store_worlds import START, Clock
 
 pytest_plugins = ("tests.postgres", "tests.contract.store_fixtures")
@@ -91,13 +91,59 @@ async def test_a_baseline_is_the_newest_of_each_endpoint(store: Store) -> None:
     assert none == ()
 
 
-async def test_the_first_bad_probe(store: Store) -> None:
-    assert await store.read(lambda uow: uow.probes.first_bad("shop", START)) is None
-    probes = [probe(n, ok=n not in (3, 5)) for n in range(8)]
-    await store.write(lambda uow: uow.probes.add("shop", probes))
+async def told(store: Store, story: str, *, every_s: float = 5, after_s: float = 0) -> float | None:
+    """Rounds as they come: a letter is a version (capital: ill), `-` an answer without one. When it is ill since."""
+
+    def work(uow: UnitOfWork) -> None:
+        for n, said in enumerate(story, start=1):
+            version = None if said == "-" else said.lower()
+            ok = said.islower()
+            probes = (
+                probe(n * every_s, version=version),
+                probe(n * every_s, "/cart", ok=ok, version=version),
+            )
+            uow.probes.add("shop", probes)
+            uow.probes.add("tea", (probe(n * every_s, ok=False),))
+
+    await store.write(work)
+    since = await store.read(lambda uow: uow.probes.first_bad("shop", later(seconds=after_s)))
+    return None if since is None else (since - START).total_seconds() / every_s
+
+
+@pytest.mark.parametrize(
+    ("story", "first"),
+    [
+        ("", None),
+        ("aaaa", None),
+        ("aaBBB", 3),
+        ("aaabbbBbbBbBbbb", 7),  # three of ten
+        ("aaabBbbbbbbbbbbbbBbbB", 5),  # long good gaps, but not long enough
+        ("A" + "a" * 60 + "bbbBbBbbB", 65),  # an old blip of another version
+        ("aA" + "a" * 60 + "aAaaAaA", 64),  # an old blip of the same one
+        ("aA" + "a" * 60, None),  # nothing but an old blip
+        ("AAAbbBB", 6),  # the one before was ill as well
+        ("aaa----", 4),  # down altogether
+        ("aaa--bbBBB", 8),  # what the change itself cost is not the version's
+        ("----", 1),
+        ("abaBaabB", 8),  # two versions in turn: the newest one's
+    ],
+)
+async def test_since_when_a_service_is_ill(store: Store, story: str, first: float | None) -> None:
+    assert await told(store, story) == first
+
+
+async def test_it_is_ill_since_the_time_asked_for_at_most(store: Store) -> None:
+    assert await told(store, "BBBBBBBB", after_s=20) == 5
+
+
+async def test_with_two_versions_in_one_round_the_stretch_goes_on(store: Store) -> None:
+    def work(uow: UnitOfWork) -> None:
+        for n in range(1, 9):
+            mixed = (probe(n, version="v2"), probe(n, "/cart", ok=n < 3, version="v1"))
+            uow.probes.add("shop", mixed)
+
+    await store.write(work)
     assert await store.read(lambda uow: uow.probes.first_bad("shop", START)) == later(seconds=3)
-    assert await store.read(lambda uow: uow.probes.first_bad("shop", later(seconds=3))) == later(seconds=5)
-    assert await store.read(lambda uow: uow.probes.first_bad("shop", later(seconds=5))) is None
 
 
 async def test_old_probes_are_pruned_but_not_an_incidents(store: Store, clock: Clock) -> None:

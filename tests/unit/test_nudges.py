@@ -32,7 +32,7 @@ def _since(incident: Incident) -> datetime:
 
 @pytest.mark.parametrize("incident", [VERIFIED, CLOSED], ids=["verified", "closed"])
 @pytest.mark.parametrize(
-    ("days", "number"), [(0, 0), (0.99, 0), (1, 1), (1.99, 1), (2, 2), (3, 3), (3.99, 3)]
+    ("days", "number"), [(0, 0), (0.99, 0), (1, 1), (1.99, 1), (2, 2), (3, 3), (3.99, 3), (400, 3)]
 )
 def test_one_is_due_after_each_interval(incident: Incident, days: float, number: int) -> None:
     assert due_reminder(incident, after=DAY, now=_since(incident) + days * DAY) == number
