@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from bot.domain import events as e
 from bot.domain.incident import Incident, Status
 from bot.usecases.commands import RollBack
 from bot.views import modals, status
@@ -44,8 +45,12 @@ class RollbackCommand:
         changed = await self._rooms.desk.roll_back(command, inbox_id=inbox_id)
         incident = changed.incident
         if incident.channel_id is not None:
-            where = f"{incident.service} has an open incident already: <#{incident.channel_id}>."
-            await surface.reply(f"{where}{_what_then(incident, command.version)}")
+            where = (
+                f"{incident.service} has an open incident already: <#{incident.channel_id}> ({incident.id})."
+            )
+            replanned = any(isinstance(event, e.PlanRequested) for event in changed.events)
+            then = " A new plan is being made there." if replanned else _what_then(incident, command.version)
+            await surface.reply(f"{where}{then}")
         else:
             await surface.reply(f"Opening #{incident.id} for {incident.service} …")
 
@@ -58,10 +63,10 @@ def _what_then(incident: Incident, wanted: str | None) -> str:
         return " It is being rolled back right now."
     if wanted is not None and not asked_for:
         return f" Going to {wanted} instead is for its approvers to choose there."
-    if wanted is None and incident.status in (Status.MITIGATED, Status.VERIFIED):
+    if wanted is None and incident.status is Status.MITIGATED:
         return (
-            " It has been rolled back. If it is ill again, name a version, such as "
-            f"`/rollback {incident.service} v1.2.9`, or close that incident and ask once more."
+            " It has been rolled back and is being watched; if it falls ill, a new plan appears there by itself. "
+            f"To go to another version, name it: `/rollback {incident.service} VERSION`."
         )
     return ""
 

@@ -11,6 +11,7 @@ from bot.domain.incident import Incident, PlanRecord, PlanState, Status
 from bot.domain.lifecycle import evolve
 from bot.domain.plan import Check, Plan
 from bot.domain.policy import Policy, check_may_approve, check_may_decide, tally
+from bot.domain.prose import typed
 from bot.domain.run import Step
 from bot.domain.severity import Severity
 
@@ -70,7 +71,8 @@ def join(
     record = incident.record
     alive = _is_alive(record)
     if wanted is None:
-        if incident.status is not Status.DECIDING or alive:
+        # Of a verified incident: whoever types it sees that it is not well any more.
+        if incident.status not in (Status.DECIDING, Status.VERIFIED) or alive:
             return events
         return events + _replan(
             incident, wanted=None, by=by, now=now, reason="a rollback was asked for again"
@@ -98,18 +100,22 @@ def set_severity(
     *,
     by: UserId,
     policy: Policy,
+    policy_so_far: Policy,
     forward_fix_after: timedelta,
     steps: tuple[Step, ...],
     now: datetime,
 ) -> Events:
     """Set or change the severity; `policy` is the one of the new severity.
 
-    Where a plan stands open, its approvals are counted again under the new policy. They may suffice now, and
+    Anybody may say how bad it is. To lower it so far that an open plan is set aside is to reject that plan,
+    and takes somebody who may do that by the `policy_so_far`. Where a plan stands open, its approvals are counted again under the new policy. They may suffice now, and
     then the run begins, if `by` is somebody who may decide; `steps` are those of that run.
     """
     _must_be_open(incident)
     if incident.severity is severity:
         refuse(f"The severity is {severity.label} already.")
+    if incident.status is Status.DECIDING and not severity.rolls_back and _is_alive(incident.record):
+        check_may_decide(policy_so_far, by)
     fixes_forward = not severity.rolls_back and incident.status in (
         Status.OPEN,
         Status.FIXING_FORWARD,
@@ -136,7 +142,7 @@ def _recount(
     due = expires_at(incident, policy)
     if not policy.allows(by) or (due is not None and now >= due) or failed_checks(record.plan):
         return ()
-    count = tally(policy, record.approvals, requester=incident.declared_by)
+    count = tally(policy, record.approvals, requesters=incident.requesters)
     if not count.reached:
         return ()
     return (_approved(incident, record.plan, approved_by=count.approvals, steps=steps, by=by, now=now),)
@@ -222,9 +228,9 @@ def approve(
     again = _recount(incident, by=by, policy=policy, steps=steps, now=now) if by in record.approvals else ()
     if again:
         return again
-    check_may_approve(policy, by, requester=incident.declared_by, approvals=record.approvals)
+    check_may_approve(policy, by, requesters=incident.requesters, approvals=record.approvals)
     given = e.ApprovalGiven(at=now, by=by, number=number, digest=digest)
-    count = tally(policy, (*record.approvals, by), requester=incident.declared_by)
+    count = tally(policy, (*record.approvals, by), requesters=incident.requesters)
     if not count.reached:
         return (given,)
     return (given, _approved(incident, plan, approved_by=count.approvals, steps=steps, by=by, now=now))
@@ -352,8 +358,13 @@ def expire(incident: Incident, *, policy: Policy, now: datetime) -> Events:
     return (e.PlanExpired(at=now, number=incident.record.number),)
 
 
-def close(incident: Incident, *, by: UserId, summary: str, unverified: bool, now: datetime) -> Events:
-    """Close it. A mitigated incident whose watch window still runs wants an explicit word."""
+def close(
+    incident: Incident, *, by: UserId, summary: str, unverified: bool, policy: Policy, now: datetime
+) -> Events:
+    """Close it. A mitigated incident whose watch window still runs wants an explicit word.
+
+    Closing while a plan stands open is to reject it, and takes somebody who may do that.
+    """
     _must_be_open(incident)
     if incident.status is Status.ROLLING_BACK:
         refuse("The rollback is under way; wait until it has ended, then close.")
@@ -362,6 +373,8 @@ def close(incident: Incident, *, by: UserId, summary: str, unverified: bool, now
             "The service is being watched and not verified yet. Wait for it, "
             "or close all the same with `/incident close unverified`; the postmortem will say so."
         )
+    if incident.status is Status.DECIDING and _is_alive(incident.record):
+        check_may_decide(policy, by)
     return (e.IncidentClosed(at=now, by=by, summary=summary.strip()),)
 
 
@@ -385,7 +398,7 @@ def _open_plan(
         refuse(_LIFELESS[PlanState.EXPIRED])
     if failed := failed_checks(record.plan):
         refuse(
-            f"The preflight failed, so the rollback would fail too: {failed[0].name}, {failed[0].detail}. "
+            f"The preflight failed, so the rollback would fail too: {failed[0].name}, {typed(failed[0].detail)}. "
             f"Put it right and type `/rollback {incident.service}` again for a new plan, or choose another version."
         )
     return record, record.plan

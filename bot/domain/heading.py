@@ -9,17 +9,22 @@ from bot.domain.releases import Choice, Release, Standing, choose
 
 _CAME_TO_NOTHING = (PlanState.SUPERSEDED, PlanState.EXPIRED, PlanState.REJECTED)
 
+_HOW = {
+    Outcome.UNKNOWN: "how its run ended is not known",
+    Outcome.SUCCEEDED: "a rollback of this incident brought it there",
+}
+
 
 class Heading(Value):
     """What earlier plans of the incident leave behind for the next one.
 
-    `bound_for` is where the newest plan that came to nothing was going, or the last run if how it ended is
-    `unknown`: where that version runs by now, going back one more unasked would be wrong. `last_target` is
-    the last run's, however it ended.
+    `bound_for` is where the newest plan that came to nothing was going, or the last run unless it failed:
+    where that version runs by now, going back one more unasked would be wrong; `how` says how it came there.
+    `last_target` is the last run's, however it ended.
     """
 
     bound_for: Version | None = None
-    unknown: bool = False
+    how: str = "someone else moved it"
     last_target: Version | None = None
 
 
@@ -36,9 +41,10 @@ def heading(incident: Incident) -> Heading:
     for record in reversed(incident.plans[:-1]):
         if record.state is PlanState.APPROVED:
             run = next((r for r in incident.runs if r.plan_number == record.number), None)
-            unknown = run is not None and run.outcome is Outcome.UNKNOWN
-            bound_for = run.to_version if run is not None and unknown else None
-            return Heading(bound_for=bound_for, unknown=unknown, last_target=last_target)
+            how = _HOW.get(run.outcome) if run is not None and run.outcome is not None else None
+            if run is None or how is None:
+                return Heading(last_target=last_target)
+            return Heading(bound_for=run.to_version, how=how, last_target=last_target)
         if record.state in _CAME_TO_NOTHING and record.to_version is not None:
             return Heading(bound_for=record.to_version, last_target=last_target)
     return Heading(last_target=last_target)
@@ -60,9 +66,8 @@ def direct(
     """
     versions = set(running.values())
     if wanted is None and before.bound_for is not None and versions == {before.bound_for}:
-        how = "how its run ended is not known" if before.unknown else "someone else moved it"
         raise Refusal(
-            f"{service} runs {before.bound_for} already, where this rollback was heading: {how}. "
+            f"{service} runs {before.bound_for} already, where this rollback was heading: {before.how}. "
             "If users are well, close the incident; if not, choose a version."
         )
     goal = wanted or _unfinished(versions, releases, before)

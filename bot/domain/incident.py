@@ -47,6 +47,7 @@ class PlanRecord(Value):
     to_version: Version | None = None
     note: str = ""
     approvals: tuple[UserId, ...] = ()
+    chosen_by: UserId | None = None
     plan: Plan | None = None
 
 
@@ -103,6 +104,12 @@ class Incident(Value):
     def record(self) -> PlanRecord | None:
         """The newest plan's record."""
         return self.plans[-1] if self.plans else None
+
+    @property
+    def requesters(self) -> tuple[UserId, ...]:
+        """Who asked for the rollback, and who chose the version of its newest plan."""
+        chosen_by = self.plans[-1].chosen_by if self.plans else None
+        return tuple(dict.fromkeys((self.declared_by, *((chosen_by,) if chosen_by else ()))))
 
     @property
     def run(self) -> Run | None:

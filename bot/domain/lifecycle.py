@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.domain import events as e
+from bot.domain.base import BOT
 from bot.domain.evidence import Outcome
 from bot.domain.incident import Action, ForwardFix, Impossible, Incident, PlanRecord, PlanState, Status
 from bot.domain.run import Run, Step, StepState
@@ -196,7 +197,15 @@ def _severity_set(incident: Incident, event: e.SeveritySet) -> dict[str, Any]:
 
 
 def _plan_requested(incident: Incident, event: e.PlanRequested) -> dict[str, Any]:
-    asked = PlanRecord(number=event.number, wanted=event.wanted, requested_at=event.at)
+    before = incident.record
+    # A plan that kaeru makes anew because the world moved is still the choice of whoever named the version.
+    kept = before.chosen_by if before is not None and before.wanted == event.wanted else None
+    asked = PlanRecord(
+        number=event.number,
+        wanted=event.wanted,
+        requested_at=event.at,
+        chosen_by=None if event.wanted is None else kept if event.by == BOT else event.by,
+    )
     older = tuple(_put_away(r) for r in incident.plans)
     changes: dict[str, Any] = {"plans": (*older, asked)}
     if incident.status in _AFTER_RUN:

@@ -39,12 +39,15 @@ class Tally(Value):
         return self.missing == 0
 
 
-def tally(policy: Policy, approvals: Sequence[UserId], *, requester: UserId) -> Tally:
-    """Count the distinct people whose approval this policy accepts, in the order in which they approved."""
+def tally(policy: Policy, approvals: Sequence[UserId], *, requesters: Sequence[UserId]) -> Tally:
+    """Count the distinct people whose approval this policy accepts, in the order in which they approved.
+
+    `requesters` are whoever asked for the rollback and whoever chose its version.
+    """
     counted = [
         user
         for user in dict.fromkeys(approvals)
-        if policy.allows(user) and (policy.requester_may_approve or user != requester)
+        if policy.allows(user) and (policy.requester_may_approve or user not in requesters)
     ]
     return Tally(approvals=tuple(counted), needed=policy.quorum)
 
@@ -56,14 +59,15 @@ def check_may_decide(policy: Policy, user: UserId) -> None:
 
 
 def check_may_approve(
-    policy: Policy, user: UserId, *, requester: UserId, approvals: Sequence[UserId]
+    policy: Policy, user: UserId, *, requesters: Sequence[UserId], approvals: Sequence[UserId]
 ) -> None:
     """Raise Refusal unless `user` may add an approval now."""
     check_may_decide(policy, user)
-    if user == requester and not policy.requester_may_approve:
-        others = [u for u in policy.approvers if u != user]
+    if user in requesters and not policy.requester_may_approve:
+        others = [u for u in policy.approvers if u not in requesters]
         whom = mention(others) if others else "someone else"
-        refuse(f"You asked for this rollback, and the policy wants another person's approval. Ask {whom}.")
+        asked = "asked for this rollback" if user == requesters[0] else "chose this version"
+        refuse(f"You {asked}, and the policy wants another person's approval. Ask {whom}.")
     if user in approvals:
         refuse("You have approved already; another person's approval is still missing.")
 

@@ -237,6 +237,7 @@ class Desk:
             severity = command.severity if isinstance(command, c.SetSeverity) else incident.severity
             facts = Facts(
                 policy=self.policy(incident, severity),
+                policy_so_far=self.policy(incident),
                 forward_fix_after=self._catalog.forward_fix_after(severity) if severity else timedelta(0),
                 steps=self.steps(incident),
                 now=self._clock(),

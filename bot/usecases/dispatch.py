@@ -12,9 +12,13 @@ from bot.usecases import commands as c
 
 
 class Facts(Value):
-    """What decisions need besides the incident: the policy that applies, the run that would follow, the time."""
+    """What decisions need besides the incident: the policy that applies, the run that would follow, the time.
+
+    Where the command sets a severity, `policy` is that of the new one.
+    """
 
     policy: Policy
+    policy_so_far: Policy
     forward_fix_after: timedelta
     steps: tuple[Step, ...]
     now: datetime
@@ -32,6 +36,7 @@ def decision_on(  # noqa: C901, PLR0911 - a table in match form
                 severity,
                 by=by,
                 policy=policy,
+                policy_so_far=facts.policy_so_far,
                 forward_fix_after=facts.forward_fix_after,
                 steps=steps,
                 now=now,
@@ -67,7 +72,9 @@ def decision_on(  # noqa: C901, PLR0911 - a table in match form
         case c.Release():
             return decide.release(incident, by=by, policy=policy, steps=steps, now=now)
         case c.Close(summary=summary, unverified=unverified):
-            return decide.close(incident, by=by, summary=summary, unverified=unverified, now=now)
+            return decide.close(
+                incident, by=by, summary=summary, unverified=unverified, policy=policy, now=now
+            )
         case _:
             return _record_keeping(incident, command, now)
 
@@ -76,9 +83,13 @@ def _record_keeping(incident: Incident, command: c.IncidentCommand, now: datetim
     """The commands that are always allowed and only add to the record."""
     match command:
         case c.AddNote(text=text):
-            return (e.NoteAdded(at=now, by=command.by, text=_said(text)),)
+            return (e.NoteAdded(at=now, by=command.by, text=_said(text, "note cache was cold")),)
         case c.AddAction(text=text, owner=owner):
-            return (e.ActionAdded(at=now, by=command.by, text=_said(text), owner=owner),)
+            return (
+                e.ActionAdded(
+                    at=now, by=command.by, text=_said(text, "action @bob add a timeout"), owner=owner
+                ),
+            )
         case c.AssignRole(role=role, user=user):
             if not incident.is_open:
                 raise Refusal("This incident is closed; roles are fixed now.")
@@ -101,10 +112,8 @@ def _record_keeping(incident: Incident, command: c.IncidentCommand, now: datetim
             raise TypeError(f"no decision for {type(command).__name__}")
 
 
-def _said(text: str) -> str:
+def _said(text: str, example: str) -> str:
     stripped = text.strip()
     if not stripped:
-        raise Refusal(
-            "There is no text. Write it after the command, such as `/incident note cache was cold`."
-        )
+        raise Refusal(f"There is no text. Write it after the command, such as `/incident {example}`.")
     return stripped

@@ -101,7 +101,7 @@ def _may_approve(me: UserId, known: Known) -> bool:
         and record.state is PlanState.READY
         and policy.allows(me)
         and me not in record.approvals
-        and (policy.requester_may_approve or me != incident.declared_by)
+        and (policy.requester_may_approve or me not in incident.requesters)
     )
 
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from bot.domain.decide import expires_at
+from bot.domain.decide import expires_at, failed_checks
 from bot.domain.incident import Incident, PlanRecord, PlanState, Status
 from bot.domain.plan import Plan
 from bot.domain.policy import Policy
@@ -63,11 +63,22 @@ def _open(incident: Incident, record: PlanRecord, plan: Plan, policy: Policy) ->
         *facts(plan),
         divider(),
         *held(incident),
-        section(_approvals(incident, policy)),
+        section(_obstacle(plan) or _approvals(incident, policy)),
         _buttons(incident, record, plan, policy),
         context(_small_print(record, expires_at(incident, policy))),
     ]
     return card(text, blocks)
+
+
+def _obstacle(plan: Plan) -> str:
+    """Why this plan cannot be approved as it is; empty where nothing is in the way."""
+    failed = failed_checks(plan)
+    if not failed:
+        return ""
+    return (
+        f":no_entry: *This cannot be approved yet:* {line(failed[0].name)}, {line(failed[0].detail, 300)}. "
+        "Put it right, then press *Refresh*."
+    )
 
 
 def _approvals(incident: Incident, policy: Policy) -> str:
@@ -93,6 +104,8 @@ def _buttons(incident: Incident, record: PlanRecord, plan: Plan, policy: Policy)
     reject = button("Reject", Action.ROLLBACK_REJECT, ref)
     if incident.held_by is not None:
         return actions(hold_button(incident), reject, choose)
+    if failed_checks(plan):
+        return actions(button("Refresh", Action.ROLLBACK_REFRESH, ref, style="primary"), reject, choose)
     approve = button(
         "Approve", Action.ROLLBACK_APPROVE, ref, style="primary", confirm=_question(incident, plan, policy)
     )

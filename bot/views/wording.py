@@ -58,14 +58,14 @@ def may_still_approve(incident: Incident, policy: Policy) -> tuple[UserId, ...]:
     return tuple(
         user
         for user in policy.approvers
-        if user not in done and (policy.requester_may_approve or user != incident.declared_by)
+        if user not in done and (policy.requester_may_approve or user not in incident.requesters)
     )
 
 
 def standing(incident: Incident, policy: Policy) -> Tally:
     """The open plan's approvals as the policy counts them."""
     done = incident.record.approvals if incident.record else ()
-    return tally(policy, done, requester=incident.declared_by)
+    return tally(policy, done, requesters=incident.requesters)
 
 
 def from_whom(incident: Incident, policy: Policy) -> str:
@@ -77,7 +77,7 @@ def from_whom(incident: Incident, policy: Policy) -> str:
         return "nobody who is left; break the glass, or lower the quorum in kaeru.yml"
     if policy.requester_may_approve:
         return "anyone here"
-    return f"anyone here but {who(incident.declared_by)}"
+    return f"anyone here but {whom(incident.requesters, last='and')}"
 
 
 def approval_missing(incident: Incident, policy: Policy) -> str:
@@ -110,7 +110,11 @@ def next_step(incident: Incident, policy: Policy) -> str:  # noqa: PLR0911 - one
         case Status.MITIGATED:
             return "Users are well again; kaeru watches whether it stays so."
         case Status.VERIFIED:
-            return "All is well. Close it with `/incident close`."
+            since = f", {clock(incident.verified_at)}" if incident.verified_at else ""
+            return (
+                f"It was well when it was verified{since}. Close it with `/incident close`; "
+                f"if it is ill again, type `/rollback {line(incident.service)}`."
+            )
         case Status.CLOSED:
             return (
                 "Closed."

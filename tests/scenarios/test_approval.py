@@ -135,7 +135,9 @@ async def test_a_plan_is_rejected_with_a_reason(world: World) -> None:
     assert "This plan was rejected." in await room.refuses(world.bob, card, "Approve")
     await world.bob.click(await room.button("Choose version"), "Choose version")
     await world.bob.submit_view(await world.bob.modal("Choose a version"), {"Go back to": OLDER})
-    await room.approve(to=OLDER)
+    chosen = await room.card(to=OLDER)
+    assert "You chose this version" in await room.refuses(world.bob, chosen, "Approve")
+    await room.approve(world.carol, to=OLDER)
     await room.status("verified")
     assert await world.serves() == OLDER
 

@@ -4,7 +4,8 @@ import asyncio
 
 from bot.domain import events as e
 from bot.domain.timeline import Kind
-from tests.scenarios.world import DEPLOYS, GENERAL, OLDER, World, whispered
+from sandbox.workspace import forms
+from tests.scenarios.world import BAD, DEPLOYS, GENERAL, GOOD, OLDER, World, has_button, whispered
 
 
 async def test_the_second_one_joins(world: World) -> None:
@@ -79,11 +80,30 @@ async def test_somebody_else_cannot_replace_the_plan_by_a_command(world: World) 
     await room.card(to=OLDER)
 
 
-async def test_asking_again_after_it_was_verified_says_how(world: World) -> None:
+async def test_asking_again_after_it_was_verified_looks_anew_and_goes_no_further_back(world: World) -> None:
     await world.bad_deploy()
     room = await world.declare()
     await room.approve()
     await room.status("verified")
     answer = await whispered(world.bob, GENERAL, lambda: world.bob.command(GENERAL, "/rollback shop"))
-    assert "It has been rolled back. If it is ill again, name a version" in answer
-    assert (await room.incident()).status.value == "verified"
+    assert "A new plan is being made there." in answer
+    said = forms.text_of(await room.sees("a rollback of this incident brought it there"))
+    assert f"shop runs {GOOD} already" in said
+    assert await world.serves() == GOOD
+
+
+async def test_a_bad_deploy_after_it_was_verified_is_rolled_back_in_the_same_incident(world: World) -> None:
+    await world.bad_deploy()
+    room = await world.declare()
+    await room.approve()
+    await room.status("verified")
+    await world.deploy(BAD)
+    await world.alice.command(GENERAL, "/rollback shop")
+    await room.when(lambda i: len(i.plans) == 2 and i.plans[-1].state == "ready", "a plan from what runs now")
+    card = await world.bob.message(
+        room.channel, lambda m: "Plan 2 ·" in forms.text_of(m) and has_button(m, "Approve"), timeout=20
+    )
+    assert f"`{BAD}` → `{GOOD}`" in forms.text_of(card)
+    await world.bob.click(card, "Approve")
+    await room.when(lambda i: len(i.runs) == 2 and i.status.value == "verified", "well again", timeout_s=30)
+    assert await world.serves() == GOOD

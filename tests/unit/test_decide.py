@@ -58,6 +58,7 @@ class Story:
                 severity,
                 by=by,
                 policy=policy,
+                policy_so_far=policy,
                 forward_fix_after=timedelta(minutes=30),
                 steps=steps_for(self.plan, watch=timedelta(minutes=5)),
                 now=self.now,
@@ -100,7 +101,9 @@ def test_approvals_do_not_outlive_a_forward_fix() -> None:
     story = Story()
     story.severity(Severity.HIGH, by=ALICE, policy=TWO)
     story.approve(BOB, TWO)
-    story.severity(Severity.MEDIUM, by=ALICE, policy=ONE)
+    with pytest.raises(Refusal, match="not among the approvers"):
+        story.severity(Severity.MEDIUM, by=ALICE, policy=ONE)
+    story.severity(Severity.MEDIUM, by=BOB, policy=ONE)
     story.now += timedelta(hours=4)
     story.severity(Severity.CRITICAL, by=CAROL, policy=ONE)
     assert story.state.status is Status.DECIDING
@@ -156,3 +159,43 @@ def test_a_new_fixer_owns_the_forward_fix() -> None:
     story.happen((e.RoleAssigned(at=NOW, by=ALICE, role="fixer", user=CAROL),))
     assert story.state.forward_fix is not None
     assert story.state.forward_fix.owner == CAROL
+
+
+def test_whoever_chose_the_version_does_not_approve_it() -> None:
+    story = Story()
+    story.severity(Severity.HIGH, by=ALICE, policy=ONE)
+    story.happen(
+        decide.choose_version(
+            story.state, wanted="v1.2.8", by=BOB, now=NOW, reason="v1.2.8 was chosen", policy=ONE
+        )
+    )
+    story.plan = plan_for(story.state, to="v1.2.8")
+    story.happen(decide.plan_ready(story.state, story.plan, now=NOW))
+    with pytest.raises(Refusal, match=r"You chose this version, .* Ask <@UCAROL>"):
+        story.approve(BOB, ONE)
+    story.happen(decide.world_moved(story.state, number=2, reason="a deploy", now=NOW))
+    story.plan = plan_for(story.state, to="v1.2.8")
+    story.happen(decide.plan_ready(story.state, story.plan, now=NOW))
+    with pytest.raises(Refusal, match="You chose this version"):
+        story.approve(BOB, ONE)
+    story.approve(CAROL, ONE)
+    assert story.state.status is Status.ROLLING_BACK
+
+
+def test_closing_an_incident_with_an_open_plan_is_to_reject_it() -> None:
+    story = Story()
+    story.severity(Severity.HIGH, by=ALICE, policy=ONE)
+    with pytest.raises(Refusal, match="not among the approvers"):
+        decide.close(story.state, by=DAN, summary="", unverified=False, policy=ONE, now=NOW)
+    assert decide.close(story.state, by=BOB, summary="", unverified=False, policy=ONE, now=NOW)
+
+
+def test_a_verified_incident_that_is_ill_again_gets_a_new_plan() -> None:
+    story = Story()
+    story.severity(Severity.HIGH, by=ALICE, policy=ONE)
+    story.approve(BOB, ONE)
+    run_id = story.state.runs[0].id
+    story.happen((e.IncidentMitigated(at=NOW, run_id=run_id), e.IncidentVerified(at=NOW, run_id=run_id)))
+    story.happen(decide.join(story.state, by=DAN, source_channel=None, wanted=None, policy=ONE, now=NOW))
+    assert story.state.status is Status.DECIDING
+    assert len(story.state.plans) == 2

@@ -63,20 +63,25 @@ BLOCKED = (PlanState.BLOCKED, None)
 @pytest.mark.parametrize("blocked", [0, 1, 2])
 def test_what_came_to_nothing_is_remembered_through_blocked_plans(state: PlanState, blocked: int) -> None:
     found = heading(incident((state, "v2"), *[BLOCKED] * blocked, ARMING))
-    assert (found.bound_for, found.unknown) == ("v2", False)
+    assert (found.bound_for, found.how) == ("v2", "someone else moved it")
 
 
 @pytest.mark.parametrize("blocked", [0, 1, 2])
 def test_a_run_whose_end_is_unknown_is_remembered(blocked: int) -> None:
     plans = [(PlanState.APPROVED, "v2"), *[BLOCKED] * blocked, ARMING]
     found = heading(incident(*plans, outcome=Outcome.UNKNOWN))
-    assert (found.bound_for, found.unknown) == ("v2", True)
+    assert (found.bound_for, found.how) == ("v2", "how its run ended is not known")
 
 
-@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.SUCCEEDED])
-def test_a_run_whose_end_is_known_binds_nobody(outcome: Outcome) -> None:
-    found = heading(incident((PlanState.EXPIRED, "v2"), (PlanState.APPROVED, "v2"), ARMING, outcome=outcome))
-    assert found == Heading(last_target="v2")
+def test_a_run_that_failed_binds_nobody() -> None:
+    plans = ((PlanState.EXPIRED, "v2"), (PlanState.APPROVED, "v2"), ARMING)
+    assert heading(incident(*plans, outcome=Outcome.FAILED)) == Heading(last_target="v2")
+
+
+def test_what_a_rollback_brought_is_not_left_unasked() -> None:
+    plans = ((PlanState.EXPIRED, "v2"), (PlanState.APPROVED, "v2"), ARMING)
+    found = heading(incident(*plans, outcome=Outcome.SUCCEEDED))
+    assert (found.bound_for, found.how) == ("v2", "a rollback of this incident brought it there")
 
 
 def test_the_newest_plan_does_not_look_at_itself() -> None:
@@ -84,10 +89,10 @@ def test_the_newest_plan_does_not_look_at_itself() -> None:
     assert heading(incident((PlanState.EXPIRED, "v2"))) == Heading()
 
 
-@pytest.mark.parametrize(("unknown", "says"), [(True, "is not known"), (False, "someone else moved it")])
-def test_it_does_not_go_one_further_back_unasked(unknown: bool, says: str) -> None:
-    before = Heading(bound_for="v2", unknown=unknown)
-    with pytest.raises(Refusal, match=f"runs v2 already, where this rollback was heading: .*{says}"):
+@pytest.mark.parametrize("how", ["how its run ended is not known", "someone else moved it"])
+def test_it_does_not_go_one_further_back_unasked(how: str) -> None:
+    before = Heading(bound_for="v2", how=how)
+    with pytest.raises(Refusal, match=f"runs v2 already, where this rollback was heading: {how}"):
         direct("shop", {"web": "v2"}, releases("v3"), before=before)
     asked = direct("shop", {"web": "v2"}, releases("v3"), wanted="v1", before=before)
     assert (asked.leaves, asked.choice.version) == ("v2", "v1")
@@ -120,7 +125,7 @@ maybe = st.none() | st.sampled_from(NAMES)
     components,
     st.sets(st.sampled_from(NAMES)),
     maybe,
-    st.builds(Heading, bound_for=maybe, last_target=maybe, unknown=st.booleans()),
+    st.builds(Heading, bound_for=maybe, last_target=maybe),
 )
 def test_whatever_runs_something_is_left_and_nothing_bad_is_chosen(
     running: dict[str, str], bad: set[str], wanted: str | None, before: Heading

@@ -115,6 +115,7 @@ class IncidentMachine(RuleBasedStateMachine):
                 severity,
                 by=by,
                 policy=POLICIES[severity],
+                policy_so_far=self.policy,
                 forward_fix_after=timedelta(minutes=30),
                 steps=self.steps(),
                 now=self.now,
@@ -253,7 +254,9 @@ class IncidentMachine(RuleBasedStateMachine):
     @rule(by=people, unverified=st.booleans())
     def close(self, by: str, unverified: bool) -> None:
         self.attempt(
-            lambda: decide.close(self.incident, by=by, summary="", unverified=unverified, now=self.now)
+            lambda: decide.close(
+                self.incident, by=by, summary="", unverified=unverified, policy=self.policy, now=self.now
+            )
         )
 
     @invariant()
@@ -309,7 +312,7 @@ class IncidentMachine(RuleBasedStateMachine):
         if record is None or record.state is not PlanState.READY or record.plan is None:
             return
         due = decide.expires_at(incident, self.policy)
-        count = tally(self.policy, record.approvals, requester=incident.declared_by)
+        count = tally(self.policy, record.approvals, requesters=incident.requesters)
         if count.reached and due is not None and self.now < due:
             events = decide.approve(
                 incident,

@@ -261,7 +261,7 @@ def assert_works(world: World, incident: Incident, action: Action, ref: Ref) -> 
             incident, number=ref.number, by=by, reason="", policy=policy, now=now
         ),
         Action.ROLLBACK_HOLD: lambda: decide.hold(incident, by=by, reason="", policy=policy, now=now),
-        Action.ROLLBACK_RELEASE: lambda: decide.release(incident, by=by, policy=policy, now=now),
+        Action.ROLLBACK_RELEASE: lambda: decide.release(incident, by=by, policy=policy, steps=(), now=now),
         Action.ROLLBACK_REFRESH: lambda: decide.request_plan(incident, by=by, now=now),
         Action.ROLLBACK_CHOOSE: lambda: decide.choose_version(
             incident, wanted=None, by=by, now=now, reason="", policy=policy
@@ -270,7 +270,9 @@ def assert_works(world: World, incident: Incident, action: Action, ref: Ref) -> 
             incident, wanted=wanted, by=by, now=now, reason="", policy=policy
         ),
         Action.ROLLBACK_AFTER_ALL: lambda: decide.roll_back_after_all(incident, by=by, now=now),
-        Action.CLOSE_OPEN: lambda: decide.close(incident, by=by, summary="", unverified=True, now=now),
+        Action.CLOSE_OPEN: lambda: decide.close(
+            incident, by=by, summary="", unverified=True, policy=policy, now=now
+        ),
         Action.SEVERITY_PICK: lambda: _pick_severity(incident, Severity(ref.arg)),
         Action.SEVERITY_CHANGE: lambda: _pick_severity(
             incident, next(s for s in Severity if s != incident.severity)
@@ -289,6 +291,7 @@ def _pick_severity(incident: Incident, severity: Severity) -> None:
         severity,
         by=BOB,
         policy=POLICY,
+        policy_so_far=POLICY,
         forward_fix_after=timedelta(minutes=30),
         steps=(),
         now=at("14:30:00"),
