@@ -126,8 +126,9 @@ def test_without_a_kaeru_yml_a_deciding_command_says_where_it_looked(kaeru: Comm
 
 
 def test_no_password_is_printed(kaeru: CommandLine) -> None:
+    url = "postgresql://kaeru:hunter2@127.0.0.1:9/kaeru"
     said = kaeru(
-        "timeline", "verify", "inc-1", KAERU_DATABASE_URL="postgresql://kaeru:hunter2@127.0.0.1:9/kaeru"
+        "timeline", "verify", "inc-1", KAERU_DATABASE_URL=url, KAERU_ENGINE_DATABASE_URL=f"{url}_engine"
     )
     assert said.code == 1
     assert "127.0.0.1:9" in said.err
