@@ -279,7 +279,16 @@ async def run(settings: Settings, catalog: Catalog, stop: asyncio.Event, ready: 
 
     Raises Unavailable where it cannot go on, so that whoever watches over the process starts it again.
     """
-    kaeru = await Kaeru.open(settings, catalog)
+    opening = asyncio.create_task(Kaeru.open(settings, catalog))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not opening.done():
+        # Told to stop while Slack cannot be reached: connecting would be tried for ever.
+        opening.cancel()
+        await asyncio.wait({opening})
+        return
+    kaeru = opening.result()
     waiting = [asyncio.create_task(event.wait()) for event in (stop, kaeru.loops.broken)]
     try:
         ready()

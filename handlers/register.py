@@ -14,6 +14,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.base import Refusal
+from bot.domain.prose import plain
 from bot.ports import PortError
 from bot.views.ids import Action, Modal, Shortcut, pattern
 from handlers.acks import Acks
@@ -116,7 +117,9 @@ def _form_listener(handlers: Handlers, tasks: Tasks) -> Callable[..., Awaitable[
             except (Refusal, PortError) as error:
                 sentence = error.advice if isinstance(error, PortError) else str(error)
                 field = SHOWN_UNDER[Modal(form["view"]["callback_id"])]
-                await ack(response_action="errors", errors={field.value: sentence})
+                # A form shows plain text: names instead of mentions.
+                named = plain(sentence, handlers.rooms.catalog.people)
+                await ack(response_action="errors", errors={field.value: named})
             else:
                 await ack()
 

@@ -33,13 +33,16 @@ def events_of(entries: Sequence[Entry]) -> tuple[e.Event, ...]:
 def lines(entries: Sequence[Entry], incident: Incident, names: Names) -> tuple[Line, ...]:
     """Everything: events in sentences, each message once as it ended up, who came and went.
 
+    kaeru's own messages are left out: they only show what the events say, and were edited as things went on.
     The text of a deleted message is left out; the timeline export has it.
     """
     told = [_event(entry, incident, names) for entry in entries if entry.kind is Kind.EVENT]
     told += [_around(entry, names) for entry in entries if entry.kind in (*_AROUND, Kind.CHANNEL)]
     first_seq = _first_seqs(entries)
     notes = mark_notes(entries)
-    told += [_message(m, first_seq[m.ts], notes.get(m.ts, ()), names) for m in messages(entries)]
+    shown = {entry.slack_ts for entry in entries if entry.body.get("own")}
+    said = (m for m in messages(entries) if m.ts not in shown or m.marked)
+    told += [_message(m, first_seq[m.ts], notes.get(m.ts, ()), names) for m in said]
     return tuple(sorted(told, key=lambda line: (line.at, line.seq)))
 
 

@@ -51,7 +51,6 @@ class EndpointStats(Value):
 
 class BaselineSource(StrEnum):
     PROBES = "probes"
-    METRICS = "metrics"
     THRESHOLDS = "thresholds"
 
 

@@ -30,13 +30,14 @@ class Kind(StrEnum):
     LEFT = "left"
     CHANNEL = "channel"
     MARK = "mark"
+    PROBE = "probe"
 
 
 class Entry(Value):
     """One line of the timeline. `body` is the event's or the message's own data, JSON only.
 
     For messages `body` has `text`, `thread_ts?`, `files?` (references), `subtype?`; for an edit the new
-    `text`; for reactions `name`; for a mark `note`.
+    `text`; for reactions `name`; for a mark `note`; for a probe `round`, what each endpoint answered.
     """
 
     incident_id: str

@@ -11,7 +11,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from bot.catalog import Catalog
+from bot.domain.base import BOT
 from bot.domain.evidence import Baseline, BaselineSource, Outcome, Probe, judge, overall, summarize
+from bot.domain.timeline import Kind
 from bot.ports import HealthProbe, Unavailable
 from bot.store import Store
 from bot.store.unit import UnitOfWork
@@ -58,6 +60,8 @@ class Probing:
         def keep(uow: UnitOfWork) -> None:
             running = uow.incidents.open_for(service)
             uow.probes.add(service, probes, running.id if running else None)
+            if running is not None:
+                _seal(uow, running.id, probes)
             if version:
                 uow.releases.saw(service, version, now, good=good)
 
@@ -97,6 +101,17 @@ class Probing:
         source = BaselineSource.PROBES if seen else BaselineSource.THRESHOLDS
         baseline = Baseline(source=source, version=before, endpoints=summarize(seen), thresholds=thresholds)
         return overall(judge(probes, baseline)) is Outcome.SUCCEEDED
+
+
+def _seal(uow: UnitOfWork, incident_id: str, probes: tuple[Probe, ...]) -> None:
+    """The evidence of an incident belongs into its chain: what was measured cannot be changed afterwards either."""
+    if not probes:
+        return
+    at = min(probe.at for probe in probes)
+    said = [probe.model_dump(mode="json", exclude={"at"}, exclude_defaults=True) for probe in probes]
+    uow.timeline.append(
+        incident_id, at=at, kind=Kind.PROBE, actor=BOT, body={"round": said}, source=f"probe:{at.isoformat()}"
+    )
 
 
 def version_of(probes: tuple[Probe, ...]) -> str | None:

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Literal
 
 from sandbox.demo.play import NotAsPromised, Play
 from sandbox.demo.processes import StartError
@@ -84,6 +85,16 @@ async def _check(data: Path, port: int) -> None:
     print("everything was observed; the demo is over")
 
 
+async def _watch(stage: Stage, stopped: "asyncio.Task[Literal[True]]") -> None:
+    """Until somebody ends the demo; a part that ends by itself is told of, once."""
+    told: set[str] = set()
+    while not stopped.done():
+        await asyncio.wait({stopped}, timeout=1.0)
+        for name in set(stage.dead()) - told:
+            told.add(name)
+            print(f"\n  The {name} has ended. Its log: {stage.data / name}.log", file=sys.stderr, flush=True)
+
+
 def _interrupt() -> None:
     """SIGTERM ends a check as Ctrl-C does: everything that was started is stopped."""
     signal.raise_signal(signal.SIGINT)
@@ -106,5 +117,5 @@ async def _live(data: Path, port: int) -> None:
         print(f"{GOOD} has been serving well; now somebody deploys {BAD} …", flush=True)
         await stage.deploy(BAD)
         print(INVITATION.format(url=stage.url, bad=BAD, shop=stage.shop_url, data=data), flush=True)
-        await stopped
+        await _watch(stage, stopped)
         print("\nEnding …", flush=True)

@@ -16,7 +16,6 @@ from sandbox.shop.releases.builder import build
 GOOD, BAD = "v1.2.9", "v1.3.0"
 LOAD_SECONDS = 3600
 READY_S = 20.0
-MANIFEST = Path(__file__).resolve().parents[2] / "manifest.yml"
 
 
 class Stage:
@@ -69,15 +68,9 @@ class Stage:
         await bot.first_line(READY_S)
 
     async def _workspace(self) -> dict[str, Any]:
-        argv = [
-            sys.executable,
-            "-m",
-            "sandbox.workspace",
-            "--port",
-            str(self._port),
-            "--manifest",
-            str(MANIFEST),
-        ]
+        argv = [sys.executable, "-m", "sandbox.workspace", "--port", str(self._port)]
+        # With the data the talk is kept as well: the bot goes on with the incidents that it knows.
+        argv += ["--manifest", str(manifest()), "--state", str(self.data / "workspace.json")]
         workspace = self._child("workspace", argv)
         await workspace.start()
         return await workspace.first_line(READY_S)
@@ -152,6 +145,12 @@ class Stage:
         for child in reversed(self._children):
             await child.stop()
         self._children.clear()
+
+
+def manifest() -> Path:
+    """The Slack app's manifest: at the root of the repository, or beside the bot in an installed package."""
+    root = Path(__file__).resolve().parents[2]
+    return next(path for path in (root / "manifest.yml", root / "bot" / "manifest.yml") if path.exists())
 
 
 def free_port() -> int:
