@@ -5,6 +5,7 @@ their acknowledgement.
 """
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -14,6 +15,8 @@ from slack_sdk.socket_mode.aiohttp import SocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 
 from handlers.intake import BATCH
+
+_log = logging.getLogger(__name__)
 
 PATIENCE_S = 0.25
 """How long work is held back at most: somebody waits for its answer too."""
@@ -59,9 +62,13 @@ class CountingSocket(AsyncSocketModeHandler):
         self._turns = asyncio.Semaphore(BATCH)
 
     async def handle(self, client: SocketModeClient, req: SocketModeRequest) -> None:  # type: ignore[override]  # as bolt itself does
-        if req.type == "events_api":
-            async with self._turns:
+        try:
+            if req.type == "events_api":
+                async with self._turns:
+                    await super().handle(client, req)
+                return
+            with self._acks.awaited():
                 await super().handle(client, req)
-            return
-        with self._acks.awaited():
-            await super().handle(client, req)
+        except ConnectionError as error:
+            # It is written down; Slack, or the person, sends it again, and it is recognised.
+            _log.info("an acknowledgement could not be sent, the link is down: %r", error)

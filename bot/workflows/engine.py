@@ -64,17 +64,34 @@ async def persistently(name: str, work: Callable[[], Awaitable[T]]) -> T:
 class DbosSteps:
     """Steps that DBOS remembers."""
 
-    def __init__(self, boundary: Boundary) -> None:
+    def __init__(self, boundary: Boundary, closing: asyncio.Event) -> None:
         self._boundary = boundary
+        self._closing = closing
 
     async def run(self, name: str, work: Callable[[], Awaitable[T]]) -> T:
         async def step() -> T:
-            return await persistently(name, work)
+            try:
+                result = await persistently(name, work)
+            except Exception:
+                await stand_still(self._closing)
+                raise
+            await stand_still(self._closing)
+            return result
 
+        await stand_still(self._closing)
         self._boundary(f"before:{name}")
         result = await DBOS.run_step_async({"name": name}, step)
         self._boundary(f"after:{name}")
         return result
+
+
+async def stand_still(closing: asyncio.Event) -> None:
+    """Once the engine closes, nothing is begun or concluded any more: it goes on at the next start.
+
+    The end of a step that failed only because everything was ending is not the step's.
+    """
+    if closing.is_set():
+        await asyncio.Event().wait()  # until it is cancelled
 
 
 class DbosEngine:
@@ -97,6 +114,7 @@ class DbosEngine:
         self._started: set[str] = set()
         self._running: set[asyncio.Task[Any]] = set()
         self._alone: IO[str] | None = None
+        self._closing = asyncio.Event()
 
     def add(self, name: str, body: Workflow) -> None:
         """Make a workflow known. Before `open`, because that goes on with unfinished ones at once."""
@@ -131,13 +149,15 @@ class DbosEngine:
             ) from error
 
     def _register(self, name: str, body: Workflow) -> Any:
-        steps: Steps = DbosSteps(self._boundary)
+        steps: Steps = DbosSteps(self._boundary, self._closing)
 
         async def workflow(argument: str) -> None:
             with self._counted():
                 try:
                     await body(steps, argument)
                 except Exception as error:
+                    # DBOS may have hung up in the middle of a step: that is no defect.
+                    await stand_still(self._closing)
                     # It will never be started again under this id: whoever waits for it has to be told.
                     _log.exception("workflow %s of %s broke down", name, argument)
                     sentence = f"kaeru itself failed ({type(error).__name__}); the log has the details."
@@ -164,6 +184,7 @@ class DbosEngine:
 
         DBOS goes first, so that it does not take the end of this process for the end of a workflow.
         """
+        self._closing.set()
         await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
         running = list(self._running)
         for task in running:

@@ -67,8 +67,9 @@ class World:
 
     # kaeru itself.
 
-    async def start(self) -> None:
-        settings = Settings(
+    def settings(self) -> Settings:
+        """What kaeru's environment says."""
+        return Settings(
             config=self.folder / "kaeru.yml",
             data=self.folder / "data",
             slack_bot_token=SecretStr(self.ws.bot_token),
@@ -77,6 +78,9 @@ class World:
             database_url=self._secret("database_url"),
             engine_database_url=self._secret("engine_database_url"),
         )
+
+    async def start(self) -> None:
+        settings = self.settings()
         self.kaeru = await Kaeru.open(settings, load_catalog(settings.config, kinds()))
 
     def _secret(self, name: str) -> SecretStr | None:
