@@ -151,7 +151,7 @@ class Kaeru:
         self.engine.add(ARM, arm.bind(self.arming))
         self.engine.add(ROLLBACK, rollback.bind(work))
         self.engine.add(CLOSE, close.bind(self.closing))
-        home = Home(store, catalog, self.desk)
+        home = Home(store, catalog, self.desk, clock=clock)
         rooms = Rooms(store, catalog, self.desk, self.arming, self.closing, self.recorder, home)
         self._handlers = Handlers(rooms)
         self._clock = clock

@@ -9,7 +9,7 @@ from bot.cli.options import which
 from bot.cli.records import Records, open_records
 from bot.cli.words import line_of, told
 from bot.domain.incident import Incident
-from bot.domain.timeline import Entry
+from bot.domain.timeline import Entry, Kind
 from bot.store.unit import UnitOfWork
 
 POLL_S = 0.5
@@ -48,4 +48,6 @@ async def _follow(word: str | None) -> None:
 def _print(records: Records, incident: Incident, entries: tuple[Entry, ...]) -> None:
     names = records.names_for(incident, entries)
     for entry in entries:
+        if entry.kind is Kind.PROBE:
+            continue  # one every few seconds; `kaeru timeline show` has them
         click.echo(line_of(entry.at, told(entry, incident, names), records.zone))

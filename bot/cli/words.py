@@ -60,6 +60,9 @@ def told(entry: Entry, incident: Incident, names: Names) -> str:
     text = shown(str(entry.body.get("text") or ""), names)
     if entry.kind is Kind.MESSAGE:
         return f"{who}: {text or '(no text)'}"
+    if entry.kind is Kind.PROBE:
+        answers = entry.body["round"]
+        return f"Probed: {sum(a['ok'] for a in answers)} of {len(answers)} endpoints answered well"
     if entry.kind in (Kind.REACTION_ADDED, Kind.REACTION_REMOVED):
         return f"{who} {_VERBS[entry.kind]}:{clean(str(entry.body.get('name') or ''))}:"
     text = "" if entry.kind in (Kind.DELETION, Kind.JOINED, Kind.LEFT, Kind.CHANNEL) else text

@@ -96,6 +96,7 @@ class Plan(Value):
     baseline: Baseline
     candidates: tuple[Release, ...]
     created_at: datetime
+    proof_s: float = 0.0
 
     @property
     def digest(self) -> str:
@@ -106,7 +107,8 @@ class Plan(Value):
 
     @property
     def expected_s(self) -> float:
-        return sum(c.expected_s for c in self.components)
+        """Seconds until it is proven that users are well: every component, and then the proof."""
+        return sum(c.expected_s for c in self.components) + self.proof_s
 
     @property
     def fingerprint(self) -> str:

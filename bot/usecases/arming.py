@@ -16,7 +16,7 @@ from bot.domain.base import Refusal, Version
 from bot.domain.evidence import Baseline, BaselineSource, summarize
 from bot.domain.heading import Heading, direct, heading
 from bot.domain.incident import Incident, PlanState, Status
-from bot.domain.plan import Check, ComponentChange, Level, Plan, Warn
+from bot.domain.plan import ComponentChange, Level, Plan, Warn
 from bot.domain.releases import Choice, Release, Standing, by_name, order
 from bot.ports import Change, Inspection, PortError, TargetPlan, Unavailable
 from bot.ports.changes import Tagged
@@ -126,13 +126,11 @@ class Arming:
             components=tuple(_component(hands, steps[n], plans[n], inspections[n]) for n in steps),
             changes=changes,
             warnings=_warnings(inspections, plans, choice, releases),
-            checks=(
-                Check(name="lock", ok=True, detail=f"no other rollback of {service_name} can start"),
-                *(check for plan in plans.values() for check in plan.checks),
-            ),
+            checks=tuple(check for plan in plans.values() for check in plan.checks),
             baseline=baseline,
             candidates=tuple(r for r in releases if set(running.values()) != {r.version})[:25],
             created_at=self._clock(),
+            proof_s=_proof_s(service),
         )
 
     async def check_version(self, service_name: str, wanted: Version) -> None:
@@ -288,4 +286,27 @@ def _warnings(
     if chosen.last_good_at is None:
         text = f"Nobody has seen {chosen.version} serve well yet, as far as kaeru remembers."
         warnings.append(Warn(level=Level.WARNING, text=text))
+    warnings += _about_what_is_left(set(versions.values()) - {choice.version}, releases)
     return tuple(dict.fromkeys(warnings))
+
+
+def _proof_s(service: Service) -> float:
+    """How long the proof takes when all is well: the first round is asked at once."""
+    health = service.health
+    return 0.0 if health is None else (health.consecutive - 1) * health.interval.total_seconds()
+
+
+def _about_what_is_left(left: set[Version], releases: tuple[Release, ...]) -> list[Warn]:
+    """Leaving a version that served well may help nobody; one that is quarantined should not be there at all."""
+    said = []
+    for release in releases:
+        if release.version not in left:
+            continue
+        if release.standing is Standing.QUARANTINED:
+            by = f" by {release.quarantined_by}" if release.quarantined_by else ""
+            text = f"{release.version} is quarantined: it was rolled back before{by}, and somebody deployed it again."
+            said.append(Warn(level=Level.INFO, text=text))
+        elif release.last_good_at is not None:
+            text = f"{release.version} itself was seen serving well: is it really this release that makes it ill?"
+            said.append(Warn(level=Level.WARNING, text=text))
+    return said

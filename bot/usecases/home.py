@@ -1,9 +1,11 @@
 """App Home: what is open, and what waits for the person who looks."""
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 from bot.catalog import Catalog
 from bot.domain.base import UserId
+from bot.domain.evidence import TREND, Probe
 from bot.domain.incident import Incident
 from bot.ports.chat import PublishHome
 from bot.store import Store
@@ -19,10 +21,11 @@ RECENTLY = timedelta(minutes=2)
 class Home:
     """Publishes the Home tab through the outbox."""
 
-    def __init__(self, store: Store, catalog: Catalog, desk: Desk) -> None:
+    def __init__(self, store: Store, catalog: Catalog, desk: Desk, *, clock: Callable[[], datetime]) -> None:
         self._store = store
         self._catalog = catalog
         self._desk = desk
+        self._clock = clock
 
     async def show(self, user: UserId, *, inbox_id: int | None = None) -> None:
         """Publish the Home tab of `user` as things stand now."""
@@ -31,8 +34,9 @@ class Home:
             incidents = uow.incidents.list(open_only=True, limit=100)
             closed = (i for i in uow.incidents.list(open_only=False, limit=RECENT) if not i.is_open)
             unlearned = tuple(i for i in closed if not i.root_cause)
+            since = self._clock() - RECENTLY
             lines = tuple(
-                _now(name, service.description, uow.releases.all(name))
+                _now(name, service.description, uow.releases.all(name), uow.probes.window(name, since))
                 for name, service in sorted(self._catalog.services.items())
             )
             return (*incidents, *unlearned), lines
@@ -50,11 +54,15 @@ class Home:
         self._desk.wake()
 
 
-def _now(name: str, description: str, ledger: dict[str, ReleaseRecord]) -> ServiceNow:
+def _now(
+    name: str, description: str, ledger: dict[str, ReleaseRecord], recent: tuple[Probe, ...]
+) -> ServiceNow:
     seen = [(r.last_seen, r.version) for r in ledger.values() if r.last_seen is not None]
     if not seen:
         return ServiceNow(name=name, description=description)
     at, version = max(seen)
     good_at = ledger[version].last_good_at
     good = None if good_at is None else at - good_at < RECENTLY
+    if sum(not probe.ok for probe in recent if probe.version in (version, None)) >= TREND:
+        good = False
     return ServiceNow(name=name, description=description, version=version, seen_at=at, good=good)

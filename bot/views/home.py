@@ -142,6 +142,6 @@ def _service(service: ServiceNow) -> str:
     about = f"  {line(service.description, 120)}" if service.description.strip() else ""
     if service.version is None:
         return f"*{line(service.name, 80)}*  never seen serving{about}"
-    health = {True: "seen serving well", False: "not serving well", None: "not measured long enough"}
+    health = {True: "seen serving well", False: "*not serving well*", None: "not measured long enough"}
     seen = f", {health[service.good]} {when(service.seen_at)}" if service.seen_at else ""
     return f"*{line(service.name, 80)}*  {code(service.version)}{seen}{about}"
