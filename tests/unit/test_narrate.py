@@ -95,4 +95,6 @@ def test_plain_gives_back_what_was_typed(text: str) -> None:
 def test_plain_resolves_what_slack_marks_up() -> None:
     text = "<@U0BOB> <@U9> <#C1|general> <#C2> <!here> <!subteam^S1|@oncall> <https://a.example|it> &lt;b&gt;"
     assert plain("<#C2>", {"C2": "#inc-1"}) == "#inc-1"
-    assert plain(text, story.NAMES) == "Bob U9 #general another channel @here @oncall it (https://a.example) <b>"
+    assert (
+        plain(text, story.NAMES) == "Bob U9 #general another channel @here @oncall it (https://a.example) <b>"
+    )
