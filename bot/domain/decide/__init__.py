@@ -1,0 +1,40 @@
+"""The decisions: a state, a command, the facts and the time in; the events that follow out.
+
+Nothing here reads a clock or a database. A person's mistake raises `Refusal` with a sentence for them.
+"""
+
+from bot.domain.decide.approving import approve, break_glass, expire, expires_at, hold, reject, release
+from bot.domain.decide.planning import (
+    choose_version,
+    declare,
+    join,
+    plan_blocked,
+    plan_ready,
+    request_plan,
+    world_moved,
+)
+from bot.domain.decide.state import Events, failed_checks
+from bot.domain.decide.steering import close, remind_of_forward_fix, roll_back_after_all, set_severity
+
+__all__ = [
+    "Events",
+    "approve",
+    "break_glass",
+    "choose_version",
+    "close",
+    "declare",
+    "expire",
+    "expires_at",
+    "failed_checks",
+    "hold",
+    "join",
+    "plan_blocked",
+    "plan_ready",
+    "reject",
+    "release",
+    "remind_of_forward_fix",
+    "request_plan",
+    "roll_back_after_all",
+    "set_severity",
+    "world_moved",
+]
