@@ -181,7 +181,7 @@ def papers_are_those_that_were_written(story: Story, entries: tuple[Entry, ...])
 
 def engine_is_done(scene: Scene, incident: Incident) -> None:
     """Every workflow has ended well, each under its own id."""
-    wanted = {f"arm:{incident.id}/1", f"rollback:{incident.id}-run-1", f"close:{incident.id}/1"}
+    wanted = {f"arm:{incident.id}/1", f"rollback:{incident.id}-run-1", f"close:{incident.id}/1/1"}
     assert workflows(scene) == {(name, "SUCCESS") for name in wanted}
 
 
