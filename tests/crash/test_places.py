@@ -18,5 +18,7 @@ async def test_the_places_of_a_story_are_those_where_it_is_cut_short(
         await all_is_well(stage, story)
         assert stage.bot.deaths == 0
         places = [place for gauntlet in GAUNTLETS.values() for place in gauntlet]
-        assert set(stage.bot.passed()) == {*BOUNDARIES, *places}
+        # The Home tab is looked at before the story begins, and may still be on its way then.
+        passed = set(stage.bot.passed()) - {"sent:home"}
+        assert passed == {*BOUNDARIES, *places}
         assert len(places) == len(set(places))
