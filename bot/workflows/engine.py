@@ -94,6 +94,18 @@ async def stand_still(closing: asyncio.Event) -> None:
         await asyncio.Event().wait()  # until it is cancelled
 
 
+@contextmanager
+def _unheard(logger: str) -> Iterator[None]:
+    """What DBOS says of workflows that are let go with the process sounds like trouble, and is none."""
+    speaker = logging.getLogger(logger)
+    before = speaker.level
+    speaker.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        speaker.setLevel(before)
+
+
 class DbosEngine:
     """`bot.ports.Engine` on DBOS. Open it inside the event loop that everything else uses."""
 
@@ -185,13 +197,15 @@ class DbosEngine:
         DBOS goes first, so that it does not take the end of this process for the end of a workflow.
         """
         self._closing.set()
+        # DBOS has made its own pool the loop's default and is about to shut it down: what a step still does in
+        # threads must not fail because of that, it would look like the step's own failure.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(thread_name_prefix="kaeru"))
         await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
         running = list(self._running)
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-        # DBOS makes its own pool the loop's default and has just shut it down.
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(thread_name_prefix="kaeru"))
+        with _unheard("dbos"):
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
         if self._alone is not None:
             self._alone.close()
 

@@ -71,9 +71,11 @@ def test_a_loop_that_ends_while_programs_start_does_not_hang() -> None:
             await asyncio.sleep(0)
         assert not any(task.done() for task in tasks)
 
+    before = set(psutil.Process().children())
     for patience in range(6):
         asyncio.run(start_and_leave(patience))
-    assert [child for child in psutil.Process().children() if not gone(child.pid)] == []
+    after = set(psutil.Process().children())
+    assert [child for child in after - before if not gone(child.pid)] == []
 
 
 async def test_what_cannot_be_started_is_refused(tmp_path: Path) -> None:

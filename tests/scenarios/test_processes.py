@@ -32,7 +32,8 @@ async def test_being_stopped_in_the_middle_of_a_run_is_nothing_to_tell(
     await world.start()
     await room.status("mitigated")
     await world.stop()
-    told = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    # Bolt tells of events that came in the last moment and were not acknowledged: Slack sends them again.
+    told = [r for r in caplog.records if r.levelno >= logging.WARNING and r.name != "slack_bolt"]
     assert [record.getMessage() for record in told] == []
     await world.start()
     assert (await room.incident()).status == "mitigated"
