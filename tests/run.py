@@ -95,7 +95,17 @@ def main() -> int:
         print(f"Missing in CI: {names}. Every suite has to run there.", file=sys.stderr)
         return 1
     workers = str(max(2, os.cpu_count() or 2))
-    argv = [sys.executable, "-m", "pytest", "-n", workers, "--dist", "loadgroup", *sys.argv[1:]]
+    argv = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--cache-clear",
+        "-n",
+        workers,
+        "--dist",
+        "loadgroup",
+        *sys.argv[1:],
+    ]
     code = subprocess.run(argv, cwd=ROOT, check=False).returncode
     if code == TESTS_FAILED:
         code = once_more_alone()
