@@ -41,7 +41,7 @@ from handlers.register import Handlers, Tasks, register
 from handlers.replay import replay
 from handlers.surface import Rooms
 from integrations.charts.charts import MatplotlibCharts
-from integrations.fleet import fleet_of
+from integrations.fleet import fleet_of, let_go
 from integrations.slack import SlackChat, close_client, make_client
 from integrations.slack.identity import Identity, identify
 
@@ -197,10 +197,7 @@ class Kaeru:
     async def _let_go(self) -> None:
         """Close the connections that adapters keep."""
         for hands in self._fleet.services.values():
-            for adapter in (*hands.targets.values(), hands.health, hands.changes):
-                release = getattr(adapter, "aclose", None)
-                if release is not None:
-                    await release()
+            await let_go(hands)
 
     async def _finish_requests(self) -> None:
         if self._tasks:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from bot.catalog import Catalog
 from bot.domain.incident import Incident, Status
-from bot.ports.chat import Post
+from bot.ports.chat import INCIDENT_CHANNEL, Post
 from bot.store import Store
 from bot.store.unit import UnitOfWork
 from bot.usecases.desk import Desk
@@ -36,7 +36,7 @@ class Nudges:
                 text, blocks = nudge_card(incident)
                 slot = f"nudge-{incident.status}-{number}"
                 if uow.outbox.get(f"incident:{incident.id}", slot) is None:
-                    post = Post(channel="@incident", text=text, blocks=blocks)
+                    post = Post(channel=INCIDENT_CHANNEL, text=text, blocks=blocks)
                     uow.outbox.put(f"incident:{incident.id}", slot, post, incident_id=incident.id)
 
         await self._store.write(put)

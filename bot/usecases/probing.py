@@ -4,7 +4,6 @@ A version counts as seen good only after a whole window of rounds passed: agains
 the version before it where there is one, else against the thresholds. One lucky answer proves nothing.
 """
 
-import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
@@ -37,11 +36,6 @@ class Probing:
         self._fleet = fleet
         self._clock = clock
         self._recent: dict[str, deque[tuple[Probe, ...]]] = {}
-
-    async def probe_all(self, due: Callable[[str], bool] = lambda _service: True) -> None:
-        """One round of every service that has a health section and is `due`."""
-        names = [name for name, hands in self._fleet.services.items() if hands.health and due(name)]
-        await asyncio.gather(*(self.probe(name) for name in names))
 
     async def probe(self, service: str) -> tuple[Probe, ...]:
         """One round of one service, kept. Returns the probes."""
