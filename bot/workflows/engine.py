@@ -219,6 +219,8 @@ class DbosEngine:
 
     async def _begin(self, name: str, workflow_id: str, argument: str) -> None:
         try:
+            if await DBOS.get_workflow_status_async(workflow_id) is not None:
+                return  # it goes on by itself since `open`, or has ended
             with SetWorkflowID(workflow_id):
                 await DBOS.start_workflow_async(self._registered[name], argument)
         except SQLAlchemyError as error:
