@@ -1,27 +1,42 @@
 """The adapters of a service, made as kaeru.yml says."""
 
+from collections.abc import Callable
+
 from bot.catalog import Catalog, Service
+from bot.ports import Memory
+from bot.ports.memory import Forgetful
 from bot.usecases.fleet import Fleet, Hands
 from integrations import registry
 
+Memories = Callable[[str, str], Memory]
+"""The memory of a component, by the names of its service and of itself."""
 
-def hands_of(service: Service) -> Hands:
+
+def _none(_service: str, _component: str) -> Memory:
+    return Forgetful()
+
+
+def hands_of(service: Service, memories: Memories = _none) -> Hands:
     """Raises PortError where an adapter cannot be made."""
     return Hands(
-        targets={c.name: registry.make_target(c.target) for c in service.components},
+        targets={
+            c.name: registry.make_target(c.target, memories(service.name, c.name)) for c in service.components
+        },
         health=registry.make_health(service.health) if service.health else None,
         changes=registry.make_changes(service.changes) if service.changes else None,
     )
 
 
-def fleet_of(catalog: Catalog) -> Fleet:
+def fleet_of(catalog: Catalog, memories: Memories = _none) -> Fleet:
     """The adapters of every service."""
-    return Fleet({service.name: hands_of(service) for service in catalog.services.values()})
+    return Fleet({service.name: hands_of(service, memories) for service in catalog.services.values()})
 
 
 async def let_go(hands: Hands) -> None:
     """Close the connections that the adapters of a service keep."""
-    for adapter in (*hands.targets.values(), hands.health, hands.changes):
+    for target in hands.targets.values():
+        await target.aclose()
+    for adapter in (hands.health, hands.changes):
         release = getattr(adapter, "aclose", None)
         if release is not None:
             await release()

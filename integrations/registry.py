@@ -11,21 +11,25 @@ from typing import Any, cast
 from pydantic import BaseModel
 
 from bot.catalog import Adapter, HealthSpec, Kinds
-from bot.ports import ChangeSource, HealthProbe, Target
+from bot.ports import ChangeSource, HealthProbe, Memory, Target
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Where an adapter lives. `settings` and `factory` are `module:name`; the factory takes the settings."""
+    """Where an adapter lives. `settings` and `factory` are `module:name`; the factory takes the settings.
+
+    One that `remembers` takes a `bot.ports.Memory` too.
+    """
 
     settings: str
     factory: str
+    remembers: bool = False
 
     def settings_model(self) -> type[BaseModel]:
         return cast("type[BaseModel]", _load(self.settings))
 
-    def make(self, settings: BaseModel) -> Any:
-        return _load(self.factory)(settings)
+    def make(self, settings: BaseModel, *context: Any) -> Any:
+        return _load(self.factory)(settings, *context)
 
 
 TARGETS: Mapping[str, Entry] = {
@@ -49,9 +53,10 @@ def kinds() -> Kinds:
     )
 
 
-def make_target(adapter: Adapter) -> Target:
+def make_target(adapter: Adapter, memory: Memory) -> Target:
     """The deploy target of a component. Raises KeyError for a kind that is not registered."""
-    return cast("Target", TARGETS[adapter.kind].make(adapter.settings))
+    entry = TARGETS[adapter.kind]
+    return cast("Target", entry.make(adapter.settings, *((memory,) if entry.remembers else ())))
 
 
 def make_changes(adapter: Adapter) -> ChangeSource:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter
 
 from bot.domain.base import BOT, UserId, Value, Version
+from bot.domain.debts import Debt
 from bot.domain.evidence import Finding, Outcome
 from bot.domain.plan import Plan
 from bot.domain.run import Step
@@ -170,11 +171,14 @@ class StepStarted(Happened):
 
 
 class StepFinished(Happened):
+    """`untouched` says of a step that failed that it had changed nothing."""
+
     type: Literal["step_finished"] = "step_finished"
     run_id: str
     step_id: str
     outcome: Outcome
     detail: str
+    untouched: bool = False
     findings: tuple[Finding, ...] = ()
 
 
@@ -212,6 +216,27 @@ class IncidentRelapsed(Happened):
     run_id: str
     reason: str
     findings: tuple[Finding, ...] = ()
+
+
+class DebtTaken(Happened):
+    """Something was suspended in the world so that the rollback lasts."""
+
+    type: Literal["debt_taken"] = "debt_taken"
+    debt: Debt
+
+
+class DebtTakenOver(Happened):
+    """Somebody sees to it outside kaeru that it is given back."""
+
+    type: Literal["debt_taken_over"] = "debt_taken_over"
+    debt_id: str
+
+
+class DebtRepaid(Happened):
+    """It is not suspended any more. By kaeru where it was found so."""
+
+    type: Literal["debt_repaid"] = "debt_repaid"
+    debt_id: str
 
 
 class StakeholdersTold(Happened):
@@ -275,6 +300,9 @@ Event = Annotated[
     | IncidentVerified
     | RollbackFailed
     | IncidentRelapsed
+    | DebtTaken
+    | DebtTakenOver
+    | DebtRepaid
     | StakeholdersTold
     | DeliveryFailed
     | LessonsRecorded

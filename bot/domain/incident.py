@@ -6,6 +6,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from bot.domain.base import UserId, Value, Version
+from bot.domain.debts import Debt
 from bot.domain.plan import Plan
 from bot.domain.run import Run
 from bot.domain.severity import Severity
@@ -62,6 +63,14 @@ class Action(Value):
     owner: UserId | None = None
 
 
+class Owed(Value):
+    """A suspension that is not given back yet. `owner` has said to see to it outside kaeru."""
+
+    debt: Debt
+    since: datetime
+    owner: UserId | None = None
+
+
 class Incident(Value):
     """Everything that decisions and views need.
 
@@ -87,6 +96,7 @@ class Incident(Value):
     forward_fix: ForwardFix | None = None
     plans: tuple[PlanRecord, ...] = ()
     runs: tuple[Run, ...] = ()
+    debts: tuple[Owed, ...] = ()
     mitigated_at: datetime | None = None
     verified_at: datetime | None = None
     closed_at: datetime | None = None

@@ -11,7 +11,16 @@ from typing import Any
 from bot.domain import events as e
 from bot.domain.base import BOT
 from bot.domain.evidence import Outcome
-from bot.domain.incident import Action, ForwardFix, Impossible, Incident, PlanRecord, PlanState, Status
+from bot.domain.incident import (
+    Action,
+    ForwardFix,
+    Impossible,
+    Incident,
+    Owed,
+    PlanRecord,
+    PlanState,
+    Status,
+)
 from bot.domain.run import Run, Step, StepState
 
 _ANY = frozenset(Status)
@@ -46,6 +55,9 @@ TRANSITIONS: dict[type[e.Happened], tuple[frozenset[Status], Status | None]] = {
     e.IncidentVerified: (frozenset({Status.MITIGATED}), Status.VERIFIED),
     e.RollbackFailed: (_RUNNING, Status.STUCK),
     e.IncidentRelapsed: (frozenset({Status.MITIGATED}), Status.STUCK),
+    e.DebtTaken: (_ANY, None),
+    e.DebtTakenOver: (_ANY, None),
+    e.DebtRepaid: (_ANY, None),
     e.StakeholdersTold: (_ANY, None),
     e.DeliveryFailed: (_ANY, None),
     e.LessonsRecorded: (_ANY, None),
@@ -167,6 +179,12 @@ def _changes(incident: Incident, event: e.Event) -> dict[str, Any]:  # noqa: C90
                 findings=event.findings,
             )
             return {**ended, "mitigated_at": None}
+        case e.DebtTaken():
+            return {"debts": (*incident.debts, Owed(debt=event.debt, since=event.at))}
+        case e.DebtTakenOver():
+            return {"debts": _owned(incident, event)}
+        case e.DebtRepaid():
+            return {"debts": tuple(owed for owed in incident.debts if owed.debt.id != event.debt_id)}
         case e.LessonsRecorded():
             learned = {"root_cause": event.root_cause, "lessons": event.lessons, "impact": event.impact}
             again = incident.postmortem_wanted + (incident.status is Status.CLOSED)
@@ -178,6 +196,13 @@ def _changes(incident: Incident, event: e.Event) -> dict[str, Any]:  # noqa: C90
             return {"postmortem_revision": event.revision}
         case _:
             return {}
+
+
+def _owned(incident: Incident, event: e.DebtTakenOver) -> tuple[Owed, ...]:
+    return tuple(
+        owed.model_copy(update={"owner": event.by}) if owed.debt.id == event.debt_id else owed
+        for owed in incident.debts
+    )
 
 
 def _severity_set(incident: Incident, event: e.SeveritySet) -> dict[str, Any]:
@@ -293,7 +318,11 @@ def _stepped(incident: Incident, event: e.StepStarted | e.StepFinished) -> dict[
         )
     else:
         changed = run.with_step(
-            event.step_id, state=StepState(event.outcome.value), detail=event.detail, finished_at=event.at
+            event.step_id,
+            state=StepState(event.outcome.value),
+            detail=event.detail,
+            finished_at=event.at,
+            untouched=event.untouched,
         )
         if event.findings:
             changed = changed.model_copy(update={"findings": event.findings})

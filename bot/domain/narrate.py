@@ -89,6 +89,12 @@ def narrate(event: e.Event, incident: Incident | None = None) -> str:  # noqa: C
             return f"Step {_title(event, incident)} started{_because(event.detail)}"
         case e.StepFinished():
             return _finished(event, incident)
+        case e.DebtTaken():
+            return f"Suspended: {typed(event.debt.text)}"
+        case e.DebtTakenOver():
+            return f"{who} sees to {typed(event.debt_id)} outside kaeru"
+        case e.DebtRepaid():
+            return f"Not suspended any more: {typed(event.debt_id)}"
         case e.IncidentMitigated():
             return f"Mitigated: the bad version serves nobody any more{_findings(event.findings)}"
         case e.IncidentVerified():

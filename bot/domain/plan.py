@@ -69,7 +69,8 @@ class ComponentChange(Value):
     """One component's way back.
 
     `fingerprint` is the adapter's opaque summary of the world it was planned against; `actions` are the
-    sentences shown as "what will be done"; `expected_s` is seconds.
+    sentences shown as "what will be done", `diff` the lines shown as what changes; `expected_s` is seconds.
+    Lower tiers go back first, components of one tier at once. The refs and the payload are the adapter's own.
     """
 
     component: str
@@ -79,6 +80,11 @@ class ComponentChange(Value):
     fingerprint: str
     actions: tuple[str, ...]
     expected_s: float
+    tier: int = 0
+    from_ref: str = ""
+    to_ref: str = ""
+    payload: str = ""
+    diff: tuple[str, ...] = ()
 
 
 class Plan(Value):
@@ -107,8 +113,14 @@ class Plan(Value):
 
     @property
     def expected_s(self) -> float:
-        """Seconds until it is proven that users are well: every component, and then the proof."""
-        return sum(c.expected_s for c in self.components) + self.proof_s
+        """Seconds until it is proven that users are well: tier after tier, and then the proof."""
+        return sum(max(c.expected_s for c in tier) for tier in self.tiers) + self.proof_s
+
+    @property
+    def tiers(self) -> tuple[tuple[ComponentChange, ...], ...]:
+        """The components that go back at once, in the order in which they do."""
+        ranks = sorted({c.tier for c in self.components})
+        return tuple(tuple(c for c in self.components if c.tier == rank) for rank in ranks)
 
     @property
     def fingerprint(self) -> str:

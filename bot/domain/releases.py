@@ -7,6 +7,13 @@ from enum import StrEnum
 
 from bot.domain.base import Refusal, Value, Version
 
+_SHAPE = re.compile(r"\+r[0-9]+$")
+
+
+def spoken(version: Version) -> Version:
+    """What the running service calls it: `v1.2.9+r3`, kaeru's name for an older shape of `v1.2.9`, says `v1.2.9`."""
+    return _SHAPE.sub("", version)
+
 
 class Standing(StrEnum):
     """What is known about a version in production."""

@@ -18,7 +18,10 @@ class StepState(StrEnum):
 
 
 class Step(Value):
-    """One line of the checklist. `id` is stable (`apply:web`, `prove`, `watch`); `detail` is one sentence."""
+    """One line of the checklist. `id` is stable (`apply:web`, `prove`, `watch`); `detail` is one sentence.
+
+    `untouched` says of a step that failed that it had changed nothing.
+    """
 
     id: str
     title: str
@@ -26,6 +29,7 @@ class Step(Value):
     detail: str = ""
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    untouched: bool = False
 
 
 class Run(Value):

@@ -16,10 +16,21 @@ from bot.ports.chat import Chat
 from bot.ports.engine import Engine
 from bot.ports.errors import AuthFailed, Conflict, OutcomeUnknown, PortError, Refused, Unavailable
 from bot.ports.health import HealthProbe
-from bot.ports.target import Capabilities, Change, Inspection, Observation, Target, TargetPlan
+from bot.ports.memory import Memory, Shape
+from bot.ports.target import (
+    Available,
+    Capabilities,
+    Change,
+    Inspection,
+    Observation,
+    Target,
+    TargetPlan,
+    polled,
+)
 
 __all__ = [
     "AuthFailed",
+    "Available",
     "Capabilities",
     "Change",
     "ChangeSource",
@@ -29,11 +40,14 @@ __all__ = [
     "Engine",
     "HealthProbe",
     "Inspection",
+    "Memory",
     "Observation",
     "OutcomeUnknown",
     "PortError",
     "Refused",
+    "Shape",
     "Target",
     "TargetPlan",
     "Unavailable",
+    "polled",
 ]

@@ -17,7 +17,7 @@ from bot.domain.evidence import Baseline, BaselineSource, summarize
 from bot.domain.heading import Heading, direct, heading
 from bot.domain.incident import Incident, PlanState, Status
 from bot.domain.plan import ComponentChange, Level, Plan, Warn
-from bot.domain.releases import Choice, Release, Standing, by_name, order
+from bot.domain.releases import Choice, Release, Standing, by_name, order, spoken
 from bot.ports import Change, Inspection, PortError, TargetPlan, Unavailable
 from bot.ports.changes import Tagged
 from bot.store import Store
@@ -109,13 +109,15 @@ class Arming:
                 from_version=seen.current,
                 to_version=choice.version,
                 fingerprint=seen.fingerprint,
+                from_ref=seen.current_ref,
+                to_ref=_ref(seen, choice.version),
             )
             for name, seen in inspections.items()
         }
         plans, changes, baseline = await asyncio.gather(
             plan_all(hands.targets, steps),
-            between(hands.changes, choice.version, current),
-            self.baseline(service, choice.version, running=current),
+            between(hands.changes, spoken(choice.version), spoken(current)),
+            self.baseline(service, spoken(choice.version), running=current),
         )
         return Plan(
             number=number,
@@ -123,7 +125,10 @@ class Arming:
             from_version=current,
             to_version=choice.version,
             why=choice.why,
-            components=tuple(_component(hands, steps[n], plans[n], inspections[n]) for n in steps),
+            components=tuple(
+                _component(hands, steps[n], plans[n], inspections[n], tier=service.component(n).tier)
+                for n in steps
+            ),
             changes=changes,
             warnings=_warnings(inspections, plans, choice, releases),
             checks=tuple(check for plan in plans.values() for check in plan.checks),
@@ -150,17 +155,21 @@ class Arming:
         """The versions that every component can run, newest first, with what the ledger knows of them."""
         ledger = await self._store.read(lambda uow: uow.releases.all(service))
         tagged = {tag.version: tag.at for tag in tags}
-        on_offer = [{a.version: a.since for a in seen.available} for seen in inspections.values()]
+        on_offer = [{a.version: a for a in seen.available} for seen in inspections.values()]
         runnable = set(on_offer[0]).intersection(*on_offer[1:]) if on_offer else set()
         releases = []
         for version in runnable:
             known = ledger.get(version)
+            shapes = [offered[version] for offered in on_offer]
+            seen_good = [a.good_at for a in shapes if a.good_at is not None]
+            good_at = known.last_good_at if known else min(seen_good, default=None)
+            standing = Standing.UNKNOWN if good_at is None else Standing.GOOD
             releases.append(
                 Release(
                     version=version,
-                    standing=known.standing if known else Standing.UNKNOWN,
-                    released_at=tagged.get(version) or on_offer[0][version],
-                    last_good_at=known.last_good_at if known else None,
+                    standing=known.standing if known else standing,
+                    released_at=tagged.get(spoken(version)) or shapes[0].since,
+                    last_good_at=good_at,
                     quarantined_by=known.quarantined_by if known else None,
                 )
             )
@@ -257,7 +266,16 @@ def _running(inspections: Mapping[str, Inspection]) -> dict[str, Version]:
     return {name: seen.current for name, seen in inspections.items()}
 
 
-def _component(hands: Hands, change: Change, plan: TargetPlan, seen: Inspection) -> ComponentChange:
+def _ref(seen: Inspection, version: Version) -> str:
+    """The target's own name for `version`; the current one where it runs already."""
+    if version == seen.current:
+        return seen.current_ref
+    return next((a.ref for a in seen.available if a.version == version), "")
+
+
+def _component(
+    hands: Hands, change: Change, plan: TargetPlan, seen: Inspection, *, tier: int
+) -> ComponentChange:
     there = change.to_version == seen.current and seen.running in (seen.current, None)
     return ComponentChange(
         component=change.component,
@@ -267,6 +285,11 @@ def _component(hands: Hands, change: Change, plan: TargetPlan, seen: Inspection)
         fingerprint=change.fingerprint,
         actions=(f"Nothing to do: it runs {seen.current} already",) if there else plan.actions,
         expected_s=0.0 if there else plan.expected_s,
+        tier=tier,
+        from_ref=change.from_ref,
+        to_ref=change.to_ref,
+        payload=plan.payload,
+        diff=() if there else plan.diff,
     )
 
 

@@ -3,17 +3,26 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 
 from bot.domain.evidence import Outcome
 from bot.domain.plan import Plan
 from bot.ports import Change, Observation, OutcomeUnknown, PortError, Target, Unavailable
-from bot.usecases.bounds import reading, writing
+from bot.usecases.bounds import WRITE_S, reading, writing
 
 _log = logging.getLogger(__name__)
 
-OBSERVE_EVERY_S = 0.25
-OBSERVE_FOR_S = 60.0
+LOOK_AGAIN_S = 1.0
+BLIND_FOR_S = 60.0
+"""How long a target may not answer at all before what has become of a change counts as unknown."""
 INSIST_FOR_S = 60.0
+
+Tell = Callable[[Observation], Awaitable[None]]
+"""Called with each look at a change that is still under way."""
+
+
+async def _to_nobody(_seen: Observation) -> None:
+    """For whoever does not want to be told."""
 
 
 def change_of(plan: Plan, component: str) -> Change:
@@ -24,27 +33,35 @@ def change_of(plan: Plan, component: str) -> Change:
         from_version=planned.from_version,
         to_version=planned.to_version,
         fingerprint=planned.fingerprint,
+        from_ref=planned.from_ref,
+        to_ref=planned.to_ref,
+        payload=planned.payload,
     )
 
 
-async def applied(target: Target, change: Change, *, key: str) -> Observation:
+async def applied(target: Target, change: Change, *, key: str, tell: Tell = _to_nobody) -> Observation:
     """Apply, and find out what came of it: nothing is tried again before it was observed.
 
     Raises Conflict, Refused or Unavailable where nothing was changed.
     """
-    return await _done(target, change, key, lambda: target.apply(change, key), "Taking back")
+    return await _done(target, change, key, lambda: target.apply(change, key), doing="Taking back", tell=tell)
 
 
-async def put_back(target: Target, change: Change, *, key: str) -> Observation:
+async def put_back(target: Target, change: Change, *, key: str, tell: Tell = _to_nobody) -> Observation:
     """Revert, and find out what came of it; the observation is of the way back. Raises as `applied` does."""
-    way_back = change.model_copy(
-        update={"from_version": change.to_version, "to_version": change.from_version}
+    return await _done(
+        target, change.backwards, key, lambda: target.revert(change, key), doing="Putting back", tell=tell
     )
-    return await _done(target, way_back, key, lambda: target.revert(change, key), "Putting back")
 
 
 async def _done(
-    target: Target, change: Change, key: str, act: Callable[[], Awaitable[Observation]], doing: str
+    target: Target,
+    change: Change,
+    key: str,
+    act: Callable[[], Awaitable[Observation]],
+    *,
+    doing: str,
+    tell: Tell,
 ) -> Observation:
     loop = asyncio.get_running_loop()
     give_up_at = loop.time() + INSIST_FOR_S
@@ -59,21 +76,36 @@ async def _done(
                 raise
             await asyncio.sleep(error.retry_after_s)
             continue
-        return seen if seen.outcome is not Outcome.UNKNOWN else await observed(target, change, key)
+        return seen if seen.outcome is not Outcome.UNKNOWN else await followed(target, change, key, tell=tell)
 
 
-async def observed(target: Target, change: Change, key: str) -> Observation:
-    """What has become of `change`: looked at until it is known, for a while from now on, and once at least."""
+async def followed(target: Target, change: Change, key: str, *, tell: Tell = _to_nobody) -> Observation:
+    """What has become of `change`: followed until that is known, or until the target says that its time is over.
+
+    A target that does not answer is asked again for `BLIND_FOR_S`.
+    """
     loop = asyncio.get_running_loop()
-    until = loop.time() + OBSERVE_FOR_S
+    until, blind_until = loop.time() + WRITE_S, loop.time() + BLIND_FOR_S
+    seen: Observation | None = None
+    trouble: PortError
     while True:
         try:
-            seen = await reading(target.observe(change, key), change.component)
+            async with aclosing(target.follow(change, key)) as looks:
+                while loop.time() < until:
+                    seen = await reading(anext(looks), change.component)
+                    if seen.outcome is not Outcome.UNKNOWN:
+                        return seen
+                    blind_until = loop.time() + BLIND_FOR_S
+                    await tell(seen)
+        except StopAsyncIteration:
+            return seen or _unknown(Unavailable(f"{change.component} could not be followed."))
         except PortError as error:
-            seen = _unknown(error)
-        if seen.outcome is not Outcome.UNKNOWN or loop.time() >= until:
-            return seen
-        await asyncio.sleep(OBSERVE_EVERY_S)
+            trouble = error
+        else:
+            trouble = OutcomeUnknown(f"{change.component} came to no end within {WRITE_S / 60:.0f} min.")
+        if loop.time() >= min(until, blind_until):
+            return _unknown(trouble)
+        await asyncio.sleep(LOOK_AGAIN_S)
 
 
 def _unknown(error: PortError) -> Observation:

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from bot.domain import decide
 from bot.domain import events as e
+from bot.domain.debts import Debt
 from bot.domain.evidence import Finding, Outcome
 from bot.domain.incident import Incident, Status
 from bot.domain.plan import Plan
@@ -50,11 +52,22 @@ class Journal:
         outcome: Outcome,
         detail: str,
         findings: tuple[Finding, ...] = (),
+        untouched: bool = False,
+        debts: tuple[Debt, ...] = (),
     ) -> None:
+        """`untouched` says that nothing was changed, `debts` what is suspended because of it."""
+
         def decision(incident: Incident) -> tuple[e.Event, ...]:
-            return self.end_of_step(
-                incident, run.id, step_id, outcome=outcome, detail=detail, findings=findings
+            ended = self.end_of_step(
+                incident,
+                run.id,
+                step_id,
+                outcome=outcome,
+                detail=detail,
+                findings=findings,
+                untouched=untouched,
             )
+            return (*ended, *decide.debts_seen(incident, debts, now=self._clock()))
 
         await self._desk.change(incident_id, decision)
 
@@ -67,12 +80,9 @@ class Journal:
         outcome: Outcome,
         detail: str,
         findings: tuple[Finding, ...] = (),
+        untouched: bool = False,
     ) -> tuple[e.Event, ...]:
-        """The end of a step, unless it has ended.
-
-        What follows from it at once belongs into the same decision: a crash between the two would leave a step
-        that is never done again and whose consequence never comes.
-        """
+        """The end of a step, unless it has ended. What follows from it at once belongs into the same decision."""
         run = incident.find_run(run_id)
         if run.step(step_id).finished_at is not None or run.ended_at is not None:
             return ()
@@ -84,6 +94,7 @@ class Journal:
                 outcome=outcome,
                 detail=detail,
                 findings=findings,
+                untouched=untouched,
             ),
         )
 

@@ -23,6 +23,7 @@ from bot.domain.evidence import (
     overall,
 )
 from bot.domain.incident import Incident, Status
+from bot.domain.releases import spoken
 from bot.domain.run import PROVE, WATCH, StepState, apply_step
 from bot.ports import Change, PortError
 from bot.ports.engine import Steps, Workflow
@@ -33,13 +34,13 @@ from bot.usecases.fleet import Fleet
 from bot.usecases.probing import Probing
 from bot.workflows.applying import applied, change_of, settle
 from bot.workflows.journal import Journal, already
+from bot.workflows.progress import Progress
 from bot.workflows.verdict import (
     Requests,
-    Stage,
     around,
     looked_at_since,
-    really,
     safest,
+    stage_of,
     to_put_back,
     what_next,
 )
@@ -51,18 +52,18 @@ HELD_POLL_S = 0.5
 
 async def rollback(steps: Steps, run_id: str, work: "RollbackSteps") -> None:
     """The order of the steps. Everything that can happen is one of three outcomes."""
-    components = await steps.run("begin", lambda: work.components(run_id))
-    for component in components:
+    tiers = await steps.run("begin", lambda: work.tiers(run_id))
+    for number, components in enumerate(tiers):
         outcome = await steps.run(
-            apply_step(component),
-            lambda c=component: work.guarded(run_id, apply_step(c), lambda: work.apply(run_id, c)),  # type: ignore[misc]  # binds the loop's value
+            f"apply:{number}",
+            lambda names=components: work.apply_tier(run_id, names),  # type: ignore[misc]  # binds the loop's value
         )
         if outcome != Outcome.SUCCEEDED:
-            await steps.run("give-up", lambda: work.give_up(run_id, Stage.APPLY))
+            await steps.run("give-up", lambda: work.give_up(run_id))
             return
     outcome = await steps.run(PROVE, lambda: work.guarded(run_id, PROVE, lambda: work.prove(run_id)))
     if outcome != Outcome.SUCCEEDED:
-        await steps.run("give-up", lambda: work.give_up(run_id, Stage.PROVE))
+        await steps.run("give-up", lambda: work.give_up(run_id))
         return
     await steps.run("mitigated", lambda: work.mitigated(run_id))
     await steps.run(WATCH, lambda: work.guarded(run_id, WATCH, lambda: work.watch(run_id)))
@@ -89,9 +90,20 @@ class RollbackSteps:
         self._clock = clock
         self._journal = Journal(store, desk, clock=clock)
 
-    async def components(self, run_id: str) -> list[str]:
+    async def tiers(self, run_id: str) -> list[list[str]]:
+        """The components' names, those that go back at once together."""
         _, _, plan = await self._journal.load(run_id)
-        return [c.component for c in plan.components]
+        return [[c.component for c in tier] for tier in plan.tiers]
+
+    async def apply_tier(self, run_id: str, components: list[str]) -> str:
+        """Take the components of one tier back, all at once. Gives the worst outcome's value."""
+
+        async def one(component: str) -> str:
+            return await self.guarded(run_id, apply_step(component), lambda: self.apply(run_id, component))
+
+        outcomes = set(await asyncio.gather(*(one(component) for component in components)))
+        worst = (Outcome.UNKNOWN, Outcome.FAILED)
+        return next((o.value for o in worst if o.value in outcomes), Outcome.SUCCEEDED.value)
 
     async def guarded(self, run_id: str, step_id: str, work: Callable[[], Awaitable[str]]) -> str:
         """`work`, so that a defect ends the step as unknown: the run then leaves the service as safe as it can.
@@ -126,12 +138,17 @@ class RollbackSteps:
         await self._journal.started(incident.id, run, step_id, f"taking {component} back to {run.to_version}")
         change = change_of(plan, component)
         target = self._fleet.hands(incident.service).target(component)
+        progress = Progress(lambda detail: self._journal.started(incident.id, run, step_id, detail))
         try:
-            seen = await applied(target, change, key=f"{run_id}/{step_id}")
-        except PortError as untouched:
-            await self.give_up(run_id, Stage.UNTOUCHED, step_id=step_id, why=untouched.advice)
+            seen = await applied(target, change, key=f"{run_id}/{step_id}", tell=progress.tell)
+        except PortError as error:
+            await self._journal.finished(
+                incident.id, run, step_id, outcome=Outcome.FAILED, detail=error.advice, untouched=True
+            )
             return Outcome.FAILED.value
-        await self._journal.finished(incident.id, run, step_id, outcome=seen.outcome, detail=seen.detail)
+        await self._journal.finished(
+            incident.id, run, step_id, outcome=seen.outcome, detail=seen.detail, debts=seen.debts
+        )
         return seen.outcome.value
 
     async def prove(self, run_id: str) -> str:
@@ -153,7 +170,7 @@ class RollbackSteps:
             rounds.append(await self._probing.probe(incident.service))
             # From the answers on: what is written down meanwhile must not delay the next round.
             next_round = loop.time() + health.interval.total_seconds()
-            streak = consecutive_version(rounds, run.to_version)
+            streak = consecutive_version(rounds, spoken(run.to_version))
             latest = [probe for round_ in rounds[-health.consecutive :] for probe in round_]
             findings = judge(latest, plan.baseline)
             if streak >= health.consecutive and overall(findings) is Outcome.SUCCEEDED:
@@ -163,7 +180,7 @@ class RollbackSteps:
                 )
                 return Outcome.SUCCEEDED.value
             if self._clock() >= deadline:
-                detail = _why_unproven(latest, findings, run.to_version)
+                detail = _why_unproven(latest, findings, spoken(run.to_version))
                 await self._journal.finished(
                     incident.id, run, PROVE, outcome=Outcome.FAILED, detail=detail, findings=findings
                 )
@@ -201,12 +218,12 @@ class RollbackSteps:
             findings = await self._findings(
                 service, plan.baseline, self._clock() - service.watch_interval * 10, since
             )
-            reason = _relapse(findings, run.to_version, await self._versions_now(service.name, since))
+            reason = _relapse(findings, spoken(run.to_version), await self._versions_now(service.name, since))
             if reason and ill_before:
                 return await self._journal.relapsed(incident.id, run, reason, findings)
             ill_before = bool(reason)
         findings = await self._findings(service, plan.baseline, since, since)
-        reason = _relapse(findings, run.to_version, set())
+        reason = _relapse(findings, spoken(run.to_version), set())
         if reason or not findings:
             return await self._journal.relapsed(
                 incident.id, run, reason or "nothing could be measured", findings
@@ -216,11 +233,8 @@ class RollbackSteps:
         await self._journal.verified(incident.id, run_id, detail, findings)
         return Outcome.SUCCEEDED.value
 
-    async def give_up(self, run_id: str, stage: Stage, *, step_id: str | None = None, why: str = "") -> None:
-        """It did not work: leave the service as safe as it can be, say so, and ask for the next plan.
-
-        `step_id` is a step that has just failed because of `why`; that is written down together with the rest.
-        """
+    async def give_up(self, run_id: str) -> None:
+        """It did not work: leave the service as safe as it can be, say so, and ask for the next plan."""
         incident, run, plan = await self._journal.load(run_id)
         if incident.status is not Status.ROLLING_BACK:
             return
@@ -228,13 +242,11 @@ class RollbackSteps:
         before, after = around(
             run, await self._store.read(lambda uow: uow.probes.window(incident.service, since))
         )
-        if step_id is not None:
-            run = run.with_step(step_id, state=StepState.FAILED, detail=why)
-        stage = really(stage, run, plan)
+        stage = stage_of(run, plan)
         failed = next((s for s in run.steps if s.state in (StepState.FAILED, StepState.UNKNOWN)), None)
         outcome = Outcome(failed.state.value) if failed else Outcome.UNKNOWN
         decision = safest(stage, outcome, Requests.of(before), Requests.of(after))
-        back = to_put_back(run, plan, untouched=step_id) if decision.go_back else ()
+        back = to_put_back(run, plan) if decision.go_back else ()
         said = [
             await self._settled(incident, change_of(plan, name), run_id, back=name in back)
             for name in reversed([c.component for c in plan.components])
@@ -252,10 +264,7 @@ class RollbackSteps:
         def ended(now_it_is: Incident) -> tuple[e.Event, ...]:
             if now_it_is.status is not Status.ROLLING_BACK:
                 return ()
-            step: tuple[e.Event, ...] = ()
-            if step_id is not None:
-                step = self._journal.end_of_step(now_it_is, run_id, step_id, outcome=outcome, detail=why)
-            return (*step, event, *what_next(now_it_is, run, stage, outcome, now=self._clock()))
+            return (event, *what_next(now_it_is, run, stage, outcome, now=self._clock()))
 
         await self._desk.change(
             incident.id,

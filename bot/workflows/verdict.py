@@ -13,6 +13,7 @@ from bot.domain.base import Value
 from bot.domain.evidence import Outcome, Probe
 from bot.domain.incident import Incident
 from bot.domain.plan import ComponentChange, Plan
+from bot.domain.releases import spoken
 from bot.domain.run import Run, StepState, apply_step
 
 BEFORE = timedelta(minutes=2)
@@ -118,13 +119,14 @@ def around(run: Run, probes: Iterable[Probe]) -> tuple[tuple[Probe, ...], tuple[
     says nothing about this one.
     """
     switches = [step for step in run.steps if step.id.startswith(apply_step("")) and step.started_at]
+    target = spoken(run.to_version)
     began = min((step.started_at for step in switches if step.started_at), default=None)
     ended = max((step.finished_at for step in switches if step.finished_at), default=None)
     before, after = [], []
     for probe in probes:
-        if began is not None and began - BEFORE <= probe.at < began and probe.version != run.to_version:
+        if began is not None and began - BEFORE <= probe.at < began and probe.version != target:
             before.append(probe)
-        if ended is not None and probe.at >= ended and probe.version in (run.to_version, None):
+        if ended is not None and probe.at >= ended and probe.version in (target, None):
             after.append(probe)
     return tuple(before), tuple(after)
 
@@ -135,16 +137,26 @@ def looked_at_since(run: Run) -> datetime:
     return min(began, default=run.approved_at) - BEFORE
 
 
-def really(stage: Stage, run: Run, plan: Plan) -> Stage:
-    """`stage`, where one component was not touched: halfway, if another one was taken back before it."""
-    taken = any(run.step(apply_step(c.component)).state is StepState.SUCCEEDED for c in changing(plan))
-    return Stage.HALFWAY if stage is Stage.UNTOUCHED and taken else stage
+def stage_of(run: Run, plan: Plan) -> Stage:
+    """Where a run that gives up went wrong, as its steps tell.
+
+    Where every component that failed had declined before it was changed: halfway, if another one was taken back.
+    """
+    steps = [run.step(apply_step(c.component)) for c in plan.components]
+    ill = [step for step in steps if step.state in (StepState.FAILED, StepState.UNKNOWN)]
+    if not ill:
+        return Stage.PROVE if all(step.finished_at for step in steps) else Stage.APPLY
+    if not all(step.untouched for step in ill):
+        return Stage.APPLY
+    return Stage.HALFWAY if to_put_back(run, plan) else Stage.UNTOUCHED
 
 
-def to_put_back(run: Run, plan: Plan, *, untouched: str | None = None) -> tuple[str, ...]:
-    """The components that this run may have changed, the last one first; `untouched` is a step that did nothing."""
-    begun = [c.component for c in changing(plan) if run.step(apply_step(c.component)).started_at is not None]
-    return tuple(name for name in reversed(begun) if apply_step(name) != untouched)
+def to_put_back(run: Run, plan: Plan) -> tuple[str, ...]:
+    """The components that this run may have changed, the last one first."""
+    steps = {c.component: run.step(apply_step(c.component)) for c in changing(plan)}
+    return tuple(
+        name for name, step in reversed(steps.items()) if step.started_at is not None and not step.untouched
+    )
 
 
 def changing(plan: Plan) -> tuple[ComponentChange, ...]:

@@ -5,12 +5,14 @@ import hashlib
 import shlex
 import shutil
 import time
+from collections.abc import AsyncGenerator
 
 from bot.domain.base import Version
+from bot.domain.debts import Debt
 from bot.domain.evidence import Outcome
 from bot.domain.plan import Check, Level, Warn
 from bot.ports.errors import Conflict, OutcomeUnknown, Refused
-from bot.ports.target import Available, Capabilities, Change, Inspection, Observation, TargetPlan
+from bot.ports.target import Available, Capabilities, Change, Inspection, Observation, TargetPlan, polled
 from integrations.http_health.client import ProbeClient
 from integrations.process import TimedOut, redact, run
 from integrations.symlink.folder import ReleaseFolder, is_version
@@ -35,6 +37,10 @@ class SymlinkTarget:
         self._folder = ReleaseFolder(settings.releases, settings.link)
         self._client = ProbeClient(timeout_s=settings.version_timeout.total_seconds())
         self._note = RestartNote(settings.link, timeout_s=settings.restart_timeout.total_seconds())
+
+    @property
+    def identity(self) -> str:
+        return f"symlink:{self._settings.link}"
 
     async def aclose(self) -> None:
         await self._client.aclose()
@@ -106,6 +112,12 @@ class SymlinkTarget:
 
     async def revert(self, change: Change, key: str) -> Observation:
         return await self._go(change.to_version, change.from_version, f"revert {key}")
+
+    def follow(self, change: Change, key: str) -> AsyncGenerator[Observation, None]:
+        return polled(self, change, key)
+
+    async def repay(self, debt: Debt, key: str) -> None:  # noqa: ARG002 - the port's signature
+        raise Refused(f"{self._settings.link} has nothing to give back: {debt.text}")
 
     async def _go(self, start: Version, goal: Version, token: str) -> Observation:
         """Make `goal` run, coming from `start`; look first, and let what a killed bot began come to its end."""

@@ -1,12 +1,14 @@
 """A deploy target in memory, with a world around it that others may change."""
 
 import dataclasses
+from collections.abc import AsyncGenerator
 
 from bot.domain.base import Version
+from bot.domain.debts import Debt
 from bot.domain.evidence import Outcome
 from bot.domain.plan import Check, Level, Warn
 from bot.ports.errors import Conflict, PortError, Refused
-from bot.ports.target import Available, Capabilities, Change, Inspection, Observation, TargetPlan
+from bot.ports.target import Available, Capabilities, Change, Inspection, Observation, TargetPlan, polled
 
 
 @dataclasses.dataclass
@@ -26,6 +28,10 @@ class MemoryTarget:
 
     def __post_init__(self) -> None:
         self.running = self.running or self.configured
+
+    @property
+    def identity(self) -> str:
+        return f"memory:{id(self)}"
 
     def deploy(self, version: Version) -> None:
         """What someone else does, past kaeru."""
@@ -72,6 +78,15 @@ class MemoryTarget:
     async def revert(self, change: Change, key: str) -> Observation:
         self._fail()
         return self._go(change.to_version, change.from_version)
+
+    def follow(self, change: Change, key: str) -> AsyncGenerator[Observation, None]:
+        return polled(self, change, key)
+
+    async def repay(self, debt: Debt, key: str) -> None:
+        raise Refused("There are no debts here.")
+
+    async def aclose(self) -> None:
+        pass
 
     def _go(self, start: Version, goal: Version) -> Observation:
         if self._see(goal).outcome is Outcome.SUCCEEDED:

@@ -50,7 +50,7 @@ def slow(*, takes_s: float = 0.0, lost: bool = False) -> Slow:
 async def test_an_apply_that_takes_longer_than_observing_is_observed_all_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(applying, "OBSERVE_FOR_S", 0.0)
+    monkeypatch.setattr(applying, "BLIND_FOR_S", 0.0)
     target = slow(takes_s=0.05, lost=True)
     seen = await applied(target, CHANGE, key="k")
     assert (seen.outcome, seen.running) == (Outcome.SUCCEEDED, "v2")

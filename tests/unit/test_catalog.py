@@ -13,6 +13,7 @@ from bot.domain.base import Refusal
 from bot.domain.evidence import Thresholds
 from bot.domain.policy import Policy
 from bot.domain.severity import Severity
+from bot.ports.memory import Forgetful
 from integrations import registry
 
 PROJECT = Path(__file__).parents[2]
@@ -257,7 +258,7 @@ def test_the_registry_makes_what_the_catalog_describes(tmp_path: Path) -> None:
     text = (PROJECT / "kaeru.example.yml").read_text().replace("/srv/shop", str(tmp_path))
     (tmp_path / "kaeru.yml").write_text(text)
     shop = load_catalog(tmp_path / "kaeru.yml", registry.kinds(), environ={}).service("shop")
-    assert registry.make_target(shop.components[0].target).capabilities.kind == "symlink"
+    assert registry.make_target(shop.components[0].target, Forgetful()).capabilities.kind == "symlink"
     assert shop.changes
     assert shop.health
     assert callable(registry.make_changes(shop.changes).versions)

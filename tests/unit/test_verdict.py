@@ -17,8 +17,8 @@ from bot.workflows.verdict import (
     Stage,
     around,
     looked_at_since,
-    really,
     safest,
+    stage_of,
     to_put_back,
 )
 
@@ -172,17 +172,32 @@ def test_only_what_was_touched_is_put_back_the_last_one_first(story: tuple[Plan,
     place = int(ended_at.removeprefix("apply:c"))
     differ = [n for n, c in enumerate(plan.components) if c.from_version != "v2"]
     assert to_put_back(run, plan) == tuple(f"c{n}" for n in reversed(differ) if n <= place)
-    assert to_put_back(run, plan, untouched=ended_at) == tuple(f"c{n}" for n in reversed(differ) if n < place)
+    declined = run.with_step(ended_at, untouched=True)
+    assert to_put_back(declined, plan) == tuple(f"c{n}" for n in reversed(differ) if n < place)
 
 
 @given(halted())
 def test_untouched_is_said_only_where_no_component_was_touched(story: tuple[Plan, Run, str]) -> None:
     plan, run, ended_at = story
-    stage = really(Stage.UNTOUCHED, run, plan)
-    touched = to_put_back(run, plan, untouched=ended_at)
+    assert stage_of(run, plan) is Stage.APPLY
+    declined = run.with_step(ended_at, untouched=True)
+    stage = stage_of(declined, plan)
+    touched = to_put_back(declined, plan)
     assert stage is (Stage.HALFWAY if touched else Stage.UNTOUCHED)
     assert safest(stage, Outcome.FAILED, NONE, NONE).go_back is bool(touched)
-    assert really(Stage.PROVE, run, plan) is Stage.PROVE
+
+
+def test_a_run_whose_components_are_all_back_went_wrong_while_it_was_proven() -> None:
+    plan = plan_of(["v3", "v3"])
+    assert stage_of(run_of(plan, 2, None), plan) is Stage.PROVE
+
+
+def test_of_components_that_go_back_at_once_the_one_that_declined_is_left_alone() -> None:
+    plan = plan_of(["v3", "v3", "v3"])
+    run = run_of(plan, 1, StepState.FAILED).with_step(apply_step("c1"), untouched=True)
+    run = run.with_step(apply_step("c2"), state=StepState.FAILED, started_at=NOW, finished_at=NOW)
+    assert stage_of(run, plan) is Stage.APPLY
+    assert to_put_back(run, plan) == ("c2", "c0")
 
 
 # What counts as before and as after.

@@ -4,6 +4,7 @@ Nothing here reads a clock or a database. A person's mistake raises `Refusal` wi
 """
 
 from bot.domain.decide.approving import approve, break_glass, expire, expires_at, hold, reject, release
+from bot.domain.decide.debts import debt_repaid, debts_seen, owed_by, take_over_debt
 from bot.domain.decide.planning import (
     choose_version,
     declare,
@@ -22,12 +23,15 @@ __all__ = [
     "break_glass",
     "choose_version",
     "close",
+    "debt_repaid",
+    "debts_seen",
     "declare",
     "expire",
     "expires_at",
     "failed_checks",
     "hold",
     "join",
+    "owed_by",
     "plan_blocked",
     "plan_ready",
     "reject",
@@ -36,5 +40,6 @@ __all__ = [
     "request_plan",
     "roll_back_after_all",
     "set_severity",
+    "take_over_debt",
     "world_moved",
 ]
