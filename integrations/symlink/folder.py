@@ -75,20 +75,31 @@ class ReleaseFolder:
         """
         fresh = self.link.with_name(f".{self.link.name}.{hashlib.sha256(token.encode()).hexdigest()[:12]}")
         try:
-            fresh.unlink(missing_ok=True)
-            fresh.symlink_to(Path(self.text()).parent / version)
-            if (now := self.current()) == version:
-                return  # another attempt at the same change was quicker
-            if now != expected:
-                raise Conflict(
-                    f"{self.link} points at {now}, not at {expected} any more: someone else has moved it."
-                )
-            fresh.replace(self.link)
-            self._sync()
+            while not self._switched(fresh, expected, version):
+                pass  # another attempt at the same change has taken the temporary link: look again
         except OSError as error:
             raise self._failed(error, f"The link {self.link} cannot be moved") from error
         finally:
             fresh.unlink(missing_ok=True)
+
+    def _switched(self, fresh: Path, expected: Version, version: Version) -> bool:
+        """Whether it is done; False where another attempt at the same change got in between with `fresh`."""
+        if (now := self.current()) == version:
+            return True
+        if now != expected:
+            raise Conflict(
+                f"{self.link} points at {now}, not at {expected} any more: someone else has moved it."
+            )
+        try:
+            fresh.unlink(missing_ok=True)
+            fresh.symlink_to(Path(self.text()).parent / version)
+            if self.current() == expected:
+                fresh.replace(self.link)
+                self._sync()
+        except (FileExistsError, FileNotFoundError) as error:
+            if str(fresh) not in (error.filename, error.filename2):
+                raise
+        return False
 
     def writable(self) -> bool:
         return os.access(self.link.parent, os.W_OK | os.X_OK)
