@@ -1,0 +1,37 @@
+"""Running a program to its end, with its own words in the error."""
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from sandbox.clusters.errors import ClusterError
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    timeout_s: float = 60,
+    text: str | None = None,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> str:
+    """Return what the program prints. Raises ClusterError with its last words when it fails or takes too long."""
+    try:
+        done = subprocess.run(
+            argv,
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            cwd=cwd,
+            env=environment,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise ClusterError(f"{argv[0]} is not installed.") from error
+    except subprocess.TimeoutExpired as error:
+        raise ClusterError(f"`{' '.join(argv[:4])}` did not end within {timeout_s:.0f} s.") from error
+    if done.returncode != 0:
+        words = " ".join((done.stderr or done.stdout).split())[-500:]
+        raise ClusterError(f"`{' '.join(argv[:4])}` failed ({done.returncode}): {words}")
+    return done.stdout
