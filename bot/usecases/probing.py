@@ -62,6 +62,11 @@ class Probing:
         await self._store.write(keep)
         return probes
 
+    def recent(self, service: str, since: datetime) -> list[tuple[Probe, ...]]:
+        """The last rounds in a row that this process saw begin at or after `since`, the oldest first."""
+        rounds = self._recent.get(service, ())
+        return [probes for probes in rounds if all(probe.at >= since for probe in probes)]
+
     async def _round(self, service: str, health: HealthProbe) -> tuple[Probe, ...]:
         try:
             return await reading(health.round(), service)

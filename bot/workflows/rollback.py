@@ -101,7 +101,13 @@ class RollbackSteps:
         async def one(component: str) -> str:
             return await self.guarded(run_id, apply_step(component), lambda: self.apply(run_id, component))
 
-        outcomes = set(await asyncio.gather(*(one(component) for component in components)))
+        incident, _, _ = await self._journal.load(run_id)
+        asking = asyncio.create_task(self._keep_asking(incident.service))
+        try:
+            outcomes = set(await asyncio.gather(*(one(component) for component in components)))
+        finally:
+            asking.cancel()
+            await asyncio.wait({asking})
         worst = (Outcome.UNKNOWN, Outcome.FAILED)
         return next((o.value for o in worst if o.value in outcomes), Outcome.SUCCEEDED.value)
 
@@ -165,7 +171,8 @@ class RollbackSteps:
         await self._journal.started(incident.id, run, PROVE, f"asking for {run.to_version}")
         loop = asyncio.get_running_loop()
         deadline = self._clock() + health.prove_for
-        rounds: list[tuple[Probe, ...]] = []
+        # What answered well in a row while the last of the old instances ended counts; one look after it is due.
+        rounds = self._probing.recent(incident.service, run.approved_at)
         while True:
             rounds.append(await self._probing.probe(incident.service))
             # From the answers on: what is written down meanwhile must not delay the next round.
@@ -287,6 +294,16 @@ class RollbackSteps:
         except Exception as error:  # noqa: BLE001 - the run has to end, whatever an adapter does
             _log.exception("%s of %s could not be settled", change.component, run_id)
             return f"{change.component}: what runs now could not be established ({type(error).__name__}, see the log)."
+
+    async def _keep_asking(self, service: str) -> None:
+        """Probe while components change, so that the proof need not begin from nothing when they have changed."""
+        health = self._catalog.service(service).health
+        while health is not None:
+            try:
+                await self._probing.probe(service)
+            except (PortError, Refusal, StoreError) as error:
+                _log.warning("%s could not be probed meanwhile: %s", service, error)
+            await asyncio.sleep(health.interval.total_seconds())
 
     async def _unheld(self, incident_id: str) -> None:
         """Wait while a person holds the incident. The hold is in the database; nothing wakes us but looking."""

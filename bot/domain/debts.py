@@ -1,0 +1,16 @@
+"""What kaeru has switched off in the world so that a rollback lasts, and that somebody has to switch on again."""
+
+from bot.domain.base import Value
+
+
+class Debt(Value):
+    """A suspension that is to be given back.
+
+    `id` names the thing and stays the same (`argocd:argocd/shop`); `text` says what is suspended and what that
+    means, `until` when it is right to give it back: both are sentences.
+    """
+
+    id: str
+    component: str
+    text: str
+    until: str
