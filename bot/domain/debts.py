@@ -1,5 +1,7 @@
 """What kaeru has switched off in the world so that a rollback lasts, and that somebody has to switch on again."""
 
+import hashlib
+
 from bot.domain.base import Value
 
 
@@ -14,3 +16,8 @@ class Debt(Value):
     component: str
     text: str
     until: str
+
+    @property
+    def key(self) -> str:
+        """12 hex digits that stand for the id where there is no room for it."""
+        return hashlib.sha256(self.id.encode()).hexdigest()[:12]
