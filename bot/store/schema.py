@@ -6,7 +6,7 @@ from sqlalchemy import Connection, insert, inspect, select, update
 from sqlalchemy.engine import Engine
 
 from bot.store.errors import SchemaTooNew
-from bot.store.tables import Row, SchemaRow, table
+from bot.store.tables import Row, SchemaRow, ShapeRow, table
 
 _SCHEMA = table(SchemaRow)
 
@@ -35,14 +35,19 @@ _POSTGRES_TRIGGERS = (
 
 
 def _create(connection: Connection) -> None:
-    Row.metadata.create_all(connection)
+    later = {table(ShapeRow)}
+    Row.metadata.create_all(connection, tables=[t for t in Row.metadata.sorted_tables if t not in later])
     postgres = connection.dialect.name == "postgresql"
     for statement in _POSTGRES_TRIGGERS if postgres else _SQLITE_TRIGGERS:
         connection.exec_driver_sql(statement)
 
 
+def _remember_shapes(connection: Connection) -> None:
+    table(ShapeRow).create(connection)
+
+
 # Step n leads from version n to version n + 1. A step is never changed once it was released.
-STEPS: tuple[Callable[[Connection], None], ...] = (_create,)
+STEPS: tuple[Callable[[Connection], None], ...] = (_create, _remember_shapes)
 VERSION = len(STEPS)
 
 

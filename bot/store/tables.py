@@ -141,6 +141,25 @@ class ReleaseRow(Row, table=True):
     lifted_by: str | None = None
 
 
+class ShapeRow(Row, table=True):
+    """What a component looked like; `spec` may hold secrets. `since_at` begins the latest stretch as the current one."""
+
+    __tablename__ = "kaeru_shape"
+    __table_args__: ClassVar[Any] = (
+        Index("kaeru_shape_newest", "service", "component", "last_at", "since_at"),
+    )
+
+    service: str = Field(primary_key=True)
+    component: str = Field(primary_key=True)
+    ref: str = Field(primary_key=True)
+    version: str
+    spec: str = Field(sa_type=Text, repr=False)
+    first_at: datetime = Field(sa_type=Instant)
+    since_at: datetime = Field(sa_type=Instant)
+    last_at: datetime = Field(sa_type=Instant)
+    good_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
 class ProbeRow(Row, table=True):
     """One probe. The probes of one round share `round`, the microseconds at which it began."""
 

@@ -13,6 +13,7 @@ from bot.store.outbox import Outbox
 from bot.store.probes import Probes
 from bot.store.releases import Releases
 from bot.store.scope import Scope
+from bot.store.shapes import Shapes
 from bot.store.timeline import Timeline
 
 
@@ -26,6 +27,7 @@ class UnitOfWork:
         self.inbox = Inbox(scope)
         self.outbox = Outbox(scope)
         self.releases = Releases(scope)
+        self.shapes = Shapes(scope)
         self.probes = Probes(scope)
         self.documents = Documents(scope)
         self.facts = Facts(scope)
