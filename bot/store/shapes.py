@@ -1,6 +1,6 @@
 """The shapes that components were seen in: what can be brought back although the target has forgotten it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, Select, delete, or_, select, tuple_, update
@@ -11,6 +11,7 @@ from bot.store.scope import Scope
 from bot.store.tables import ShapeRow, table
 
 _T = table(ShapeRow)
+_NEXT = timedelta(microseconds=1)
 
 
 class Shapes:
@@ -26,12 +27,14 @@ class Shapes:
         newest = self._scope.connection.execute(
             self._scope.locked(_newest_first(service, component).limit(1))
         ).one_or_none()
-        # A clock that was put back must not make an older shape the newest one.
-        at = at if newest is None else max(at, newest.last_at)
+        lasting = newest is not None and newest.ref == ref
+        if newest is not None:
+            # Whatever the clock does, the present shape stays the newest one.
+            at = max(at, newest.last_at if lasting else newest.last_at + _NEXT)
         statement = self._scope.insert(_T)
         new = statement.excluded
         changed = {"version": new.version, "spec": new.spec, "last_at": new.last_at}
-        if newest is None or newest.ref != ref:
+        if not lasting:
             changed["since_at"] = new.since_at
         statement = statement.on_conflict_do_update(
             index_elements=["service", "component", "ref"], set_=changed
@@ -68,9 +71,9 @@ class Shapes:
         """
         forgotten, at = 0, ("", "")
         while forgotten < limit:
-            here = tuple_(_T.c.service, _T.c.component)
-            following = select(_T.c.service, _T.c.component).where(here > tuple_(*at)).order_by(here).limit(1)
-            found = self._scope.connection.execute(following).one_or_none()
+            here = (_T.c.service, _T.c.component)
+            beyond = select(*here).where(tuple_(*here) > tuple_(*at)).order_by(*here).limit(1)
+            found = self._scope.connection.execute(beyond).one_or_none()
             if found is None:
                 break
             at = (found.service, found.component)
@@ -87,8 +90,7 @@ class Shapes:
 
 def _newest_first(service: str, component: str) -> Select[Any]:
     mine = select(_T).where(_T.c.service == service, _T.c.component == component)
-    # Two that were current at the same instant: the one that came later.
-    return mine.order_by(_T.c.last_at.desc(), _T.c.since_at.desc(), _T.c.ref)
+    return mine.order_by(_T.c.last_at.desc())
 
 
 def _shape(row: Row[Any]) -> Shape:

@@ -145,9 +145,7 @@ class ShapeRow(Row, table=True):
     """What a component looked like; `spec` may hold secrets. `since_at` begins the latest stretch as the current one."""
 
     __tablename__ = "kaeru_shape"
-    __table_args__: ClassVar[Any] = (
-        Index("kaeru_shape_newest", "service", "component", "last_at", "since_at"),
-    )
+    __table_args__: ClassVar[Any] = (Index("kaeru_shape_newest", "service", "component", "last_at"),)
 
     service: str = Field(primary_key=True)
     component: str = Field(primary_key=True)

@@ -7,6 +7,9 @@ from bot.store import Store, UnitOfWork
 
 KEEP_INBOX = timedelta(days=1)
 KEEP_PROBES = timedelta(days=30)
+KEEP_SHAPES = 50
+"""Of each component; and those in which it was seen serving well since `KEEP_GOOD`."""
+KEEP_GOOD = timedelta(days=90)
 BATCH = 10_000
 
 
@@ -17,10 +20,14 @@ class Pruning:
 
     async def prune(self, *, batch: int = BATCH) -> int:
         """Forget what is old, `batch` rows per transaction so that nobody waits long. Returns how many rows."""
-        inbox, probes = self._clock() - KEEP_INBOX, self._clock() - KEEP_PROBES
-        return await self._all(lambda uow: uow.inbox.prune(inbox, limit=batch), batch) + await self._all(
-            lambda uow: uow.probes.prune(probes, limit=batch), batch
+        now = self._clock()
+        inbox, probes, good = now - KEEP_INBOX, now - KEEP_PROBES, now - KEEP_GOOD
+        some: tuple[Callable[[UnitOfWork], int], ...] = (
+            lambda uow: uow.inbox.prune(inbox, limit=batch),
+            lambda uow: uow.probes.prune(probes, limit=batch),
+            lambda uow: uow.shapes.prune(good, keep=KEEP_SHAPES, limit=batch),
         )
+        return sum([await self._all(one, batch) for one in some])
 
     async def _all(self, some: Callable[[UnitOfWork], int], batch: int) -> int:
         total = 0
