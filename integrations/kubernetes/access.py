@@ -1,0 +1,140 @@
+"""An open connection to one cluster, shared by all who talk to it; the last one to leave closes it.
+
+The sessions are our own and not the official client's, because every request has to be bounded, watches have to
+be streamed, and a change must never go out over a kept connection that may be dead already: then nobody would
+know whether it arrived.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from weakref import WeakKeyDictionary
+
+import aiohttp
+
+from integrations.kubernetes.credentials import Account, Place, Source, source
+from integrations.kubernetes.settings import KubernetesSettings
+
+LINE_BYTES = 2**21  # an object of etcd's largest size in one line
+
+
+class Link:
+    """The sessions to one place: `reading` keeps its connections, `changing` opens one for each request."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self._tls = place.tls.context()
+        self.reading = self._session(keep=True)
+        self.changing = self._session(keep=False)
+        self.uses = 0
+        self.retired = False
+
+    def _session(self, *, keep: bool) -> aiohttp.ClientSession:
+        traced = aiohttp.TraceConfig()
+        traced.on_connection_create_end.append(_connected)
+        traced.on_connection_reuseconn.append(_connected)
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=self._tls, limit=0, force_close=not keep),
+            trace_configs=[traced],
+            read_bufsize=LINE_BYTES,
+            trust_env=False,  # it would take a password for the server from ~/.netrc
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    async def close(self) -> None:
+        await self.reading.close()
+        await self.changing.close()
+
+
+class Sent:
+    """Told by the session whether a request may have left: before it has a connection it has not."""
+
+    def __init__(self) -> None:
+        self.maybe = False
+
+
+async def _connected(_session: aiohttp.ClientSession, context: object, _params: object) -> None:
+    sent = getattr(context, "trace_request_ctx", None)
+    if isinstance(sent, Sent):
+        sent.maybe = True
+
+
+class Access:
+    """One context of one kubeconfig, or the pod's own account. Renews what expires."""
+
+    def __init__(self, read_from: Source) -> None:
+        self._source = read_from
+        self._lock = asyncio.Lock()
+        self._account: Account | None = None
+        self._link: Link | None = None
+        self.holders = 0
+
+    @asynccontextmanager
+    async def link(self) -> AsyncIterator[tuple[Link, Account]]:
+        """Sessions and an account that is still good. Raises Refused, AuthFailed, Unavailable."""
+        account, link = self._account, self._link
+        if account is None or link is None or _is_due(account):
+            async with self._lock:
+                account, link = self._account, self._link
+                if account is None or link is None or _is_due(account):
+                    account, link = await self._read()
+        link.uses += 1
+        try:
+            yield link, account
+        finally:
+            link.uses -= 1
+            if link.retired and link.uses == 0:
+                await link.close()
+
+    async def renew(self, stale: Account) -> None:
+        """The server did not accept `stale`: read again, unless somebody else has done so meanwhile."""
+        async with self._lock:
+            if self._account is stale:
+                await self._read()
+
+    async def _read(self) -> tuple[Account, Link]:
+        account = await self._source.read()
+        link = self._link
+        if link is None or link.place != account.place:
+            await self._retire()
+            link = Link(account.place)
+        self._account, self._link = account, link
+        return account, link
+
+    async def _retire(self) -> None:
+        """Whoever is in the middle of a request ends it first."""
+        link, self._link = self._link, None
+        if link is not None:
+            link.retired = True
+            if link.uses == 0:
+                await link.close()
+
+    async def close(self) -> None:
+        link, self._link = self._link, None
+        if link is not None:
+            await link.close()
+
+
+_shared: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Source, Access]] = WeakKeyDictionary()
+"""Targets are made one by one and know nothing of each other; a plugin is not to be run once for each."""
+
+
+def acquire(settings: KubernetesSettings) -> tuple[Source, Access]:
+    """The connection that `settings` mean, in the running event loop. `release` it."""
+    accesses = _shared.setdefault(asyncio.get_running_loop(), {})
+    read_from = source(settings.kubeconfig, settings.context)
+    access = accesses.setdefault(read_from, Access(read_from))
+    access.holders += 1
+    return read_from, access
+
+
+async def release(read_from: Source, access: Access) -> None:
+    access.holders -= 1
+    if access.holders == 0:
+        _shared.get(asyncio.get_running_loop(), {}).pop(read_from, None)
+        await access.close()
+
+
+def _is_due(account: Account) -> bool:
+    return account.renew_at is not None and datetime.now(UTC) >= account.renew_at
