@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+from bot.domain import decide
 from bot.domain.base import Refusal
 from bot.domain.incident import Incident
 from bot.usecases import commands as c
-from bot.views import modals
+from bot.views import debts, modals
 from bot.views.ids import Action, Ref
 from handlers import parse
 from handlers.rollback import picker
@@ -31,6 +32,9 @@ COMMANDS: dict[Action, Command] = {
     Action.ROLLBACK_RELEASE: lambda ref, by: c.Release(by=by, incident_id=ref.incident_id),
     Action.ROLLBACK_REFRESH: lambda ref, by: c.Refresh(by=by, incident_id=ref.incident_id),
     Action.ROLLBACK_AFTER_ALL: lambda ref, by: c.RollBackAfterAll(by=by, incident_id=ref.incident_id),
+    Action.DEBT_GIVE_BACK: lambda ref, by: c.GiveBack(by=by, incident_id=ref.incident_id, debt=ref.arg),
+    Action.DEBT_TAKE_OVER: lambda ref, by: c.TakeOver(by=by, incident_id=ref.incident_id, debt=ref.arg),
+    Action.DEBT_DONE: lambda ref, by: c.GivenBack(by=by, incident_id=ref.incident_id, debt=ref.arg),
     Action.NEXT_VERSION: lambda ref, by: c.ChooseVersion(
         by=by, incident_id=ref.incident_id, version=ref.arg or None
     ),
@@ -66,4 +70,7 @@ class ButtonClick:
         incident = await self._rooms.store.read(lambda uow: uow.incidents.find(ref.incident_id))
         if incident is None:
             raise Refusal(f"There is no incident {ref.incident_id} any more.")
+        if action is Action.CLOSE_OPEN and decide.must_be_seen_to(incident):
+            await surface.reply(*debts.refused_close(incident))
+            return
         await surface.open_modal(FORMS[action](incident, ref))

@@ -2,10 +2,11 @@
 
 from collections.abc import Awaitable, Callable
 
+from bot.domain import decide
 from bot.domain.base import Refusal
 from bot.domain.incident import Incident, Status
 from bot.usecases import commands as c
-from bot.views import modals, status
+from bot.views import debts, modals, status
 from handlers import parse
 from handlers.surface import Body, Rooms, Surface, channel_of, user_of
 
@@ -101,6 +102,9 @@ class IncidentCommand:
         await asked.surface.open_modal(modals.lessons(asked.incident))
 
     async def _close(self, asked: "_Asked") -> None:
+        if decide.must_be_seen_to(asked.incident):
+            await asked.surface.reply(*debts.refused_close(asked.incident))
+            return
         if not asked.rest and asked.incident.is_open and asked.incident.status is not Status.VERIFIED:
             await asked.surface.open_modal(modals.close(asked.incident))
             return

@@ -6,7 +6,7 @@ from datetime import datetime, tzinfo
 
 from bot.domain import events as e
 from bot.domain.durations import human
-from bot.domain.incident import Incident
+from bot.domain.incident import Incident, Owed
 from bot.domain.narrate import narrate
 from bot.domain.policy import Policy
 from bot.domain.prose import Names, name, plain
@@ -93,6 +93,7 @@ def about(incident: Incident, policy: Policy | None, names: Names, zone: tzinfo)
         *_moments(incident, zone),
         *[(role, name(user, names)) for role, user in incident.roles.items()],
         *_steps(incident),
+        *[("suspended", _owed(o, names, zone)) for o in incident.debts],
         *[
             ("to do", f"{a.text} ({name(a.owner, names) if a.owner else 'nobody yet'})")
             for a in incident.actions
@@ -100,6 +101,17 @@ def about(incident: Incident, policy: Policy | None, names: Names, zone: tzinfo)
         *([("next", spoken(next_step(incident, policy), names))] if policy else []),
     ]
     return [incident.id, *(f"  {label:<10} {indented(shown(text, names))}" for label, text in rows)]
+
+
+def _owed(owed: Owed, names: Names, zone: tzinfo) -> str:
+    """What is suspended and until when, since when, and who sees to it."""
+    whose = f"{name(owed.owner, names)} sees to it" if owed.owner else "nobody sees to it yet"
+    if owed.asked_by is not None:
+        whose = f"{name(owed.asked_by, names)} asked to give it back; kaeru is at it"
+    note = f" It could not be given back: {owed.note}" if owed.note else ""
+    return (
+        f"{owed.debt.text} {owed.debt.until} (since {stamp(owed.since, zone)}; {whose}; {owed.debt.id}){note}"
+    )
 
 
 def _plan_state(incident: Incident, names: Names) -> str:

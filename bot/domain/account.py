@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.domain import events as e
-from bot.domain.base import Value, Version
+from bot.domain.base import BOT, Value, Version
 from bot.domain.durations import step_length
 from bot.domain.evidence import Finding
 from bot.domain.incident import Incident, PlanRecord, PlanState
@@ -69,6 +69,56 @@ class RunLine(Value):
     ended_at: datetime | None
     steps: tuple[StepLine, ...]
     findings: tuple[Finding, ...]
+
+
+class DebtLine(Value):
+    """Something that was suspended so that the rollback lasts. `repaid_at` is None while it is so still.
+
+    `owner` has said to see to it, or is empty; `repaid_by` is empty where it was found given back.
+    """
+
+    id: str
+    component: str
+    text: str
+    until: str
+    taken_at: datetime
+    owner: str
+    repaid_at: datetime | None
+    repaid_by: str
+
+
+def debts(events: Sequence[e.Event], names: Names) -> tuple[DebtLine, ...]:
+    """Everything that was suspended, in the order in which it was; the same thing twice where it was so twice."""
+    lines: list[DebtLine] = []
+    for event in events:
+        match event:
+            case e.DebtTaken(debt=debt):
+                lines.append(
+                    DebtLine(
+                        id=debt.id,
+                        component=debt.component,
+                        text=_said(debt.text, names),
+                        until=_said(debt.until, names),
+                        taken_at=event.at,
+                        owner="",
+                        repaid_at=None,
+                        repaid_by="",
+                    )
+                )
+            case e.DebtTakenOver():
+                lines = _changed(lines, event.debt_id, owner=name(event.by, names))
+            case e.DebtRepaid():
+                by = "" if event.by == BOT else name(event.by, names)
+                lines = _changed(lines, event.debt_id, repaid_at=event.at, repaid_by=by)
+    return tuple(lines)
+
+
+def _changed(lines: Sequence[DebtLine], debt_id: str, **changes: object) -> list[DebtLine]:
+    """The same lines; of those that stand open, the one with this id is changed."""
+    return [
+        one.model_copy(update=changes) if one.id == debt_id and one.repaid_at is None else one
+        for one in lines
+    ]
 
 
 def severities(events: Sequence[e.Event], names: Names) -> tuple[SeverityChange, ...]:

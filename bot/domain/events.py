@@ -232,11 +232,27 @@ class DebtTakenOver(Happened):
     debt_id: str
 
 
+class RepaymentAsked(Happened):
+    """Somebody asked kaeru to give it back; that is under way from here on."""
+
+    type: Literal["repayment_asked"] = "repayment_asked"
+    debt_id: str
+
+
+class DebtKept(Happened):
+    """It could not be given back and is suspended still; `reason` is a sentence with what to do next."""
+
+    type: Literal["debt_kept"] = "debt_kept"
+    debt_id: str
+    reason: str
+
+
 class DebtRepaid(Happened):
-    """It is not suspended any more. By kaeru where it was found so."""
+    """It is not suspended any more. By kaeru where it was found so; `text` is what was said of it."""
 
     type: Literal["debt_repaid"] = "debt_repaid"
     debt_id: str
+    text: str = ""
 
 
 class StakeholdersTold(Happened):
@@ -302,6 +318,8 @@ Event = Annotated[
     | IncidentRelapsed
     | DebtTaken
     | DebtTakenOver
+    | RepaymentAsked
+    | DebtKept
     | DebtRepaid
     | StakeholdersTold
     | DeliveryFailed

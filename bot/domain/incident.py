@@ -64,11 +64,18 @@ class Action(Value):
 
 
 class Owed(Value):
-    """A suspension that is not given back yet. `owner` has said to see to it outside kaeru."""
+    """A suspension that is not given back yet. `owner` has said to see to it outside kaeru.
+
+    `asked_by` asked kaeru to give it back, which is under way; `attempt` names the newest time that somebody did,
+    once within the incident. `note` says why it could not be given back then.
+    """
 
     debt: Debt
     since: datetime
     owner: UserId | None = None
+    asked_by: UserId | None = None
+    attempt: int = 0
+    note: str = ""
 
 
 class Incident(Value):
@@ -125,6 +132,11 @@ class Incident(Value):
     def run(self) -> Run | None:
         """The newest run."""
         return self.runs[-1] if self.runs else None
+
+    @property
+    def unowned(self) -> tuple[Owed, ...]:
+        """What is suspended and nobody has said to see to."""
+        return tuple(owed for owed in self.debts if owed.owner is None)
 
     @property
     def is_open(self) -> bool:

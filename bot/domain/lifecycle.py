@@ -57,6 +57,8 @@ TRANSITIONS: dict[type[e.Happened], tuple[frozenset[Status], Status | None]] = {
     e.IncidentRelapsed: (frozenset({Status.MITIGATED}), Status.STUCK),
     e.DebtTaken: (_ANY, None),
     e.DebtTakenOver: (_ANY, None),
+    e.RepaymentAsked: (_ANY - _RUNNING, None),
+    e.DebtKept: (_ANY, None),
     e.DebtRepaid: (_ANY, None),
     e.StakeholdersTold: (_ANY, None),
     e.DeliveryFailed: (_ANY, None),
@@ -180,9 +182,15 @@ def _changes(incident: Incident, event: e.Event) -> dict[str, Any]:  # noqa: C90
             )
             return {**ended, "mitigated_at": None}
         case e.DebtTaken():
-            return {"debts": (*incident.debts, Owed(debt=event.debt, since=event.at))}
+            others = tuple(owed for owed in incident.debts if owed.debt.id != event.debt.id)
+            return {"debts": (*others, Owed(debt=event.debt, since=event.at))}
         case e.DebtTakenOver():
-            return {"debts": _owned(incident, event)}
+            return _owed(incident, event.debt_id, owner=event.by)
+        case e.RepaymentAsked():
+            # The number of the event itself: no other try of this incident has it.
+            return _owed(incident, event.debt_id, asked_by=event.by, attempt=incident.length + 1, note="")
+        case e.DebtKept():
+            return _owed(incident, event.debt_id, asked_by=None, note=event.reason)
         case e.DebtRepaid():
             return {"debts": tuple(owed for owed in incident.debts if owed.debt.id != event.debt_id)}
         case e.LessonsRecorded():
@@ -198,11 +206,9 @@ def _changes(incident: Incident, event: e.Event) -> dict[str, Any]:  # noqa: C90
             return {}
 
 
-def _owned(incident: Incident, event: e.DebtTakenOver) -> tuple[Owed, ...]:
-    return tuple(
-        owed.model_copy(update={"owner": event.by}) if owed.debt.id == event.debt_id else owed
-        for owed in incident.debts
-    )
+def _owed(incident: Incident, debt_id: str, **changes: object) -> dict[str, Any]:
+    changed = (o.model_copy(update=changes) if o.debt.id == debt_id else o for o in incident.debts)
+    return {"debts": tuple(changed)}
 
 
 def _severity_set(incident: Incident, event: e.SeveritySet) -> dict[str, Any]:

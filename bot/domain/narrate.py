@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from bot.domain import events as e
+from bot.domain.base import BOT
 from bot.domain.durations import human
 from bot.domain.evidence import Finding, Outcome
 from bot.domain.incident import Incident
@@ -25,6 +26,7 @@ _DETAILS = (
     e.PlanSuperseded,
     e.ForwardFixReminded,
     e.StepStarted,
+    e.RepaymentAsked,
     e.DeliveryFailed,
     e.PostmortemPosted,
 )
@@ -90,11 +92,17 @@ def narrate(event: e.Event, incident: Incident | None = None) -> str:  # noqa: C
         case e.StepFinished():
             return _finished(event, incident)
         case e.DebtTaken():
-            return f"Suspended: {typed(event.debt.text)}"
+            told = f"{_ended(typed(event.debt.text))} {typed(event.debt.until)}".strip()
+            return f"Suspended ({typed(event.debt.id)}): {told}"
         case e.DebtTakenOver():
-            return f"{who} sees to {typed(event.debt_id)} outside kaeru"
+            return f"{who} sees to what is suspended outside kaeru ({typed(event.debt_id)})"
+        case e.RepaymentAsked():
+            return f"{who} asked kaeru to give back what is suspended ({typed(event.debt_id)})"
+        case e.DebtKept():
+            return f"Could not be given back ({typed(event.debt_id)}){_because(event.reason)}"
         case e.DebtRepaid():
-            return f"Not suspended any more: {typed(event.debt_id)}"
+            how = "Found given back" if event.by == BOT else f"Given back by {who}"
+            return f"{how} ({typed(event.debt_id)}){_because(event.text)}"
         case e.IncidentMitigated():
             return f"Mitigated: the bad version serves nobody any more{_findings(event.findings)}"
         case e.IncidentVerified():

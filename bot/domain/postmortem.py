@@ -9,7 +9,7 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from bot.domain import events as e
-from bot.domain.account import PlanLine, RunLine, SeverityChange, plans, runs, severities
+from bot.domain.account import DebtLine, PlanLine, RunLine, SeverityChange, debts, plans, runs, severities
 from bot.domain.base import Value, Version
 from bot.domain.chronicle import Line, events_of, lines
 from bot.domain.comparison import Comparison, Illness, compare, illness
@@ -70,6 +70,7 @@ class Postmortem(Value):
     illness: Illness | None
     plans: tuple[PlanLine, ...]
     runs: tuple[RunLine, ...]
+    debts: tuple[DebtLine, ...]
     baseline: str
     evidence: tuple[Comparison, ...]
     root_cause: str
@@ -134,6 +135,7 @@ def build(
         illness=ill,
         plans=plans(incident, events, names),
         runs=runs(incident, events, names),
+        debts=debts(events, names),
         baseline=plan.baseline.sentence if plan else "",
         evidence=compare(
             probes,
@@ -143,10 +145,7 @@ def build(
         ),
         root_cause=_said(incident.root_cause, names),
         lessons=_said(incident.lessons, names),
-        actions=tuple(
-            OpenAction(text=_said(a.text, names), owner=name(a.owner, names) if a.owner else "")
-            for a in incident.actions
-        ),
+        actions=_actions(incident, names),
         losses=tuple(
             Loss(at=ev.at, what=_said(ev.what, names), reason=_said(ev.reason, names))
             for ev in events
@@ -219,6 +218,15 @@ def _status(incident: Incident) -> str:
     else:
         state = "No rollback was made; not verified"
     return state if not incident.is_open else f"{state}; still open"
+
+
+def _actions(incident: Incident, names: Names) -> tuple[OpenAction, ...]:
+    """What people have written down, and before it what is still to be given back."""
+    owed = ((f"Give back: {o.debt.text} {o.debt.until}", o.owner) for o in incident.debts)
+    return tuple(
+        OpenAction(text=_said(text, names), owner=name(owner, names) if owner else "")
+        for text, owner in (*owed, *((a.text, a.owner) for a in incident.actions))
+    )
 
 
 def _responders(incident: Incident, names: Names) -> str:

@@ -72,6 +72,24 @@ class Release(IncidentCommand):
     pass
 
 
+class DebtCommand(IncidentCommand):
+    """One about what is suspended; `debt` is its id or its key."""
+
+    debt: str
+
+
+class GiveBack(DebtCommand):
+    """Let kaeru switch it on again."""
+
+
+class GivenBack(DebtCommand):
+    """Say that it was switched on again by hand, where kaeru could not."""
+
+
+class TakeOver(DebtCommand):
+    """See to it outside kaeru."""
+
+
 class AddNote(IncidentCommand):
     text: str
 

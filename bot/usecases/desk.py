@@ -26,6 +26,7 @@ from bot.store.unit import UnitOfWork
 from bot.usecases import commands as c
 from bot.usecases.dispatch import Facts, decision_on
 from bot.usecases.due import due_workflows
+from bot.usecases.owing import keep_owing
 from bot.views.project import Context, Link, Slot, project, project_event
 
 _log = logging.getLogger(__name__)
@@ -110,6 +111,7 @@ class Desk:
         if before is None:
             # The channel comes first in its lane: nothing can be said in it before it is there.
             self._put(uow, incident, project(incident, context))
+        keep_owing(uow, before, incident)
         for event in events:
             entry = uow.timeline.append(
                 incident.id,

@@ -71,12 +71,26 @@ def decision_on(  # noqa: C901, PLR0911 - a table in match form
             return decide.hold(incident, by=by, reason=reason, policy=policy, now=now)
         case c.Release():
             return decide.release(incident, by=by, policy=policy, steps=steps, now=now)
+        case c.DebtCommand():
+            return _on_debts(incident, command, policy, now)
         case c.Close(summary=summary, unverified=unverified):
             return decide.close(
                 incident, by=by, summary=summary, unverified=unverified, policy=policy, now=now
             )
         case _:
             return _record_keeping(incident, command, now)
+
+
+def _on_debts(incident: Incident, command: c.DebtCommand, policy: Policy, now: datetime) -> decide.Events:
+    match command:
+        case c.GiveBack(by=by, debt=debt):
+            return decide.give_back(incident, debt, by=by, policy=policy, now=now)
+        case c.GivenBack(by=by, debt=debt):
+            return decide.given_back_by_hand(incident, debt, by=by, policy=policy, now=now)
+        case c.TakeOver(by=by, debt=debt):
+            return decide.take_over_debt(incident, debt, by=by, now=now)
+        case _:
+            raise TypeError(f"no decision for {type(command).__name__}")
 
 
 def _record_keeping(incident: Incident, command: c.IncidentCommand, now: datetime) -> decide.Events:

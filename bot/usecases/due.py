@@ -2,7 +2,7 @@
 
 from bot.domain.incident import Incident, PlanState, Status
 
-ARM, ROLLBACK, CLOSE = "arm.v1", "rollback.v1", "close.v1"
+ARM, ROLLBACK, REPAY, CLOSE = "arm.v1", "rollback.v1", "repay.v1", "close.v1"
 
 
 def due_workflows(incident: Incident) -> tuple[tuple[str, str, str], ...]:
@@ -18,6 +18,10 @@ def due_workflows(incident: Incident) -> tuple[tuple[str, str, str], ...]:
         and incident.status in (Status.ROLLING_BACK, Status.MITIGATED)
     ):
         due.append((ROLLBACK, f"rollback:{run.id}", run.id))
+    for owed in incident.debts:
+        if owed.asked_by is not None:
+            attempt = f"{incident.id}/{owed.attempt}"
+            due.append((REPAY, f"repay:{attempt}", attempt))
     if incident.status is Status.CLOSED:
         revision = incident.postmortem_revision + 1
         if incident.postmortem_wanted >= revision:

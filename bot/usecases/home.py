@@ -12,6 +12,7 @@ from bot.store import Store
 from bot.store.releases import ReleaseRecord
 from bot.store.unit import UnitOfWork
 from bot.usecases.desk import Desk
+from bot.usecases.owing import owing
 from bot.views.home import Known, ServiceNow, home
 
 RECENT = 20
@@ -34,12 +35,14 @@ class Home:
             incidents = uow.incidents.list(open_only=True, limit=100)
             closed = (i for i in uow.incidents.list(open_only=False, limit=RECENT) if not i.is_open)
             unlearned = tuple(i for i in closed if not i.root_cause)
+            shown = {i.id for i in (*incidents, *unlearned)}
+            indebted = tuple(i for i in owing(uow) if i.id not in shown)
             since = self._clock() - RECENTLY
             lines = tuple(
                 _now(name, service.description, uow.releases.all(name), uow.probes.window(name, since))
                 for name, service in sorted(self._catalog.services.items())
             )
-            return (*incidents, *unlearned), lines
+            return (*incidents, *unlearned, *indebted), lines
 
         incidents, lines = await self._store.read(look)
         known = tuple(Known(incident=i, policy=self._desk.policy(i)) for i in incidents)

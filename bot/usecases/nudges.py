@@ -1,17 +1,23 @@
-"""Reminders: of incidents that are verified and never closed, and of postmortems without a root cause."""
+"""Reminders: of incidents that are verified and never closed, and of postmortems without a root cause, of debts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from bot.catalog import Catalog
-from bot.domain.incident import Incident, Status
+from bot.domain.incident import Incident, Owed, Status
 from bot.ports.chat import INCIDENT_CHANNEL, Post
 from bot.store import Store
 from bot.store.unit import UnitOfWork
 from bot.usecases.desk import Desk
+from bot.usecases.owing import owing
+from bot.views.blocks import Card
+from bot.views.debts import debts_nudge
 from bot.views.nudge import nudge_card
 
 MOST = 3
+DAY = timedelta(days=1)
+UNOWNED = timedelta(hours=1)
+"""How long something suspended may have no owner before that is said for the first time."""
 LOOK_BACK = 200
 
 
@@ -26,21 +32,49 @@ class Nudges:
 
     async def remind(self) -> None:
         """Put every reminder that is due into the outbox."""
+        await self._remind_of_debts()
         recent = await self._store.read(lambda uow: uow.incidents.list(open_only=False, limit=LOOK_BACK))
         due = [(i, n) for i in recent if (n := due_reminder(i, after=self._after, now=self._clock()))]
         if not due:
             return
 
+        await self._post(
+            [
+                (incident, f"nudge-{incident.status}-{number}", nudge_card(incident))
+                for incident, number in due
+            ]
+        )
+
+    async def _remind_of_debts(self) -> None:
+        """Whoever is in the channel of an incident that has something suspended, also after it was closed."""
+        found = [(i, *due_debts(i, now=self._clock())) for i in await self._store.read(owing)]
+        due = [(i, f"nudge-debts-{name}", debts_nudge(i, debts)) for i, name, debts in found if debts]
+        if due:
+            await self._post(due)
+
+    async def _post(self, due: Sequence[tuple[Incident, str, Card]]) -> None:
         def put(uow: UnitOfWork) -> None:
-            for incident, number in due:
-                text, blocks = nudge_card(incident)
-                slot = f"nudge-{incident.status}-{number}"
+            for incident, slot, (text, blocks) in due:
                 if uow.outbox.get(f"incident:{incident.id}", slot) is None:
                     post = Post(channel=INCIDENT_CHANNEL, text=text, blocks=blocks)
                     uow.outbox.put(f"incident:{incident.id}", slot, post, incident_id=incident.id)
 
         await self._store.write(put)
         self._desk.wake()
+
+
+def due_debts(incident: Incident, *, now: datetime) -> tuple[str, tuple[Owed, ...]]:
+    """The reminder's name, one for each day, and what it is about; nothing where none is due.
+
+    What nobody sees to is named from an hour on, the rest from a day on; then once a day until it is given back.
+    """
+    if incident.status is Status.ROLLING_BACK:
+        return "", ()
+    due = tuple(o for o in incident.debts if now - o.since >= (UNOWNED if o.owner is None else DAY))
+    if not due:
+        return "", ()
+    first = min(o.since for o in due) + UNOWNED
+    return f"{first:%Y%m%dT%H%M%S}-{int((now - first) / DAY) + 1}", due
 
 
 def due_reminder(incident: Incident, *, after: timedelta, now: datetime) -> int:

@@ -12,6 +12,7 @@ from bot.domain import decide
 from bot.domain.incident import Incident
 from bot.store import Store
 from bot.usecases.desk import Desk
+from bot.usecases.owing import owing
 
 _log = logging.getLogger(__name__)
 
@@ -34,12 +35,12 @@ class Sweep:
         """Level-triggered: look at every open incident and do what is due now."""
         for incident in await self._open():
             await self._by_itself(incident, self._attend)
-        for incident in await self._newest(CLOSED):
+        for incident in (*await self._newest(CLOSED), *await self._owing()):
             await self._by_itself(incident, self._desk.start_due)
 
     async def recover(self) -> None:
         """At start: whatever an earlier process committed and did not get to start is started now."""
-        for incident in (*await self._open(), *await self._newest(CLOSED_AT_START)):
+        for incident in (*await self._open(), *await self._newest(CLOSED_AT_START), *await self._owing()):
             await self._by_itself(incident, self._desk.start_due)
 
     async def _open(self) -> tuple[Incident, ...]:
@@ -48,6 +49,10 @@ class Sweep:
     async def _newest(self, count: int) -> tuple[Incident, ...]:
         newest = await self._store.read(lambda uow: uow.incidents.list(open_only=False, limit=count))
         return tuple(incident for incident in newest if not incident.is_open)
+
+    async def _owing(self) -> tuple[Incident, ...]:
+        """Those with something suspended, however long they have been closed."""
+        return await self._store.read(owing)
 
     async def _by_itself(self, incident: Incident, work: Callable[[Incident], Awaitable[None]]) -> None:
         try:

@@ -1,6 +1,7 @@
 """What deserves a message of its own, once, when it happens. Everything that a card shows anyway does not."""
 
 from bot.domain import events as e
+from bot.domain.base import BOT
 from bot.domain.incident import Incident, PlanState, Status
 from bot.domain.policy import Policy
 from bot.views.blocks import Card, note
@@ -44,6 +45,14 @@ def announce(incident: Incident, event: e.Event, policy: Policy) -> Card | None:
             return note(f":arrow_forward: {by} released the hold; it goes on.")
         case e.RollbackChosen():
             return note(f":leftwards_arrow_with_hook: {by} chose to roll back after all. The plan is below.")
+        case e.DebtTakenOver():
+            what = next((o.debt.text for o in incident.debts if o.debt.id == event.debt_id), event.debt_id)
+            return note(f":raising_hand: {by} sees to what is suspended: {ended(line(what, 400))}")
+        case e.DebtKept():
+            return note(f":warning: It could not be given back: {ended(line(event.reason, 1000))}")
+        case e.DebtRepaid():
+            how = "Found given back" if event.by == BOT else f"{by} gave back what was suspended"
+            return note(f":electric_plug: {how}: {ended(line(event.text or event.debt_id, 400))}")
         case e.IncidentVerified():
             return note(
                 f":white_check_mark: *Verified.* {line(incident.service)} stayed well for the whole watch window. "

@@ -5,6 +5,7 @@ from datetime import datetime
 from bot.domain.evidence import Outcome
 from bot.domain.incident import Incident
 from bot.views.blocks import Card, Style, actions, button, card, context, fields, header, section, sections
+from bot.views.debts import owed
 from bot.views.ids import Action, Ref
 from bot.views.mrkdwn import bullets, code, length, line, said, when, who
 from bot.views.wording import severity_words
@@ -29,6 +30,7 @@ def closed_card(incident: Incident) -> Card:
             for a in incident.actions
         )
         blocks += sections(["*Still to do*", *bullets(remain, most=_ACTIONS)])
+    blocks += owed(incident)
     learned = bool(incident.root_cause.strip() or incident.lessons.strip())
     if incident.root_cause.strip():
         blocks.append(section(f"*Root cause*: {said(incident.root_cause, 1000)}"))

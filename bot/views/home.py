@@ -8,12 +8,14 @@ from bot.domain.decide import expires_at
 from bot.domain.incident import Incident, PlanState, Status
 from bot.domain.policy import Policy
 from bot.views.blocks import Block, actions, button, context, divider, header, section, sections
+from bot.views.debts import in_a_line, look_at
 from bot.views.ids import Action, Ref
 from bot.views.limits import VIEW_BLOCKS, fit
-from bot.views.mrkdwn import clock, code, line, when
+from bot.views.mrkdwn import clock, code, ended, line, when
 from bot.views.wording import arrow, next_step, severity_words, standing
 
 _SHOWN = 10
+_OWED = 3
 _SERVICES = 40
 
 
@@ -43,6 +45,7 @@ def home(me: UserId, incidents: Sequence[Known], services: Sequence[ServiceNow])
     blocks = [
         *_mine(me, incidents),
         *_open(going_on),
+        *_suspended(incidents),
         *_running(services),
         divider(),
         context(
@@ -77,6 +80,11 @@ def _waits(me: UserId, known: Known, place: int) -> list[Block]:
     fix = incident.forward_fix
     if incident.status is Status.FIXING_FORWARD and fix is not None and fix.owner == me:
         found.append(section(f":hammer_and_wrench: {name}: you own the forward fix, due {when(fix.due_at)}."))
+    found += [
+        section(f":electric_plug: {name}: you see to what is suspended. {ended(line(o.debt.until, 300))}")
+        for o in incident.debts
+        if o.owner == me
+    ][:_OWED]
     if incident.held_by == me:
         release = button(
             "Release hold", Action.ROLLBACK_RELEASE, Ref(incident_id=incident.id), suffix=str(place)
@@ -126,6 +134,22 @@ def _open(incidents: Sequence[Known]) -> list[Block]:
     if len(incidents) > _SHOWN:
         shown.append(context(f"and {len(incidents) - _SHOWN} more; `/incident list` shows them"))
     return [header("Open incidents"), *shown]
+
+
+def _suspended(incidents: Sequence[Known]) -> list[Block]:
+    """What is to be given back, of closed incidents too; nothing where there is nothing."""
+    found = [
+        section(
+            f":electric_plug: *{line(k.incident.service)}* {_where(k.incident)}\n{in_a_line(each)}",
+            accessory=look_at(k.incident, each, f"{place}-{number}"),
+        )
+        for place, k in enumerate(incidents)
+        for number, each in enumerate(k.incident.debts)
+    ]
+    if not found:
+        return []
+    more = [context(f"and {len(found) - _SHOWN} more")] if len(found) > _SHOWN else []
+    return [header("Suspended, to be given back"), *found[:_SHOWN], *more]
 
 
 def _running(services: Sequence[ServiceNow]) -> list[Block]:

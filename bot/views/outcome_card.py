@@ -4,6 +4,7 @@ from bot.domain.evidence import Outcome
 from bot.domain.incident import Incident, Status
 from bot.domain.run import PROVE, WATCH, Run, StepState
 from bot.views.blocks import Block, Card, actions, button, card, context, header, section
+from bot.views.debts import owed
 from bot.views.evidence import evidence
 from bot.views.hold import held, hold_button
 from bot.views.ids import Action, Ref
@@ -32,7 +33,13 @@ def good_card(incident: Incident, run: Run, *, watch_s: float) -> Card:
     if newest and incident.mitigated_at is not None:
         return _mitigated(incident, run, watch_s)
     text = f":white_check_mark: {service} went back to {code(run.to_version)}; another rollback was asked for since."
-    return card(text, [context(text)])
+    return card(text, [context(text), *_owed(incident, run)])
+
+
+def _owed(incident: Incident, run: Run) -> list[Block]:
+    """What is suspended, on the card of the newest run until the incident is closed."""
+    here = run == incident.run and incident.is_open and incident.status is not Status.ROLLING_BACK
+    return owed(incident) if here else []
 
 
 def _mitigated(incident: Incident, run: Run, watch_s: float) -> Card:
@@ -46,6 +53,7 @@ def _mitigated(incident: Incident, run: Run, watch_s: float) -> Card:
             f"{since} is served by {code(run.from_version)}. {coming if watched else 'It was not verified.'}"
         ),
         *evidence(run.findings),
+        *_owed(incident, run),
     ]
     if watched:
         blocks += [*held(incident), actions(*_closing(incident))]
@@ -58,6 +66,7 @@ def _verified(incident: Incident, run: Run, watch_s: float) -> Card:
         header(f"Verified: {incident.service} stayed well on {run.to_version}"),
         section(f":white_check_mark: It was watched for {length(watch_s)} and stayed well{at}."),
         *evidence(run.findings),
+        *_owed(incident, run),
     ]
     if incident.status is Status.VERIFIED:
         lessons = button("Root cause and lessons", Action.LESSONS_OPEN, Ref(incident_id=incident.id))
@@ -82,7 +91,7 @@ def stuck_card(incident: Incident, run: Run) -> Card:
         else f"{run.to_version} did not help"
     )
     why = ended(line(run.reason, 1000)) or "No reason was recorded."
-    blocks = [header(title), section(f":x: {why}"), *evidence(run.findings)]
+    blocks = [header(title), section(f":x: {why}"), *evidence(run.findings), *_owed(incident, run)]
     text = f"{service}: {line(title)}. {why}"
     if incident.status is not Status.STUCK or run != incident.run:
         return card(text, blocks)

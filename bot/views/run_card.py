@@ -4,6 +4,7 @@ from bot.domain.evidence import Outcome
 from bot.domain.incident import Incident, Status
 from bot.domain.run import PROVE, WATCH, Run, Step, StepState
 from bot.views.blocks import Card, actions, card, context, header, sections
+from bot.views.debts import owed
 from bot.views.hold import held, hold_button
 from bot.views.limits import CONTEXT_TEXT, clip
 from bot.views.mrkdwn import because, code, length, line, said, when, whom
@@ -27,7 +28,7 @@ def run_card(incident: Incident, run: Run) -> Card:
     shown = [_step(step, roomy=roomy) for step in run.steps]
     blocks = [header(title), *sections(shown or ["Beginning…"]), context(_approved(run))]
     if incident.status is Status.ROLLING_BACK and run == incident.run:
-        blocks += held(incident)
+        blocks += [*held(incident), *owed(incident)]
         if incident.held_by is not None or _can_wait(run):
             blocks.append(actions(hold_button(incident, label="Hold before the next step")))
     return card(_text(title, run), blocks)

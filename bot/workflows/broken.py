@@ -8,7 +8,7 @@ from bot.domain import events as e
 from bot.domain.evidence import Outcome
 from bot.domain.incident import Incident, Status
 from bot.usecases.desk import Desk
-from bot.usecases.due import ARM, CLOSE, ROLLBACK
+from bot.usecases.due import ARM, CLOSE, REPAY, ROLLBACK
 from bot.workflows.journal import incident_of
 from bot.workflows.verdict import Stage, what_next
 
@@ -31,6 +31,7 @@ class Broken:
         say: dict[str, Callable[[Desk, str, str], Awaitable[None]]] = {
             ARM: self._no_plan,
             ROLLBACK: self._no_end,
+            REPAY: self._not_given_back,
             CLOSE: self._no_postmortem,
         }
         await say[workflow](self._desk, argument, sentence)
@@ -65,6 +66,23 @@ class Broken:
             return ()
 
         await desk.change(incident_of(run_id), decision)
+
+    async def _not_given_back(self, desk: Desk, argument: str, sentence: str) -> None:
+        incident_id, _, number = argument.rpartition("/")
+        reason = f"{sentence} Press Give back for another try, or do it by hand."
+
+        def decision(incident: Incident) -> decide.Events:
+            attempt = int(number)
+            debts = [owed.debt.id for owed in incident.debts if owed.attempt == attempt]
+            return tuple(
+                event
+                for debt_id in debts
+                for event in decide.debt_kept(
+                    incident, debt_id, attempt=attempt, reason=reason, now=self._clock()
+                )
+            )
+
+        await desk.change(incident_id, decision)
 
     async def _no_postmortem(self, desk: Desk, argument: str, sentence: str) -> None:
         incident_id = argument.rpartition("/")[0]

@@ -4,7 +4,16 @@ Nothing here reads a clock or a database. A person's mistake raises `Refusal` wi
 """
 
 from bot.domain.decide.approving import approve, break_glass, expire, expires_at, hold, reject, release
-from bot.domain.decide.debts import debt_repaid, debts_seen, owed_by, take_over_debt
+from bot.domain.decide.debts import (
+    debt_kept,
+    debt_repaid,
+    debts_seen,
+    give_back,
+    given_back_by_hand,
+    must_be_seen_to,
+    owed_by,
+    take_over_debt,
+)
 from bot.domain.decide.planning import (
     choose_version,
     declare,
@@ -23,14 +32,18 @@ __all__ = [
     "break_glass",
     "choose_version",
     "close",
+    "debt_kept",
     "debt_repaid",
     "debts_seen",
     "declare",
     "expire",
     "expires_at",
     "failed_checks",
+    "give_back",
+    "given_back_by_hand",
     "hold",
     "join",
+    "must_be_seen_to",
     "owed_by",
     "plan_blocked",
     "plan_ready",

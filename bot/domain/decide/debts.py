@@ -66,6 +66,11 @@ def take_over_debt(incident: Incident, named: str, *, by: UserId, now: datetime)
     return (e.DebtTakenOver(at=now, by=by, debt_id=owed.debt.id),)
 
 
+def must_be_seen_to(incident: Incident) -> bool:
+    """Whether all that keeps this incident from being closed is something suspended that nobody sees to."""
+    return incident.is_open and incident.status is not Status.ROLLING_BACK and bool(incident.unowned)
+
+
 def owed_by(incident: Incident, named: str) -> Owed:
     """The debt with this id or key. Raises Refusal where that has been given back."""
     for owed in incident.debts:

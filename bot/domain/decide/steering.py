@@ -10,6 +10,7 @@ from bot.domain.decide.state import ALIVE, Events, is_alive, must_be_open
 from bot.domain.incident import Incident, Status
 from bot.domain.lifecycle import evolve
 from bot.domain.policy import Policy, check_may_decide
+from bot.domain.prose import typed
 from bot.domain.run import Step
 from bot.domain.severity import Severity
 
@@ -75,7 +76,8 @@ def close(
 ) -> Events:
     """Close it. A mitigated incident whose watch window still runs wants an explicit word.
 
-    Closing while a plan stands open is to reject it, and takes somebody who may do that.
+    Closing while a plan stands open is to reject it, and takes somebody who may do that. What is suspended
+    because of the rollback has to be given back before, or somebody has to see to it.
     """
     must_be_open(incident)
     if incident.status is Status.ROLLING_BACK:
@@ -84,6 +86,11 @@ def close(
         refuse(
             "The service is being watched and not verified yet. Wait for it, "
             "or close all the same with `/incident close unverified`; the postmortem will say so."
+        )
+    if incident.unowned:
+        refuse(
+            f"Something is still suspended because of this rollback, and nobody sees to it: "
+            f"{typed(incident.unowned[0].debt.text)} Press Give back or I see to it in the incident's channel, then close."
         )
     if incident.status is Status.DECIDING and is_alive(incident.record):
         check_may_decide(policy, by)
