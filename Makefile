@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 UV_VERSION := 0.13.9
 ARGS   ?=
 
-.PHONY: demo demo-check test lint format bench lock clean
+.PHONY: demo demo-check test lint format bench cluster-up cluster-down lock clean
 
 $(BIN)/uv:
 	@$(PYTHON) -c 'import sys; sys.exit("kaeru needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 $(MAKECMDGOALS)") if sys.version_info < (3, 11) else None'
@@ -42,6 +42,12 @@ format: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+cluster-up: $(VENV)/.runtime
+	@$(BIN)/python -m sandbox.clusters up $(ARGS)
+
+cluster-down: $(VENV)/.runtime
+	@$(BIN)/python -m sandbox.clusters down $(ARGS)
 
 lock: | $(BIN)/uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
