@@ -15,6 +15,7 @@ import yaml
 from bot.catalog import Service, load_catalog
 from bot.cli.check_database import look_at_databases
 from bot.cli.check_template import try_template
+from bot.cli.memories import memories_of
 from bot.clock import now
 from bot.domain.base import UserId
 from bot.settings import Settings, load_settings, strangers
@@ -52,11 +53,12 @@ def check(ctx: click.Context, config: Path | None) -> None:
 async def _check(settings: Settings, config: Path) -> CheckReport:
     made: list[Hands] = []
 
-    def hands(service: Service) -> Hands:
-        made.append(hands_of(service))
-        return made[-1]
+    async with _slack(settings) as slack, memories_of(settings) as memories:
 
-    async with _slack(settings) as slack:
+        def hands(service: Service) -> Hands:
+            made.append(hands_of(service, memories))
+            return made[-1]
+
         world = Surroundings(
             load=lambda: load_catalog(config, registry.kinds()),
             hands=hands,

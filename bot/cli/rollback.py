@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import click
 
+from bot.cli.memories import remembering
 from bot.cli.office import Office, open_office
 from bot.cli.options import acting_as
 from bot.cli.plans import plan_text
@@ -44,7 +45,7 @@ def version_of(word: str) -> str:
 @asynccontextmanager
 async def arming_for(office: Office, service: str) -> AsyncIterator[Arming]:
     """What makes plans, with a hand on nothing but `service`."""
-    hands = hands_of(office.catalog.service(service))
+    hands = hands_of(office.catalog.service(service), remembering(office.store))
     try:
         yield Arming(office.store, office.catalog, Fleet({service: hands}), office.desk, clock=now)
     finally:

@@ -7,6 +7,7 @@ import asyncio
 import os
 import shutil
 import tempfile
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +17,7 @@ from bot.catalog import Catalog, CatalogInvalid, Service
 from bot.domain.base import UserId, Value
 from bot.domain.severity import Severity
 from bot.usecases.check_report import CheckReport, Row, State, attempt, row_of
-from bot.usecases.check_service import look_at_service
+from bot.usecases.check_service import Shared, look_at_service, look_at_sharing
 from bot.usecases.fleet import Hands
 
 _LOW_DISK, _NO_DISK = 1024**3, 100 * 1024**2  # bytes
@@ -69,13 +70,15 @@ async def check(world: Surroundings) -> CheckReport:
     if catalog is None:
         return CheckReport(rows=tuple(rows), readable=False)
     rows += await attempt("Slack", "people", _people(world, catalog), "Look at `people` in kaeru.yml.")
+    shared: Shared = defaultdict(list)
     services = await asyncio.gather(
         *(
-            look_at_service(s, catalog, make_hands=world.hands, template=world.template)
+            look_at_service(s, catalog, make_hands=world.hands, template=world.template, shared=shared)
             for s in catalog.services.values()
         )
     )
-    return CheckReport(rows=(*rows, *(row for found in services for row in found)))
+    rows += [row for found in services for row in found]
+    return CheckReport(rows=(*rows, *look_at_sharing(shared)))
 
 
 def _config(world: Surroundings) -> tuple[Catalog | None, list[Row]]:

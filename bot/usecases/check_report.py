@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from bot.domain.base import Value
 from bot.ports import PortError
+from bot.store import StoreError
 
 PATIENCE_S = 15.0
 """How long one look at the outside world may take."""
@@ -56,5 +57,7 @@ async def attempt(area: str, name: str, looking: Awaitable[Sequence[Row]], remed
             return await looking
     except PortError as error:
         return [row_of(area, name, State.FAIL, str(error), error.remedy or remedy)]
+    except StoreError as error:
+        return [row_of(area, name, State.FAIL, str(error), remedy)]
     except TimeoutError:
         return [row_of(area, name, State.FAIL, f"no answer within {PATIENCE_S:.0f} seconds", remedy)]

@@ -1,6 +1,7 @@
 """What `kaeru check` looks at in one service: its targets, repository, health, policies, people, template."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from bot.ports.target import Change, Inspection
 from bot.usecases.check_report import Row, State, attempt, row_of
 from bot.usecases.fleet import Hands
 
+Shared = defaultdict[str, list[tuple[str, str]]]
+"""Who changes what: service and component, by `Target.identity`."""
+
 
 async def look_at_service(
     service: Service,
@@ -19,6 +23,7 @@ async def look_at_service(
     *,
     make_hands: Callable[[Service], Hands],
     template: Callable[[Path | None], None],
+    shared: Shared,
 ) -> list[Row]:
     """Every row of one service. `make_hands` and `template` are those of `Surroundings`."""
     area = service.name
@@ -27,6 +32,8 @@ async def look_at_service(
         hands = make_hands(service)
     except PortError as error:
         return [row_of(area, "adapters", State.FAIL, str(error), error.remedy)]
+    for name, target in hands.targets.items():
+        shared[target.identity].append((area, name))
     inspections: dict[str, Inspection] = {}
     for component in service.components:
         looking = _target(area, component, hands.targets[component.name], inspections)
@@ -45,6 +52,19 @@ async def look_at_service(
     rows.append(_who(service))
     rows.append(await asyncio.to_thread(_template, template, service))
     return rows
+
+
+def look_at_sharing(shared: Shared) -> list[Row]:
+    """One warning for each thing that several components would change: their rollbacks would undo each other's."""
+    rows = []
+    for users in shared.values():
+        if len(users) > 1:
+            (area, name), *others = sorted(users)
+            named = " and ".join(f"{component} of {service}" for service, component in others)
+            seen = f"this is the same target as {named}"
+            remedy = "Give each component a target of its own, or make them one service: rollbacks of one would undo the other's."
+            rows.append(row_of(area, name, State.WARN, seen, remedy))
+    return sorted(rows, key=lambda row: (row.area, row.name))
 
 
 async def _target(area: str, component: Component, target: Target, found: dict[str, Inspection]) -> list[Row]:

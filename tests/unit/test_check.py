@@ -319,3 +319,13 @@ async def test_colour_is_only_added(world: World) -> None:
     report = await world.report()
     assert "\x1b[" in render(report, color=True)
     assert render(report).rstrip().endswith("All is well.")
+
+
+async def test_one_target_of_two_components_is_warned_of(world: World) -> None:
+    """Whichever services they belong to: a rollback of one would undo the other's."""
+    one = '{ owners: [alice], target: { kind: memory }, changes: { kind: memory }, health: { url: "http://127.0.0.1:1", version: { path: /version }, critical: [/checkout] } }'
+    world.text = f"{world.text}  tea: {one}\n  cake: {one}\n"
+    row = await world.only_trouble()
+    assert (row.area, row.name, row.state) == ("cake", "cake", State.WARN)
+    assert row.seen == "this is the same target as shop of shop and tea of tea"
+    assert "rollbacks of one would undo the other's" in row.remedy
