@@ -22,15 +22,17 @@ from bot.usecases.arming import Arming
 from bot.usecases.catchup import CatchUp
 from bot.usecases.closing import Closing
 from bot.usecases.desk import Desk
-from bot.usecases.due import ARM, CLOSE, ROLLBACK
+from bot.usecases.due import ARM, CLOSE, REPAY, ROLLBACK
 from bot.usecases.echo import Echo
 from bot.usecases.home import Home
+from bot.usecases.memories import StoreMemory
 from bot.usecases.nudges import Nudges
 from bot.usecases.probing import Probing
 from bot.usecases.pruning import Pruning
 from bot.usecases.recorder import Recorder
+from bot.usecases.survey import Survey
 from bot.usecases.sweep import Sweep
-from bot.workflows import arm, close, rollback
+from bot.workflows import arm, close, repay, rollback
 from bot.workflows.broken import Broken
 from bot.workflows.clockwork import Clockwork
 from bot.workflows.delivery import Delivery
@@ -49,6 +51,7 @@ _log = logging.getLogger(__name__)
 
 TICK = timedelta(seconds=1)
 WORLD = timedelta(seconds=5)
+SURVEY = timedelta(seconds=15)
 LINK = timedelta(seconds=5)
 NUDGE = timedelta(minutes=1)
 HOURLY = timedelta(hours=1)
@@ -108,7 +111,9 @@ class Kaeru:
 
     def _compose(self, chat: SlackChat, clock: Callable[[], datetime], boundary: Boundary) -> None:
         store, catalog = self.store, self._catalog
-        fleet = self._fleet = fleet_of(catalog)
+        fleet = self._fleet = fleet_of(
+            catalog, lambda service, component: StoreMemory(store, service, component, clock=clock)
+        )
         self._open.push_async_callback(self._let_go)
         broken = Broken(clock)
         self.engine = DbosEngine(self._settings.engine_database, on_broken=broken, boundary=boundary)
@@ -132,6 +137,7 @@ class Kaeru:
         self.sweep = Sweep(store, catalog, self.desk, clock=clock)
         self.probing = Probing(store, catalog, fleet, clock=clock)
         self.arming = Arming(store, catalog, fleet, self.desk, clock=clock)
+        self.survey = Survey(store, catalog, fleet, self.desk, clock=clock)
         self.recorder = Recorder(store, clock, bot_user=self._identity.user_id)
         self.catch_up = CatchUp(store, self.recorder, chat)
         self.pruning = Pruning(store, clock=clock)
@@ -150,6 +156,7 @@ class Kaeru:
         work = rollback.RollbackSteps(store, catalog, fleet, self.desk, self.probing, clock=clock)
         self.engine.add(ARM, arm.bind(self.arming))
         self.engine.add(ROLLBACK, rollback.bind(work))
+        self.engine.add(REPAY, repay.bind(repay.Repaying(store, fleet, self.desk, clock=clock)))
         self.engine.add(CLOSE, close.bind(self.closing))
         home = Home(store, catalog, self.desk, clock=clock)
         rooms = Rooms(store, catalog, self.desk, self.arming, self.closing, self.recorder, home)
@@ -188,6 +195,7 @@ class Kaeru:
                 )
         self._clockwork.every(TICK, "tick", self.sweep.tick)
         self._clockwork.every(WORLD, "world", self.arming.watch_worlds)
+        self._clockwork.every(SURVEY, "survey", self.survey.sweep)
         self._clockwork.every(LINK, "link", self._mend_gap)
         self._clockwork.every(NUDGE, "nudges", self.nudges.remind)
         self._clockwork.every(HOURLY, "prune", self.pruning.prune)
