@@ -7,7 +7,7 @@ from bot.domain.base import Version
 from bot.domain.debts import Debt
 from bot.domain.evidence import Outcome
 from bot.domain.plan import Check, Level, Warn
-from bot.ports.errors import Conflict, PortError, Refused
+from bot.ports.errors import Conflict, OutcomeUnknown, PortError, Refused
 from bot.ports.target import Available, Capabilities, Change, Inspection, Observation, TargetPlan, polled
 
 
@@ -16,6 +16,10 @@ class MemoryTarget:
     """`configured` and `running` are the world. `broken` versions do not start: the old one keeps running.
 
     An error in `failing` is raised by the next call, once each. `starts` lists what was started.
+
+    With `suspends`, a sentence, applying leaves a debt that says so; `debts` are the open ones, `repaid` lists
+    what was given back by kaeru. An error in `declines` is raised by the next `repay`;
+    OutcomeUnknown after it was done all the same.
     """
 
     configured: Version
@@ -25,6 +29,10 @@ class MemoryTarget:
     capabilities: Capabilities = dataclasses.field(default_factory=lambda: Capabilities(kind="memory"))
     starts: list[Version] = dataclasses.field(default_factory=list)
     failing: list[PortError] = dataclasses.field(default_factory=list)
+    suspends: str = ""
+    debts: dict[str, Debt] = dataclasses.field(default_factory=dict)
+    repaid: list[str] = dataclasses.field(default_factory=list)
+    declines: list[PortError] = dataclasses.field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.running = self.running or self.configured
@@ -49,6 +57,7 @@ class MemoryTarget:
             available=tuple(Available(version=version) for version in self.versions),
             fingerprint=self._fingerprint(),
             warnings=warnings,
+            debts=tuple(self.debts.values()),
         )
 
     async def plan(self, change: Change) -> TargetPlan:
@@ -69,6 +78,12 @@ class MemoryTarget:
         self._fail()
         if self.configured != change.to_version and self._fingerprint() != change.fingerprint:
             raise Conflict(f"{self.configured} is set, and not what this was planned for.")
+        if self.suspends:
+            until = f"Give it back once Git says {change.to_version}."
+            debt = Debt(
+                id=f"memory:{change.component}", component=change.component, text=self.suspends, until=until
+            )
+            self.debts[debt.id] = debt
         return self._go(change.from_version, change.to_version)
 
     async def observe(self, change: Change, key: str) -> Observation:
@@ -83,7 +98,13 @@ class MemoryTarget:
         return polled(self, change, key)
 
     async def repay(self, debt: Debt, key: str) -> None:
-        raise Refused("There are no debts here.")
+        if self.declines:
+            error = self.declines.pop(0)
+            if isinstance(error, OutcomeUnknown):
+                self.debts.pop(debt.id, None)
+            raise error
+        if self.debts.pop(debt.id, None) is not None:
+            self.repaid.append(key)
 
     async def aclose(self) -> None:
         pass
@@ -105,7 +126,9 @@ class MemoryTarget:
         if self.running == self.configured == goal:
             outcome = Outcome.SUCCEEDED
         detail = f"{self.configured} is set and {self.running} runs."
-        return Observation(outcome=outcome, detail=detail, running=self.running)
+        return Observation(
+            outcome=outcome, detail=detail, running=self.running, debts=tuple(self.debts.values())
+        )
 
     def _start(self) -> None:
         if self.configured not in self.broken:
