@@ -52,6 +52,10 @@ class Dockerd:
         return f"unix://{self.socket}"
 
     @property
+    def containerd(self) -> Path:
+        return self.home / "exec" / "containerd" / "containerd.sock"
+
+    @property
     def daemon(self) -> Daemon:
         return Daemon("dockerd", self.home)
 

@@ -210,6 +210,9 @@ class KubernetesNode:
                 f"--container-runtime-endpoint=unix://{self.home / 'dockershim.sock'}",
                 "--container-runtime=docker",
                 f"--docker-endpoint={self.docker.docker_host}",
+                # Where cAdvisor, the kubelet's own observer, looks; at the usual place it would wait for seconds.
+                f"--docker={self.docker.docker_host}",
+                f"--containerd={self.docker.containerd}",
                 f"--pod-infra-container-image={pause_image().name}",
                 "--feature-gates=DevicePlugins=false",
                 "--cgroup-driver=cgroupfs",
