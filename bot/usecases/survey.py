@@ -79,7 +79,7 @@ class Survey:
                 _log.debug("%s of %s: %s", component, service, error)
             return None
         except Exception as error:  # noqa: BLE001 - an adapter's defect keeps nobody from looking at the rest
-            if self._is_news(service, component, repr(error)):
+            if self._is_news(service, component, type(error).__name__):
                 _log.exception("looking at %s of %s broke down", component, service)
             return None
         if self._is_news(service, component, ""):

@@ -49,7 +49,6 @@ class Remembering(MemoryTarget):
 
     memory: Memory | None = None
     setting: str = "a"
-    debts: tuple[Debt, ...] = ()
     hangs: bool = False
     looks: int = 0
 
@@ -60,7 +59,10 @@ class Remembering(MemoryTarget):
         seen = await super().inspect()
         assert self.memory is not None
         await self.memory.keep(self.ref, self.configured, self.setting)
-        return seen.model_copy(update={"current_ref": self.ref, "debts": self.debts})
+        return seen.model_copy(update={"current_ref": self.ref})
+
+    def owes(self, *debts: Debt) -> None:
+        self.debts = {debt.id: debt for debt in debts}
 
     @property
     def ref(self) -> str:
@@ -204,13 +206,13 @@ async def test_a_shape_that_does_not_run_yet_is_not_good(world: World) -> None:
 
 async def test_what_is_suspended_comes_to_the_incident_once_and_goes_when_it_is_gone(world: World) -> None:
     incident = await world.declare()
-    world.web.debts = (SYNC,)
+    world.web.owes(SYNC)
     for _ in range(3):
         await world.survey.sweep()
     seen = await world.incident(incident)
     assert [owed.debt for owed in seen.debts] == [SYNC]
     assert seen.length == incident.length + 1
-    world.web.debts = ()
+    world.web.owes()
     for _ in range(3):
         await world.survey.sweep()
     assert (await world.incident(incident)).debts == ()
@@ -221,9 +223,11 @@ async def test_what_is_suspended_comes_to_the_incident_once_and_goes_when_it_is_
 
 async def test_nothing_is_concluded_of_a_component_that_cannot_be_looked_at(world: World) -> None:
     incident = await world.declare()
-    world.web.debts, world.targets["shop"]["worker"].debts = (SYNC,), (GATE,)
+    world.web.owes(SYNC)
+    world.targets["shop"]["worker"].owes(GATE)
     await world.survey.sweep()
-    world.web.debts, world.targets["shop"]["worker"].debts = (), ()
+    world.web.owes()
+    world.targets["shop"]["worker"].owes()
     world.web.failing.append(Unavailable("The cluster does not answer."))
     await world.survey.sweep()
     assert await world.owed(incident) == [SYNC.id]
@@ -233,20 +237,20 @@ async def test_nothing_is_concluded_of_a_component_that_cannot_be_looked_at(worl
 
 async def test_a_closed_incident_is_told_of_what_is_given_back_and_of_nothing_new(world: World) -> None:
     incident = await world.declare()
-    world.web.debts = (SYNC,)
+    world.web.owes(SYNC)
     await world.survey.sweep()
     await world.change(incident, lambda _: (e.IncidentClosed(at=world.clock(), by="UALICE"),))
-    world.targets["shop"]["worker"].debts = (GATE,)
+    world.targets["shop"]["worker"].owes(GATE)
     await world.survey.sweep()
     assert await world.owed(incident) == [SYNC.id]
-    world.web.debts = ()
+    world.web.owes()
     await world.survey.sweep()
     assert await world.owed(incident) == []
 
 
 async def test_the_newest_incident_takes_over_what_is_still_suspended(world: World) -> None:
     first = await world.declare()
-    world.web.debts = (SYNC,)
+    world.web.owes(SYNC)
     await world.survey.sweep()
     await world.change(first, lambda _: (e.IncidentClosed(at=world.clock(), by="UALICE"),))
     world.clock.advance(minutes=1)
@@ -295,7 +299,7 @@ async def test_a_service_that_goes_back_is_left_alone(world: World) -> None:
     )
     assert (await world.incident(incident)).status is Status.ROLLING_BACK
     looks = {n: t["web"].looks for n, t in world.targets.items()}
-    world.web.debts = (SYNC,)
+    world.web.owes(SYNC)
     await world.survey.sweep()
     assert {n: t["web"].looks - looks[n] for n, t in world.targets.items()} == {"shop": 0, "cart": 1}
     assert await world.owed(incident) == []
