@@ -1,6 +1,6 @@
 """Every place at which a whole story can be cut short. `test_places.py` compares them with a recorded story."""
 
-STEPS = ("arm", "begin", "apply:shop", "prove", "mitigated", "watch", "postmortem")
+STEPS = ("arm", "begin", "apply:0", "prove", "mitigated", "watch", "postmortem")
 BOUNDARIES = tuple(f"{side}:{step}" for step in STEPS for side in ("before", "after"))
 """Each is a story of its own."""
 
