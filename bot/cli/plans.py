@@ -7,9 +7,11 @@ from bot.domain.durations import human
 from bot.domain.plan import Changes, Plan
 from bot.domain.prose import Names
 from bot.views.mrkdwn import clean, counted
+from bot.views.plan_facts import in_order
 
 _COMMITS = 20
 _PATHS = 20
+_DIFF = 60
 
 
 def plan_text(plan: Plan, names: Names) -> str:
@@ -18,6 +20,7 @@ def plan_text(plan: Plan, names: Names) -> str:
         f"{plan.service}: {plan.from_version} → {plan.to_version} (plan {plan.number}, digest {plan.digest})",
         f"why {plan.to_version}: {plan.why}",
         "",
+        *_what_changes(plan),
         *_taken_away(plan.changes),
         f"What will be done, in about {human(timedelta(seconds=plan.expected_s))}:",
         *(
@@ -25,12 +28,19 @@ def plan_text(plan: Plan, names: Names) -> str:
             for c in plan.components
             for action in (c.actions or (f"take it back to {c.to_version}",))
         ),
+        *([f"  {order}"] if (order := in_order(plan)) else []),
         "Checked:",
         *(f"  {'ok  ' if check.ok else 'FAIL'} {check.name}: {check.detail}" for check in plan.checks),
         *(f"{warning.level.value}: {warning.text}" for warning in plan.warnings),
         f"Health will be compared with {plan.baseline.sentence}.",
     ]
     return clean("\n".join(shown(line, names) for line in lines))
+
+
+def _what_changes(plan: Plan) -> list[str]:
+    lines = [f"  {c.component}: {text}" for c in plan.components for text in c.diff if text.strip()]
+    more = [f"  and {len(lines) - _DIFF} more"] if len(lines) > _DIFF else []
+    return ["What changes:", *lines[:_DIFF], *more] if lines else []
 
 
 def _taken_away(changes: Changes) -> list[str]:

@@ -3,6 +3,7 @@
 from itertools import chain
 
 from bot.domain.plan import Changes, ComponentChange, Level, Plan
+from bot.domain.prose import listed
 from bot.views.blocks import Block, context, sections
 from bot.views.mrkdwn import bullets, code, counted, length, line
 
@@ -10,6 +11,7 @@ _COMPONENTS = 10
 _COMMITS = 5
 _PATHS = 5
 _ACTIONS = 12
+_DIFF = 12
 _CHECKS = 12
 _WARNINGS = 8
 _LEVELS = {
@@ -21,9 +23,10 @@ _ORDER = list(_LEVELS)
 
 
 def facts(plan: Plan) -> list[Block]:
-    """From what to what and why, what is lost, what is done, what was checked, what to be wary of."""
+    """From what to what and why, what changes, what is lost, what is done, what was checked, what to be wary of."""
     return [
         *_way_back(plan),
+        *sections(_what_changes(plan)),
         *sections(_taken_away(plan.changes)),
         *_migrations(plan.changes),
         *_steps(plan),
@@ -42,6 +45,17 @@ def _way_back(plan: Plan) -> list[Block]:
 
 def _component(change: ComponentChange) -> str:
     return f"*{line(change.component, 60)}*   {code(change.from_version)} → {code(change.to_version)}"
+
+
+def _what_changes(plan: Plan) -> list[str]:
+    """What the targets say will be different, by names only; nothing where no target can say."""
+    every = [
+        line(text, 160) if len(plan.components) == 1 else f"{line(c.component, 40)}: {line(text, 160)}"
+        for c in plan.components
+        for text in c.diff
+        if text.strip()
+    ]
+    return ["*What changes*", *bullets(every, most=_DIFF)] if every else []
 
 
 def _taken_away(changes: Changes) -> list[str]:
@@ -82,7 +96,20 @@ def _steps(plan: Plan) -> list[Block]:
     lines = [f"{number}.  {text}" for number, text in enumerate(every[:_ACTIONS], start=1)]
     if len(every) > _ACTIONS:
         lines.append(f"and {len(every) - _ACTIONS} more steps")
+    lines += [line(order, 400)] if (order := in_order(plan)) else []
     return sections([f"*What will be done*, in about {length(plan.expected_s)}", *lines])
+
+
+def in_order(plan: Plan) -> str:
+    """Which components go back at once and which wait for others, in plain text; empty for a single one."""
+    if len(plan.components) == 1:
+        return ""
+    together = [
+        listed([c.component for c in tier]) + (" at once" if len(tier) > 1 else "") for tier in plan.tiers
+    ]
+    if len(together) == 1:
+        return f"All at once: {together[0].removesuffix(' at once')}."
+    return f"First {together[0]}; {'; '.join(f'then {those}' for those in together[1:])}."
 
 
 def _actions(change: ComponentChange, *, alone: bool) -> list[str]:

@@ -18,6 +18,7 @@ _EMOJI = {
     StepState.SKIPPED: ":heavy_minus_sign:",
 }
 _DETAIL = 220
+_NAMED = 2
 _ROOMY = 15
 """Up to this many steps every one shows its detail; beyond it only those that run or went wrong."""
 
@@ -52,9 +53,10 @@ def _title(incident: Incident, run: Run) -> str:
 
 
 def _text(title: str, run: Run) -> str:
-    running = next((step for step in run.steps if step.state is StepState.RUNNING), None)
+    running = [line(step.title, 120) for step in run.steps if step.state is StepState.RUNNING]
     done = sum(step.state is StepState.SUCCEEDED for step in run.steps)
-    now = f": {line(running.title, 120)}" if running else ""
+    more = f" and {len(running) - _NAMED} more" if len(running) > _NAMED else ""
+    now = f": {', '.join(running[:_NAMED])}{more}" if running else ""
     return f"{line(title)} ({done} of {len(run.steps)} steps done){now}"
 
 

@@ -15,6 +15,7 @@ from bot.views.plan_facts import facts
 from bot.views.wording import STATUS_WORDS, arrow, lead, next_step, severity_words
 
 _LISTED = 20
+_RUNNING = 8
 
 
 def status_card(incident: Incident, policy: Policy) -> Card:
@@ -46,13 +47,15 @@ def _progress(incident: Incident) -> list[str]:
     if run is None:
         return []
     done = sum(step.state is StepState.SUCCEEDED for step in run.steps)
-    running = next((step for step in run.steps if step.state is StepState.RUNNING), None)
+    running = [step for step in run.steps if step.state is StepState.RUNNING]
     lines = [
         f"*Rollback {len(incident.runs)}*: {done} of {counted(len(run.steps), 'step')} done, approved by {whom(run.approved_by)}."
     ]
-    if running is not None:
-        now = f": {line(running.detail)}" if running.detail.strip() else ""
-        lines.append(f":hourglass_flowing_sand: {line(running.title)}{now}")
+    for step in running[:_RUNNING]:
+        now = f": {line(step.detail)}" if step.detail.strip() else ""
+        lines.append(f":hourglass_flowing_sand: {line(step.title)}{now}")
+    if len(running) > _RUNNING:
+        lines.append(f"and {len(running) - _RUNNING} more at once")
     if run.outcome in (Outcome.FAILED, Outcome.UNKNOWN):
         lines.append(f":x: {line(run.reason, 500) or 'It did not succeed.'}")
     return lines
