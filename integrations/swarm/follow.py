@@ -1,0 +1,69 @@
+"""Looks at a change until its end, and what has to be done then.
+
+The daemon sends no events of tasks, only of services and nodes, so tasks are asked for: two small requests to a
+manager, four times a second.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+
+from bot.domain.evidence import Outcome
+from bot.ports.errors import PortError
+from bot.ports.target import Observation
+from integrations.swarm.access import Manager
+from integrations.swarm.errors import Missing
+from integrations.swarm.history import History, Known
+from integrations.swarm.looking import debts_of, judged, look
+from integrations.swarm.updating import restore_pace
+
+_log = logging.getLogger(__name__)
+
+POLL_S = 0.25
+SILENT_S = 5.0
+"""How long nothing new may happen before the same is said again."""
+
+
+async def follow(
+    manager: Manager, goal: Known, history: History, *, component: str, began: float, timeout_s: float
+) -> AsyncGenerator[Observation, None]:
+    """Observations until one is not unknown; `began` is the loop's time. Raises what a look raises."""
+    loop = asyncio.get_running_loop()
+    said, said_at = "", loop.time()
+    while True:
+        try:
+            at = await look(manager)
+        except Missing as error:
+            yield Observation(outcome=Outcome.FAILED, detail=error.advice, running=None)
+            return
+        seen = judged(at, goal, history)
+        if seen.outcome is Outcome.UNKNOWN and loop.time() - began >= timeout_s:
+            detail = f"After {timeout_s:g} s: {seen.detail}"
+            seen = seen.model_copy(update={"outcome": Outcome.FAILED, "detail": detail})
+        if seen.outcome is not Outcome.UNKNOWN:
+            yield await ended(manager, seen, component)
+            return
+        if seen.detail != said or loop.time() - said_at >= SILENT_S:
+            said, said_at = seen.detail, loop.time()
+            yield seen
+        await asyncio.sleep(POLL_S)
+
+
+async def ended(manager: Manager, seen: Observation, component: str) -> Observation:
+    """`seen`, after the service has its own pace back; with the debt where it has not.
+
+    Not after a failure: any update would wake a paused one up and try the failing tasks again.
+    """
+    try:
+        if seen.outcome is Outcome.SUCCEEDED:
+            await restore_pace(manager)
+            return seen
+        service = await manager.service()
+    except Missing:
+        return seen
+    except PortError as error:
+        _log.warning("the UpdateConfig of %s is not given back yet: %s", manager.service_name, error)
+        return seen.model_copy(
+            update={"detail": f"{seen.detail} Its UpdateConfig is not given back yet: {error}"}
+        )
+    return seen.model_copy(update={"debts": debts_of(service, component)})
