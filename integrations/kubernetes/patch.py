@@ -5,37 +5,37 @@ ill changes all the time, its generation only with its spec. `spec.replicas` bel
 autoscaler and is never written; annotations are added one by one, never replaced as a whole.
 """
 
-import copy
 import json
 from typing import Any
 
 from bot.domain.base import Version
-
-Json = dict[str, Any]
+from integrations.kubernetes.template import RESTARTED_AT, Json, plain_template
 
 CHANGE_CAUSE = "kubernetes.io/change-cause"
 STRATEGY_BEFORE = "kaeru.dev/strategy-before"
-"""Holds `spec.strategy` (JSON) as it was, for as long as a rollback has widened its surge."""
-
-POD_TEMPLATE_HASH = "pod-template-hash"
-RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
+"""Holds `spec.strategy` as it was, and as it is for as long as a rollback has widened its surge (JSON)."""
 
 
-def to_template(workload: Json, template: Json, *, cause: str, surge: str | int | None = None) -> list[Json]:
+def to_template(workload: Json, template: Json, *, cause: str, surge: str | None = None) -> list[Json]:
     """The operations that give `workload`, as it was just read, the pod template `template`.
 
-    `cause` becomes its change-cause. `surge` is the maxSurge to use until the rollout has come to its end
-    (Deployments with a rolling update only, else it is left aside); what was set before is kept in the
+    `cause` becomes its change-cause. `surge` ("3", "100%") is the maxSurge to use until the rollout has come to
+    its end (Deployments with a rolling update only, else it is left aside); what was set before is kept in the
     annotation `STRATEGY_BEFORE` by the very same patch.
     """
     annotations = {CHANGE_CAUSE: cause}
     operations = [*_guards(workload), _operation("replace", "/spec/template", cleaned(template))]
     if surge is not None and can_surge(workload):
         strategy = workload["spec"]["strategy"]
-        # One that is kept already is of a rollback that never came to its end: the strategy now is not the real one.
-        if STRATEGY_BEFORE not in _annotations(workload):
-            annotations[STRATEGY_BEFORE] = json.dumps(strategy, sort_keys=True, separators=(",", ":"))
-        rolling = {**(strategy.get("rollingUpdate") or {}), "maxSurge": surge}
+        rolling = {
+            **(strategy.get("rollingUpdate") or {}),
+            "maxSurge": int(surge) if surge.isdecimal() else surge,
+        }
+        during = {**strategy, "rollingUpdate": rolling}
+        # One that is kept already is of a rollback that never came to its end: what is set now is not the real one.
+        kept = _kept(workload)
+        before = kept["before"] if kept and kept["during"] == strategy else strategy
+        annotations[STRATEGY_BEFORE] = _dumped({"before": before, "during": during})
         operations.append(_operation("add", "/spec/strategy/rollingUpdate", rolling))
     return operations + _annotate(workload, annotations)
 
@@ -43,23 +43,24 @@ def to_template(workload: Json, template: Json, *, cause: str, surge: str | int 
 def to_strategy_before(workload: Json) -> list[Json]:
     """The operations that give back the strategy that `to_template` has put aside; none where there is none.
 
-    Raises ValueError where somebody has written something else into the annotation.
+    A strategy that somebody has changed since stays as it is.
     """
-    saved = _annotations(workload).get(STRATEGY_BEFORE)
-    if saved is None:
+    note = _annotations(workload).get(STRATEGY_BEFORE)
+    if note is None:
         return []
-    strategy = json.loads(saved)
-    if not isinstance(strategy, dict):
-        raise ValueError(f"{STRATEGY_BEFORE} does not hold a strategy")  # noqa: TRY004 - what is wrong is the text
-    note = f"/metadata/annotations/{_escaped(STRATEGY_BEFORE)}"
-    return [
-        _operation("test", "/metadata/uid", workload["metadata"]["uid"]),
-        _operation("test", note, saved),
+    metadata, path = workload["metadata"], f"/metadata/annotations/{_escaped(STRATEGY_BEFORE)}"
+    operations = [_operation("test", "/metadata/uid", metadata["uid"]), _operation("test", path, note)]
+    kept, strategy = _kept(workload), workload["spec"].get("strategy")
+    if kept is not None and kept["during"] == strategy:
         # Not the generation: an autoscaler that scales meanwhile is no reason to keep the surge.
-        _operation("test", "/spec/strategy", workload["spec"].get("strategy")),
-        _operation("replace", "/spec/strategy", strategy),
-        _operation("remove", note, None),
-    ]
+        operations.append(_operation("test", "/spec/strategy", strategy))
+        operations.append(_operation("replace", "/spec/strategy", kept["before"]))
+    return [*operations, {"op": "remove", "path": path}]
+
+
+def is_widened(workload: Json) -> bool:
+    """Whether a rollback has put a strategy aside that is not given back yet."""
+    return STRATEGY_BEFORE in _annotations(workload)
 
 
 def cause_of(version: Version, key: str) -> str:
@@ -75,14 +76,11 @@ def can_surge(workload: Json) -> bool:
 
 def cleaned(template: Json) -> Json:
     """A copy of a pod template without what controllers and `rollout restart` have put into it."""
-    clean = copy.deepcopy(template)
-    metadata = clean.get("metadata") or {}
-    for field, name in (("labels", POD_TEMPLATE_HASH), ("annotations", RESTARTED_AT)):
-        entries = metadata.get(field)
-        if entries is not None:
-            entries.pop(name, None)
-            if not entries:
-                del metadata[field]
+    clean = plain_template(template)
+    annotations = clean["metadata"].get("annotations") or {}
+    if RESTARTED_AT in annotations:
+        kept = {name: text for name, text in annotations.items() if name != RESTARTED_AT}
+        clean["metadata"] = {**clean["metadata"], "annotations": kept}
     return clean
 
 
@@ -96,7 +94,9 @@ def _guards(workload: Json) -> list[Json]:
 
 def _annotate(workload: Json, annotations: dict[str, str]) -> list[Json]:
     if not _annotations(workload):
-        return [_operation("add", "/metadata/annotations", annotations)]
+        # Annotations do not count for the generation: that there are none has to be tested for.
+        absent = _operation("test", "/metadata/annotations", None)
+        return [absent, _operation("add", "/metadata/annotations", annotations)]
     return [
         _operation("add", f"/metadata/annotations/{_escaped(name)}", text)
         for name, text in annotations.items()
@@ -107,8 +107,22 @@ def _annotations(workload: Json) -> Json:
     return workload["metadata"].get("annotations") or {}
 
 
+def _kept(workload: Json) -> Json | None:
+    """The strategies before and during a rollback; None where there are none, or somebody has written nonsense there."""
+    try:
+        kept = json.loads(_annotations(workload).get(STRATEGY_BEFORE, ""))
+    except ValueError:
+        return None
+    parts = (kept.get("before"), kept.get("during")) if isinstance(kept, dict) else (None, None)
+    return kept if all(isinstance(part, dict) for part in parts) else None
+
+
+def _dumped(value: Json) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
 def _operation(op: str, path: str, value: Any) -> Json:
-    return {"op": op, "path": path} if op == "remove" else {"op": op, "path": path, "value": value}
+    return {"op": op, "path": path, "value": value}
 
 
 def _escaped(name: str) -> str:

@@ -1,0 +1,70 @@
+"""What explains a failure: the last words of a container, and what the cluster says of the pod. Read-only."""
+
+import logging
+from datetime import UTC, datetime
+
+from bot.ports.errors import PortError
+from integrations.kubernetes.api import Api
+from integrations.kubernetes.pods import Pod, Trouble, said
+from integrations.kubernetes.rollout import Verdict
+from integrations.kubernetes.scene import Scene
+from integrations.kubernetes.template import Json
+from integrations.kubernetes.workload import moment
+
+_log = logging.getLogger(__name__)
+
+LINES = 20
+_NOISE = ("BackOff", "Failed")  # what the state of the container says better
+
+
+async def explained(api: Api, scene: Scene, verdict: Verdict) -> str:
+    """The verdict's sentence, and what explains it. Where that cannot be read the sentence has to do."""
+    workload = scene.workload
+    if workload is None:
+        return verdict.detail
+    parts = [verdict.detail]
+    waiting = (pod for pod in scene.new if not pod.ready)
+    pod, trouble = verdict.culprit or (next(waiting, None), None)
+    if pod is not None:
+        if trouble is not None and trouble.crashed:
+            parts.append(await _last_words(api, workload.namespace, pod, trouble))
+        parts.append(await _complaint(api, workload.namespace, pod))
+    return " ".join(filter(None, parts))
+
+
+async def warnings(api: Api, namespace: str, uid: str) -> list[Json]:
+    """The cluster's warnings about one object, the latest last."""
+    listed = await api.list(
+        f"/api/v1/namespaces/{namespace}/events", fields=f"involvedObject.uid={uid},type=Warning"
+    )
+    return sorted(listed["items"], key=lambda event: warned_at(event) or datetime.min.replace(tzinfo=UTC))
+
+
+def warned_at(event: Json) -> datetime | None:
+    """When it happened last; the field for that differs with who wrote it."""
+    series = (event.get("series") or {}).get("lastObservedTime")
+    written = event["metadata"].get("creationTimestamp")
+    return moment(series or event.get("lastTimestamp") or event.get("eventTime") or written)
+
+
+async def _last_words(api: Api, namespace: str, pod: Pod, trouble: Trouble) -> str:
+    try:
+        text = await api.logs(namespace, pod.name, trouble.container, lines=LINES)
+        if not text.strip():
+            text = await api.logs(namespace, pod.name, trouble.container, previous=True, lines=LINES)
+    except PortError as error:
+        _log.info("the log of %s cannot be read: %s", pod.name, error)
+        return ""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return f"Its log ends with: {said(lines[-1])}" if lines else "It wrote no log."
+
+
+async def _complaint(api: Api, namespace: str, pod: Pod) -> str:
+    try:
+        found = [e for e in await warnings(api, namespace, pod.uid) if e.get("reason") not in _NOISE]
+    except PortError as error:
+        _log.info("the events of %s cannot be read: %s", pod.name, error)
+        return ""
+    if not found:
+        return ""
+    return f"The cluster says of {pod.name}: {said(str(found[-1].get('message', ''))).rstrip('.')}."

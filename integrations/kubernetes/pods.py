@@ -1,0 +1,155 @@
+"""What raw pods say of themselves: which shape they have, whether they serve, and what is wrong with them. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from integrations.kubernetes.template import Json, images_of
+from integrations.process import redact
+
+SAID = 300  # characters of what somebody else wrote that are passed on
+
+_HOPELESS = frozenset({"ErrImageNeverPull", "InvalidImageName"})
+_IMAGE = _HOPELESS | {"ErrImagePull", "ImagePullBackOff", "ImageInspectError", "RegistryUnavailable"}
+_START = frozenset(
+    {
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "RunContainerError",
+        "PreCreateHookError",
+        "PreStartHookError",
+        "PostStartHookError",
+    }
+)
+_LOOP = "CrashLoopBackOff"
+
+HOPELESS_S = 2.0
+PATIENCE_S = 10.0
+LOOP_S = 15.0
+"""One crash more than the first two, which the kubelet's own pause of 10 s has to let happen."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A container that does not get to run. `patience_s` is how long that may last before it counts as final.
+
+    `crashed` where it did start, so that it may have written a log.
+    """
+
+    container: str
+    sentence: str
+    patience_s: float
+    crashed: bool = False
+
+
+@dataclass(frozen=True)
+class Pod:
+    raw: Json
+
+    @property
+    def name(self) -> str:
+        return str(self.raw["metadata"]["name"])
+
+    @property
+    def uid(self) -> str:
+        return str(self.raw["metadata"]["uid"])
+
+    @property
+    def owner(self) -> Json:
+        """The reference to its controller; empty where it has none."""
+        owners = self.raw["metadata"].get("ownerReferences") or ()
+        return next((o for o in owners if o.get("controller")), {})
+
+    @property
+    def revision(self) -> str:
+        """The label that names its ControllerRevision, as StatefulSets and DaemonSets set it."""
+        return str((self.raw["metadata"].get("labels") or {}).get("controller-revision-hash") or "")
+
+    @property
+    def over(self) -> bool:
+        """Nothing of it runs any more (evicted, finished); its controller does not count it either."""
+        return (self.raw.get("status") or {}).get("phase") in ("Failed", "Succeeded")
+
+    @property
+    def terminating(self) -> bool:
+        return "deletionTimestamp" in self.raw["metadata"]
+
+    @property
+    def ready(self) -> bool:
+        return self._condition("Ready").get("status") == "True" and not self.terminating and not self.over
+
+    @property
+    def unschedulable(self) -> str:
+        """Why there is no node for it; empty where there is one, or nobody has looked yet."""
+        scheduled = self._condition("PodScheduled")
+        if scheduled.get("status") != "False":
+            return ""
+        return said(str(scheduled.get("message") or scheduled.get("reason") or "no reason is given"))
+
+    @property
+    def images(self) -> Mapping[str, str]:
+        """Image by container, as it was asked for."""
+        return images_of(self.raw)
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """The first container of it that does not get to run; None while that may still be ordinary."""
+        status = self.raw.get("status") or {}
+        listed = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
+        return next(filter(None, (self._trouble(container) for container in listed)), None)
+
+    def _trouble(self, container: Json) -> Trouble | None:
+        state, name = container.get("state") or {}, str(container.get("name"))
+        waiting = state.get("waiting") or {}
+        reason, message = str(waiting.get("reason") or ""), str(waiting.get("message") or "")
+        if reason in _IMAGE:
+            image = self.images.get(name, str(container.get("image") or "its image"))
+            return Trouble(
+                container=name,
+                sentence=f"{self.name} cannot get the image {image} ({reason}{_because(message, image)})",
+                patience_s=HOPELESS_S if reason in _HOPELESS else PATIENCE_S,
+            )
+        if reason in _START:
+            text = f"{self.name} cannot be started ({reason}{_because(message)})"
+            return Trouble(container=name, sentence=text, patience_s=PATIENCE_S)
+        return self._crash(container, looping=reason == _LOOP)
+
+    def _crash(self, container: Json, *, looping: bool) -> Trouble | None:
+        ended = (container.get("state") or {}).get("terminated")
+        crashes = int(container.get("restartCount") or 0) + 1
+        # Once is no trouble yet, nor is one that runs again: it may well stay up when what it waits for is there.
+        if not (looping or ended) or crashes < 2:
+            return None
+        last = ended or (container.get("lastState") or {}).get("terminated") or {}
+        if last.get("reason") == "OOMKilled":
+            how = f"was killed {crashes} times for using more memory than it may (OOMKilled)"
+        else:
+            how = f"ended {crashes} times, with exit code {last.get('exitCode', 'unknown')}"
+        return Trouble(
+            container=str(container.get("name")),
+            sentence=f"{self.name} {how}",
+            patience_s=0.0 if crashes > 2 and looping else LOOP_S,
+            crashed=True,
+        )
+
+    def _condition(self, kind: str) -> Json:
+        conditions = (self.raw.get("status") or {}).get("conditions") or ()
+        return next((c for c in conditions if c.get("type") == kind), {})
+
+
+def pods_of(raw: Iterable[Json]) -> tuple[Pod, ...]:
+    """By name, so that the same pods always give the same sentences."""
+    return tuple(sorted((Pod(one) for one in raw), key=lambda pod: pod.name))
+
+
+def said(text: str) -> str:
+    """Foreign text as it may be shown: one line, no secrets, not too long."""
+    line = " ".join(redact(text).split())
+    return line if len(line) <= SAID else f"{line[: SAID - 1]}…"
+
+
+def _because(message: str, image: str = "") -> str:
+    """The kubelet repeats the image and itself; nothing is said where nothing is left."""
+    text = said(message)
+    if not text or (image and text.startswith(("Back-off pulling image", "Container image"))):
+        return ""
+    return f": {text.rstrip('.')}"

@@ -1,0 +1,147 @@
+"""How far a rollout has come, from what the API says of a workload and its pods. Pure.
+
+Kubernetes calls a rollout complete while old pods still terminate, keeps the verdict on the last rollout until
+the next one makes progress, and never calls one failed whose image does not exist. So it is decided here.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from bot.domain.base import Version
+from bot.domain.evidence import Outcome
+from integrations.kubernetes.patch import CHANGE_CAUSE
+from integrations.kubernetes.pods import Pod, Trouble, said
+from integrations.kubernetes.scene import Scene, complete, fits, timed_out
+from integrations.kubernetes.workload import Workload
+
+BLOCKED_S = 20.0
+"""How long no pod may be allowed to be made, with nothing else moving, before that counts as final."""
+STUCK_S = 60.0
+"""How long a StatefulSet may wait for an old pod that does not become ready."""
+
+
+class State(Enum):
+    """TAKEN_AWAY: it is set to something else, by somebody else. NOT_BEGUN: it is as it was when this was planned."""
+
+    DONE = "done"
+    UNDER_WAY = "under way"
+    NOT_BEGUN = "not begun"
+    TAKEN_AWAY = "taken away"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`detail` is one sentence. `culprit` is the pod, and what is wrong with it, that a failure is about."""
+
+    state: State
+    detail: str
+    running: Version | None
+    culprit: tuple[Pod, Trouble] | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        return {State.DONE: Outcome.SUCCEEDED, State.UNDER_WAY: Outcome.UNKNOWN}.get(
+            self.state, Outcome.FAILED
+        )
+
+
+def judge(scene: Scene) -> Verdict:
+    """What `scene` means for the change to its goal."""
+    workload, goal, running = scene.workload, scene.goal, scene.running
+    if workload is None:
+        return Verdict(State.FAILED, f"{goal.title} does not exist any more: somebody has deleted it.", None)
+    if scene.uid and workload.uid != scene.uid:
+        text = f"{goal.title} was deleted and made anew meanwhile; this one is not what was to be changed."
+        return Verdict(State.FAILED, text, running)
+    if workload.shape_ref != goal.ref:
+        return _elsewhere(workload, scene)
+    if complete(workload) and not _leftovers(workload, scene):
+        return _ended(workload, scene)
+    culprit = None if workload.paused else _culprit(workload, scene)
+    why = _sentence(*culprit, workload, scene) if culprit else _obstacle(workload, scene)
+    if why:
+        return Verdict(State.FAILED, f"{why} ({scene.counts}).", running, culprit)
+    return Verdict(State.UNDER_WAY, f"{scene.counts}{scene.troubles}.", running)
+
+
+def _elsewhere(workload: Workload, scene: Scene) -> Verdict:
+    """It is not set to what this change leads to."""
+    goal, who = scene.goal, scene.changed_by or "Somebody"
+    if workload.shape_ref == goal.from_ref:
+        cause = workload.annotations.get(CHANGE_CAUSE, "")
+        if not scene.ours_seen and not (goal.key and f"({goal.key})" in cause):
+            text = f"{goal.title} still is set to {goal.from_version}: nothing was changed."
+            return Verdict(State.NOT_BEGUN, text, scene.running)
+        text = f"{who} put {goal.from_version} back: {goal.title} is not set to {goal.version} any more."
+    else:
+        text = f"{who} has set {goal.title} to {workload.version} meanwhile, not to {goal.version}."
+    return Verdict(State.TAKEN_AWAY, text, scene.running)
+
+
+def _ended(workload: Workload, scene: Scene) -> Verdict:
+    if workload.partition:
+        text = (
+            f"{scene.goal.title} keeps its pods below ordinal {workload.partition} as they are (partition): "
+            f"{scene.counts}."
+        )
+        return Verdict(State.FAILED, text, scene.running)
+    return Verdict(State.DONE, f"{scene.counts}, all of them {scene.goal.version}.", scene.running)
+
+
+def _leftovers(workload: Workload, scene: Scene) -> bool:
+    """Whether the pods themselves still show what the controller's counts leave out."""
+    if any(pod.terminating for pod in scene.old):
+        return True
+    return len(scene.new) < workload.counts.updated or not all(
+        fits(pod, workload.template) for pod in scene.new
+    )
+
+
+def _culprit(workload: Workload, scene: Scene) -> tuple[Pod, Trouble] | None:
+    """A pod that will not get to run by itself, and that all the rest waits for."""
+    waited_for = scene.new + (scene.old if _in_order(workload) else ())
+    for pod in waited_for:
+        trouble = None if pod.terminating else pod.trouble
+        if trouble is not None and scene.ill_s.get(pod.uid, -1.0) >= trouble.patience_s:
+            return pod, trouble
+    return None
+
+
+def _obstacle(workload: Workload, scene: Scene) -> str:
+    """What keeps the rollout from going on, where it is no container's fault; empty where it may go on."""
+    goal = scene.goal
+    if workload.paused:
+        return f"{goal.title} is set to {goal.version} but paused: resume it to let it go on"
+    if workload.kind != "deployment" and workload.strategy_type == "OnDelete":
+        return (
+            f"{goal.title} is set to {goal.version}, but its update strategy is OnDelete: its other pods stay as "
+            "they are until somebody deletes them"
+        )
+    if timed_out(workload):
+        seconds = workload.spec.get("progressDeadlineSeconds", 600)
+        return f"{goal.title} made no progress for {seconds} s{scene.troubles}"
+    if scene.blocked and scene.still_s >= BLOCKED_S:
+        return f"No new pods can be made: {said(scene.blocked).rstrip('.')}"
+    if _in_order(workload) and scene.still_s >= STUCK_S:
+        waiting = (pod for pod in scene.old if not pod.ready and not pod.terminating)
+        return next((_stuck(pod, workload) for pod in waiting), "")
+    return ""
+
+
+def _sentence(pod: Pod, trouble: Trouble, workload: Workload, scene: Scene) -> str:
+    if pod in scene.new:
+        return trouble.sentence
+    return f"{_stuck(pod, workload)}; {trouble.sentence}"
+
+
+def _stuck(pod: Pod, workload: Workload) -> str:
+    return (
+        f"{pod.name} still has the old template and does not become ready, and a StatefulSet waits for it for "
+        f"ever: delete it with `kubectl -n {workload.namespace} delete pod {pod.name}`"
+    )
+
+
+def _in_order(workload: Workload) -> bool:
+    """Whether one pod that is not ready keeps all others from being replaced."""
+    return workload.kind == "statefulset" and workload.spec.get("podManagementPolicy") != "Parallel"
