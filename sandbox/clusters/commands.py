@@ -30,8 +30,13 @@ def run(
     except FileNotFoundError as error:
         raise ClusterError(f"{argv[0]} is not installed.") from error
     except subprocess.TimeoutExpired as error:
-        raise ClusterError(f"`{' '.join(argv[:4])}` did not end within {timeout_s:.0f} s.") from error
+        raise ClusterError(f"`{_short(argv)}` did not end within {timeout_s:.0f} s.") from error
     if done.returncode != 0:
         words = " ".join((done.stderr or done.stdout).split())[-500:]
-        raise ClusterError(f"`{' '.join(argv[:4])}` failed ({done.returncode}): {words}")
+        raise ClusterError(f"`{_short(argv)}` failed ({done.returncode}): {words}")
     return done.stdout
+
+
+def _short(argv: Sequence[str]) -> str:
+    words = " ".join(argv)
+    return words if len(words) <= 200 else f"{words[:200]} …"

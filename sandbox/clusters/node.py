@@ -157,6 +157,8 @@ class KubernetesNode:
                 f"--service-account-signing-key-file={key}",
                 # Every pod would otherwise wait for its account's secret and mount it.
                 "--disable-admission-plugins=ServiceAccount",
+                # Names of nodes are known to nobody here.
+                "--kubelet-preferred-address-types=InternalIP",
                 "--allow-privileged",
             ],
             "kube-controller-manager": [

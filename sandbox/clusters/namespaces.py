@@ -1,0 +1,112 @@
+"""A Kubernetes namespace of one's own for a test, and an account in it that may do no more than it is told."""
+
+import contextlib
+import json
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sandbox.clusters.commands import run
+from sandbox.clusters.errors import ClusterError
+from sandbox.clusters.kubernetes import LABEL, KubernetesCluster
+
+_TOKEN_S = 3600
+
+
+@dataclass(frozen=True)
+class Namespace:
+    """`name` is unique in the cluster, so that tests may run side by side."""
+
+    name: str
+    cluster: KubernetesCluster
+
+    def kubectl(self, *arguments: str, text: str | None = None, timeout_s: float = 60) -> str:
+        """Run kubectl in this namespace and return what it prints. Raises ClusterError."""
+        return kubectl(
+            self.cluster.kubeconfig, "--namespace", self.name, *arguments, text=text, timeout_s=timeout_s
+        )
+
+    def apply(self, *objects: dict[str, Any]) -> None:
+        """Create or change objects, given as plain dictionaries."""
+        listed = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
+        self.kubectl("apply", "--filename", "-", text=json.dumps(listed))
+
+    def account(self, name: str, rules: Sequence[dict[str, Any]], where: Path) -> Path:
+        """Make a ServiceAccount with a Role of these rules; returns a kubeconfig for it, written into `where`.
+
+        Its token ends after an hour.
+        """
+        self.apply(
+            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}},
+            {
+                "apiVersion": "rbac.authorization.k8s.io/v1",
+                "kind": "Role",
+                "metadata": {"name": name},
+                "rules": list(rules),
+            },
+            {
+                "apiVersion": "rbac.authorization.k8s.io/v1",
+                "kind": "RoleBinding",
+                "metadata": {"name": name},
+                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+                "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": self.name}],
+            },
+        )
+        path = f"/api/v1/namespaces/{self.name}/serviceaccounts/{name}/token"
+        request = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "spec": {"expirationSeconds": _TOKEN_S},
+        }
+        answer = json.loads(
+            self.kubectl("create", "--raw", path, "--filename", "-", text=json.dumps(request))
+        )
+        return self._kubeconfig(name, answer["status"]["token"], where)
+
+    def _kubeconfig(self, account: str, token: str, where: Path) -> Path:
+        config = json.loads(
+            kubectl(
+                self.cluster.kubeconfig,
+                *("config", "view", "--raw", "--minify", "--flatten", "--output", "json"),
+            )
+        )
+        config["users"] = [{"name": account, "user": {"token": token}}]
+        config["contexts"][0]["context"] |= {"user": account, "namespace": self.name}
+        where.mkdir(parents=True, exist_ok=True)
+        path = where / f"{account}.kubeconfig"
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(config))
+        return path
+
+
+def kubectl(kubeconfig: Path, *arguments: str, text: str | None = None, timeout_s: float = 60) -> str:
+    """Run kubectl and return what it prints. Raises ClusterError with its words when it fails."""
+    return run(["kubectl", "--kubeconfig", str(kubeconfig), *arguments], text=text, timeout_s=timeout_s)
+
+
+@contextlib.contextmanager
+def namespace(cluster: KubernetesCluster, prefix: str = "kaeru-test") -> Iterator[Namespace]:
+    """A fresh namespace; at the end it is deleted, which goes on after this has returned."""
+    name = f"{prefix}-{secrets.token_hex(4)}"
+    made = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {LABEL: "true"}}}
+    kubectl(cluster.kubeconfig, "create", "--filename", "-", text=json.dumps(made))
+    try:
+        yield Namespace(name, cluster)
+    finally:
+        with contextlib.suppress(_Gone):
+            _delete(cluster, name)
+
+
+class _Gone(ClusterError):
+    pass
+
+
+def _delete(cluster: KubernetesCluster, name: str) -> None:
+    try:
+        kubectl(cluster.kubeconfig, "delete", "namespace", name, "--wait=false")
+    except ClusterError as error:
+        if "NotFound" in str(error):
+            raise _Gone(str(error)) from error
+        raise
