@@ -69,10 +69,12 @@ def target() -> Odd:
 class World:
     """Two services, of two components each, in memory; a database and a kaeru.yml on disk."""
 
-    def __init__(self, store: Store, folder: Path) -> None:
+    def __init__(self, store: Store, folder: Path, *more: str) -> None:
+        """`more` are further components of each service."""
         adapter = {"kind": "symlink", "releases": "/srv/releases", "link": "/srv/current"}
+        components = ("web", "worker", *more)
         service = {
-            "components": {"web": {"target": adapter}, "worker": {"target": adapter, "tier": 2}},
+            "components": {name: {"target": adapter, "tier": n} for n, name in enumerate(components)},
             "health": {
                 "url": "http://127.0.0.1:9",
                 "version": {"path": "/version"},
@@ -84,7 +86,9 @@ class World:
         path.write_text(yaml.safe_dump(written), encoding="utf-8")
         catalog = load_catalog(path, kinds())
         self.store = store
-        self.targets: dict[str, dict[str, Odd]] = {n: {"web": target(), "worker": target()} for n in SERVICES}
+        self.targets: dict[str, dict[str, Odd]] = {
+            n: {name: target() for name in components} for n in SERVICES
+        }
         self.hands = {n: Hands(self.targets[n], MemoryHealth("v1.3.0"), None) for n in SERVICES}
         fleet = Fleet(self.hands)
         self.desk = Desk(
@@ -113,10 +117,15 @@ class World:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    store = await Store.open(f"sqlite:///{tmp_path}/kaeru.sqlite", clock=now)
-    yield World(store, tmp_path)
-    await store.close()
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    opened = await Store.open(f"sqlite:///{tmp_path}/kaeru.sqlite", clock=now)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def world(store: Store, tmp_path: Path) -> World:
+    return World(store, tmp_path)
 
 
 async def test_a_defect_of_a_target_is_said_and_can_be_tried_again(world: World) -> None:
@@ -176,10 +185,11 @@ async def test_a_component_that_is_gone_from_the_file_makes_a_plan_out_of_date(w
     assert plans[0].note == "worker is not in kaeru.yml any more"
 
 
-async def test_every_version_that_a_component_leaves_is_quarantined(world: World) -> None:
+async def test_every_version_that_a_component_leaves_is_quarantined(store: Store, tmp_path: Path) -> None:
     """And none that one stays with."""
+    world = World(store, tmp_path, "clock")
     world.targets["shop"]["worker"].deploy("v1.2.9")
-    world.targets["shop"]["clock"] = Odd("v1.2.8", ("v1.2.8", "v1.2.9", "v1.3.0"))
+    world.targets["shop"]["clock"].deploy("v1.2.8")
     incident = await world.declare("shop")
     plan = (await world.plan(incident)).plan
     assert plan is not None
