@@ -1,0 +1,1 @@
+"""What kaeru does on a real Kubernetes."""

@@ -1,0 +1,177 @@
+"""A namespace with a workload in it on the real cluster, and what people do to it past kaeru."""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from integrations.kubernetes.settings import KubernetesSettings
+from sandbox.clusters.namespaces import Namespace
+from sandbox.clusters.shop_images import WEB
+
+Json = dict[str, Any]
+
+PATIENCE_S = 60.0
+POLL_S = 0.1
+KINDS = {"deployment": "Deployment", "statefulset": "StatefulSet", "daemonset": "DaemonSet"}
+
+
+async def until(condition: Callable[[], Awaitable[Any]], what: str, *, patience_s: float = PATIENCE_S) -> Any:
+    """Ask again and again until `condition` is true, and return what it is. Fails after `patience_s`."""
+    deadline = time.monotonic() + patience_s
+    while not (found := await condition()):
+        assert time.monotonic() < deadline, f"after {patience_s:.0f} s: not {what}"
+        await asyncio.sleep(POLL_S)
+    return found
+
+
+@dataclass
+class Shop:
+    """One workload, `web`, in a namespace of its own. `extra` is merged into its spec when it is made."""
+
+    space: Namespace
+    kind: str = "deployment"
+    name: str = "web"
+    replicas: int = 2
+    extra: Json = field(default_factory=dict)
+
+    def settings(self, **changed: Any) -> KubernetesSettings:
+        """What kaeru.yml would say of it."""
+        told = {
+            "kubeconfig": self.space.cluster.kubeconfig,
+            "namespace": self.space.name,
+            "name": self.name,
+            "kind": self.kind,
+        }
+        return KubernetesSettings.model_validate(told | changed)
+
+    async def kubectl(self, *arguments: str, text: str | None = None, timeout_s: float = 60) -> str:
+        """What kubectl prints, in this namespace. Raises ClusterError."""
+        return await asyncio.to_thread(self.space.kubectl, *arguments, text=text, timeout_s=timeout_s)
+
+    async def get(self, resource: str, name: str) -> Json:
+        found: Json = json.loads(await self.kubectl("get", resource, name, "--output=json"))
+        return found
+
+    async def listed(self, resource: str, *, labels: str = "") -> list[Json]:
+        query = [f"--selector={labels}"] if labels else []
+        found: list[Json] = json.loads(await self.kubectl("get", resource, "--output=json", *query))["items"]
+        return found
+
+    async def workload(self) -> Json:
+        return await self.get(self.kind, self.name)
+
+    async def pods(self) -> list[Json]:
+        """All pods of the workload, those included that are about to end."""
+        return await self.listed("pods", labels=f"app={self.name}")
+
+    async def create(self, *objects: Json) -> None:
+        await self.kubectl(
+            "create",
+            "--filename=-",
+            text=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}),
+        )
+
+    async def deploy(
+        self,
+        version: str,
+        *,
+        env: Mapping[str, str | None] | None = None,
+        image: str | None = None,
+        wait: bool = True,
+        **pod: Any,
+    ) -> None:
+        """Set version and environment (None takes a variable away), as a pipeline would. `pod` goes into the pod's spec.
+
+        Waits until the rollout is complete, unless `wait` is False.
+        """
+        image = image or f"{WEB}:{version}"
+        if await self._exists():
+            variables = [
+                {"name": name, "$patch": "delete"} if value is None else {"name": name, "value": value}
+                for name, value in (env or {}).items()
+            ]
+            container = {"name": "web", "image": image} | ({"env": variables} if variables else {})
+            change = {"spec": {"template": {"spec": {"containers": [container], **pod}}}}
+            await self.patch(change)
+        else:
+            await self.create(self.manifest(image, env or {}, **pod))
+        if wait:
+            await self.rolled_out()
+
+    async def patch(self, change: Json) -> None:
+        """A strategic merge patch of the workload."""
+        await self.kubectl("patch", self.kind, self.name, f"--patch={json.dumps(change)}")
+
+    async def rolled_out(self, *, patience_s: float = PATIENCE_S) -> None:
+        """Wait until the controller says that it has replaced all pods, and the old ones are gone."""
+
+        async def done() -> bool:
+            workload, pods = await self.workload(), await self.pods()
+            status, spec = workload.get("status", {}), workload["spec"]
+            if status.get("observedGeneration", 0) < workload["metadata"]["generation"]:
+                return False
+            if self.kind == "daemonset":
+                count = status["desiredNumberScheduled"]
+                updated, ready = status.get("updatedNumberScheduled", 0), status.get("numberReady", 0)
+            else:
+                count = spec["replicas"]
+                updated, ready = status.get("updatedReplicas", 0), status.get("readyReplicas", 0)
+                # A StatefulSet that has come to its end counts its updated pods as current ones.
+                if self.kind == "statefulset" and status.get("currentRevision") == status.get(
+                    "updateRevision"
+                ):
+                    updated = count
+            return bool(updated == ready == count == len(pods))
+
+        await until(done, f"rolled out: {self.name}", patience_s=patience_s)
+
+    async def restart(self) -> None:
+        await self.kubectl("rollout", "restart", f"{self.kind}/{self.name}")
+        await self.rolled_out()
+
+    def manifest(self, image: str, env: Mapping[str, str | None], **pod: Any) -> Json:
+        labels = {"app": self.name}
+        spec: Json = {
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {
+                    "terminationGracePeriodSeconds": 5,
+                    "containers": [
+                        {
+                            "name": "web",
+                            "image": image,
+                            "env": [{"name": k, "value": v} for k, v in env.items()],
+                            "ports": [{"containerPort": 8080}],
+                            "readinessProbe": {
+                                "httpGet": {"path": "/ready", "port": 8080},
+                                "periodSeconds": 1,
+                            },
+                        }
+                    ],
+                }
+                | pod,
+            },
+        }
+        if self.kind != "daemonset":
+            spec["replicas"] = self.replicas
+        if self.kind == "statefulset":
+            spec["serviceName"] = self.name
+        return {
+            "apiVersion": "apps/v1",
+            "kind": KINDS[self.kind],
+            "metadata": {"name": self.name},
+            "spec": spec | self.extra,
+        }
+
+    async def _exists(self) -> bool:
+        found = await self.kubectl("get", self.kind, self.name, "--ignore-not-found", "--output=name")
+        return bool(found.strip())
+
+    def account(self, name: str, rules: list[Json], where: Path) -> Path:
+        """A kubeconfig of an account that may do no more than `rules` say."""
+        return self.space.account(name, rules, where)
