@@ -64,14 +64,23 @@ class Doing:
 
     @property
     def thing(self) -> str:
-        """`deployments shop/web`, where it is one."""
-        name = self._part("name")
+        """`deployment shop/web`, where it is one object."""
+        name, sub = self._part("name"), self._part("sub")
         where = f"{self.namespace}/{name}" if self.namespace else name
-        return f"{self.resource} {where}" if name else self.what
+        one = f"{_singular(self._part('resource'))} {where}"
+        if not name:
+            return self.what
+        return f"{sub} of {one}" if sub else one
 
     def _part(self, name: str) -> str:
         found = _PATH.fullmatch(self.path)
         return (found.group(name) or "") if found else ""
+
+
+def _singular(plural: str) -> str:
+    if plural.endswith("ies"):
+        return f"{plural[:-3]}y"
+    return plural.removesuffix("es") if plural.endswith(("sses", "xes")) else plural.removesuffix("s")
 
 
 @dataclass(frozen=True)

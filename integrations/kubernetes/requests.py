@@ -1,5 +1,6 @@
 """One bounded request to an API server, and what became of it when it did not come to a good end."""
 
+import os
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -121,7 +122,8 @@ def _why(error: Exception) -> str:  # noqa: PLR0911 - one answer for each kind o
         case aiohttp.ConnectionTimeoutError():
             return "cannot be reached in time"
         case aiohttp.ClientConnectorError():
-            return f"cannot be reached: {(error.os_error.strerror or 'no connection').lower()}"
+            code = error.os_error.errno
+            return f"cannot be reached: {os.strerror(code).lower() if code else 'no connection'}"
         case TimeoutError():
             return "did not answer in time"
     return "broke off the connection"

@@ -1,0 +1,128 @@
+"""Who else looks after a workload (Argo CD, Flux, Helm), what of theirs is suspended for a rollback, and who set it last."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Protocol
+
+from bot.domain.debts import Debt
+from bot.ports.errors import Refused
+from integrations.kubernetes import owner_argocd, owner_flux, owner_helm
+from integrations.kubernetes.api import FIELD_MANAGER, Api, Json
+from integrations.kubernetes.owner import Owner
+from integrations.kubernetes.owner_argocd import ArgoCd
+from integrations.kubernetes.owner_flux import Flux
+from integrations.kubernetes.settings import KubernetesSettings
+
+__all__ = ["Owner", "Owners", "who_changed"]
+
+_KNOWN = {
+    "argocd-controller": "Argo CD",
+    "argocd-application-controller": "Argo CD",
+    "kustomize-controller": "Flux",
+    "helm-controller": "Flux",
+    "helm": "Helm",
+    "kubectl-client-side-apply": "kubectl apply",
+    "kubectl": "kubectl apply",
+    "kubectl-edit": "kubectl edit",
+    "kubectl-set": "kubectl set",
+    "kubectl-patch": "kubectl patch",
+    "kubectl-rollout": "kubectl rollout",
+    FIELD_MANAGER: "kaeru",
+}
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+class _Gardener(Protocol):
+    """One kind of owner. See `ArgoCd` and `Flux`."""
+
+    async def find(self, workload: Json) -> Owner | None: ...
+    async def suspend(self, namespace: str, name: str, workload: str, key: str) -> None: ...
+    async def confirm(self, namespace: str, name: str) -> None: ...
+    async def debt(self, workload: Json, component: str) -> Debt | None: ...
+    async def repay(self, namespace: str, name: str) -> None: ...
+
+
+class Owners:
+    """The owners of the workload that `settings` name.
+
+    A token names what is to be suspended, as `argocd:NAMESPACE/NAME`; it is the id of the debt, too. All methods raise
+    Unavailable and Refused; only looking is done without rights, and then the lack of them is a sentence in the owner.
+    """
+
+    def __init__(self, api: Api, settings: KubernetesSettings) -> None:
+        self._settings = settings
+        self._gardeners: dict[str, _Gardener] = {owner_argocd.PREFIX: ArgoCd(api, settings)}
+        self._gardeners |= {sort.prefix: Flux(api, settings, sort) for sort in owner_flux.SORTS}
+
+    async def find(self, workload: Json) -> tuple[Owner, ...]:
+        """Everybody who looks after `workload`, a raw object. Changes nothing."""
+        found = await asyncio.gather(*(gardener.find(workload) for gardener in self._gardeners.values()))
+        return tuple(owner for owner in (*found, owner_helm.find(workload)) if owner is not None)
+
+    async def suspend(self, token: str, key: str) -> None:
+        """Suspend what `token` names and see that it is; nothing where that is done already.
+
+        Raises Conflict where it does not stay suspended, OutcomeUnknown, AuthFailed.
+        """
+        gardener, namespace, name = self._of(token)
+        await gardener.suspend(namespace, name, self._settings.who, key)
+        await gardener.confirm(namespace, name)
+
+    async def confirm(self, token: str) -> None:
+        """Raises Conflict, with a sentence, where what `token` names is not suspended (any more)."""
+        gardener, namespace, name = self._of(token)
+        await gardener.confirm(namespace, name)
+
+    async def debts(self, workload: Json, component: str) -> tuple[Debt, ...]:
+        """What kaeru has left suspended because of `workload`, as the world itself says."""
+        found = await asyncio.gather(*(g.debt(workload, component) for g in self._gardeners.values()))
+        return tuple(debt for debt in found if debt is not None)
+
+    async def repay(self, debt: Debt) -> None:
+        """Give back what `debt` says is suspended, exactly as it was; nothing where somebody has done so.
+
+        Raises Refused where it is known that this would undo the rollback at once.
+        """
+        gardener, namespace, name = self._of(debt.id)
+        await gardener.repay(namespace, name)
+
+    def _of(self, token: str) -> tuple[_Gardener, str, str]:
+        prefix, _, where = token.partition(":")
+        namespace, _, name = where.partition("/")
+        gardener = self._gardeners.get(prefix)
+        # A token comes back from the plan; nothing in it may lead to another path of the API.
+        if gardener is None or not _is_plain(namespace) or not _is_plain(name):
+            raise Refused(f"{token} is nothing that kaeru suspends.", remedy="Approve a fresh plan.")
+        return gardener, namespace, name
+
+
+def who_changed(workload: Json) -> str:
+    """Who set what `workload` runs last, as a sentence without an end: `Argo CD (argocd-controller, Update) at 10:02:03 UTC`.
+
+    Empty where `managedFields` do not tell. Their times are of whole seconds; of two in one second it is not kaeru.
+    """
+    touching = [
+        entry
+        for entry in workload["metadata"].get("managedFields") or ()
+        if not entry.get("subresource")
+        and "f:template" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
+    ]
+    if not touching:
+        return ""
+    last = max(touching, key=lambda entry: (_moment(entry), entry.get("manager") != FIELD_MANAGER))
+    manager, operation = str(last.get("manager") or "somebody"), str(last.get("operation") or "")
+    how = ", ".join(filter(None, (manager, operation)))
+    who = f"{_KNOWN[manager]} ({how})" if manager in _KNOWN else f"{manager} ({operation})"
+    at = _moment(last)
+    return who if at == _LONG_AGO else f"{who} at {at:%H:%M:%S} UTC"
+
+
+def _moment(entry: Json) -> datetime:
+    try:
+        return datetime.fromisoformat(str(entry.get("time"))).astimezone(UTC)
+    except ValueError:
+        return _LONG_AGO
+
+
+def _is_plain(name: str) -> bool:
+    return bool(name) and all(letter.isascii() and (letter.isalnum() or letter in "-.") for letter in name)
