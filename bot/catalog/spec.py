@@ -235,7 +235,7 @@ class ComponentSpec(Spec):
     target: TargetSpec = Field(examples=[{"kind": "symlink"}])
     """Where it runs and how it is taken back; `kind` names the adapter, the rest is the adapter's."""
     tier: int = Field(default=0, ge=0, le=99, examples=[1])
-    """Lower tiers are rolled back first; those of the same tier one after the other, by name."""
+    """Lower tiers are rolled back first; those of the same tier at once."""
 
 
 class ServiceSpec(Spec):
