@@ -7,10 +7,11 @@ from contextlib import aclosing
 from datetime import datetime
 
 from integrations.kubernetes.api import Api
-from integrations.kubernetes.authors import author_of
 from integrations.kubernetes.errors import Missing
 from integrations.kubernetes.evidence import explained, warned_at, warnings
 from integrations.kubernetes.feed import Feed
+from integrations.kubernetes.owners import who_changed
+from integrations.kubernetes.patch import is_widened
 from integrations.kubernetes.pods import pods_of
 from integrations.kubernetes.rollout import State, Verdict, judge
 from integrations.kubernetes.scene import Goal, Scene, changed_at
@@ -46,6 +47,18 @@ class Follower:
         self._ours_seen = False
         self._blocked = ""
         self._events_at = 0.0
+        self._over = False
+        self._widened = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time is over, so that the verdict at hand is the last one."""
+        return self._over
+
+    @property
+    def widened(self) -> bool:
+        """Whether there is a strategy to give back, by what was seen last."""
+        return self._widened
 
     async def look(self) -> tuple[Scene, Verdict]:
         """One look, without waiting for anything. Raises as the API does."""
@@ -99,7 +112,8 @@ class Follower:
                     yield dataclasses.replace(verdict, detail=await self._final(scene, verdict))
                     return
                 now = self._clock()
-                if now >= self._until:
+                self._over = now >= self._until
+                if self._over:
                     yield dataclasses.replace(verdict, detail=await self._given_up(scene, verdict))
                     return
                 if verdict.detail != told or now >= next_at:
@@ -129,6 +143,7 @@ class Follower:
         shapes = await self._shapes.of(workload, everything)
         mine = own(everything, shapes)
         self._uid = self._uid or workload.uid
+        self._widened = is_widened(found)
         ours = workload.shape_ref == self._goal.ref
         self._ours_seen = self._ours_seen or ours
         still_s = self._watch.still(
@@ -145,7 +160,7 @@ class Follower:
             ill_s=ill_s,
             still_s=still_s,
             blocked=await self._why_blocked(workload, still_s),
-            changed_by="" if ours else await self._who(workload),
+            changed_by="" if ours else who_changed(workload.raw),
         )
         return scene, judge(scene)
 
@@ -167,9 +182,6 @@ class Follower:
             ]
             self._blocked = str(found[-1].get("message", "")) if found else ""
         return self._blocked
-
-    async def _who(self, workload: Workload) -> str:
-        return author_of(workload)
 
     async def _final(self, scene: Scene, verdict: Verdict) -> str:
         if verdict.state is not State.FAILED:

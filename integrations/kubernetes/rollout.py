@@ -67,15 +67,15 @@ def judge(scene: Scene) -> Verdict:
 
 def _elsewhere(workload: Workload, scene: Scene) -> Verdict:
     """It is not set to what this change leads to."""
-    goal, who = scene.goal, scene.changed_by or "Somebody"
+    goal, who = scene.goal, scene.changed_by or "somebody"
     if workload.shape_ref == goal.from_ref:
         cause = workload.annotations.get(CHANGE_CAUSE, "")
         if not scene.ours_seen and not (goal.key and f"({goal.key})" in cause):
             text = f"{goal.title} still is set to {goal.from_version}: nothing was changed."
             return Verdict(State.NOT_BEGUN, text, scene.running)
-        text = f"{who} put {goal.from_version} back: {goal.title} is not set to {goal.version} any more."
+        text = f"{goal.title} was put back to {goal.from_version} by {who}."
     else:
-        text = f"{who} has set {goal.title} to {workload.version} meanwhile, not to {goal.version}."
+        text = f"{goal.title} was set to {workload.version}, not to {goal.version}, by {who}."
     return Verdict(State.TAKEN_AWAY, text, scene.running)
 
 

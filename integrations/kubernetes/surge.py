@@ -10,7 +10,6 @@ from bot.domain.debts import Debt
 from bot.ports.errors import Conflict
 from integrations.kubernetes.api import Api
 from integrations.kubernetes.patch import is_widened, to_strategy_before
-from integrations.kubernetes.template import Json
 from integrations.kubernetes.workload import Workload
 
 TRIES = 5
