@@ -24,7 +24,7 @@ from bot.domain.evidence import (
 )
 from bot.domain.incident import Incident, Status
 from bot.domain.releases import spoken
-from bot.domain.run import PROVE, WATCH, StepState, apply_step
+from bot.domain.run import PROVE, WATCH, apply_step
 from bot.ports import Change, PortError
 from bot.ports.engine import Steps, Workflow
 from bot.store import Store
@@ -38,6 +38,7 @@ from bot.workflows.progress import Progress
 from bot.workflows.verdict import (
     Requests,
     around,
+    how_it_ended,
     looked_at_since,
     safest,
     stage_of,
@@ -104,12 +105,16 @@ class RollbackSteps:
         incident, _, _ = await self._journal.load(run_id)
         asking = asyncio.create_task(self._keep_asking(incident.service))
         try:
-            outcomes = set(await asyncio.gather(*(one(component) for component in components)))
+            # Whatever befalls one of them, the others come to their end before this step is done again.
+            ends = await asyncio.gather(*(one(name) for name in components), return_exceptions=True)
         finally:
             asking.cancel()
             await asyncio.wait({asking})
+        for end in ends:
+            if isinstance(end, BaseException):
+                raise end
         worst = (Outcome.UNKNOWN, Outcome.FAILED)
-        return next((o.value for o in worst if o.value in outcomes), Outcome.SUCCEEDED.value)
+        return next((o.value for o in worst if o.value in ends), Outcome.SUCCEEDED.value)
 
     async def guarded(self, run_id: str, step_id: str, work: Callable[[], Awaitable[str]]) -> str:
         """`work`, so that a defect ends the step as unknown: the run then leaves the service as safe as it can.
@@ -250,15 +255,13 @@ class RollbackSteps:
             run, await self._store.read(lambda uow: uow.probes.window(incident.service, since))
         )
         stage = stage_of(run, plan)
-        failed = next((s for s in run.steps if s.state in (StepState.FAILED, StepState.UNKNOWN)), None)
-        outcome = Outcome(failed.state.value) if failed else Outcome.UNKNOWN
+        outcome, reason = how_it_ended(run)
         decision = safest(stage, outcome, Requests.of(before), Requests.of(after))
         back = to_put_back(run, plan) if decision.go_back else ()
         said = [
             await self._settled(incident, change_of(plan, name), run_id, back=name in back)
             for name in reversed([c.component for c in plan.components])
         ]
-        reason = f"{failed.title}: {failed.detail}" if failed else "a step ended without a result"
         event = e.RollbackFailed(
             at=self._clock(),
             run_id=run_id,

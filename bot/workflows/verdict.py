@@ -137,6 +137,17 @@ def looked_at_since(run: Run) -> datetime:
     return min(began, default=run.approved_at) - BEFORE
 
 
+def how_it_ended(run: Run) -> tuple[Outcome, str]:
+    """The outcome of a run that gives up, and the reason. What is unknown of one component is unknown of the run."""
+    ill = [step for step in run.steps if step.state in (StepState.FAILED, StepState.UNKNOWN)]
+    if not ill:
+        return Outcome.UNKNOWN, "a step ended without a result"
+    unknown = any(step.state is StepState.UNKNOWN for step in ill)
+    *others, last = [f"{step.title}: {step.detail}" for step in ill]
+    reason = "; ".join((*(told.rstrip(".") for told in others), last))
+    return Outcome.UNKNOWN if unknown else Outcome.FAILED, reason
+
+
 def stage_of(run: Run, plan: Plan) -> Stage:
     """Where a run that gives up went wrong, as its steps tell.
 

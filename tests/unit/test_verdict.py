@@ -16,6 +16,7 @@ from bot.workflows.verdict import (
     Requests,
     Stage,
     around,
+    how_it_ended,
     looked_at_since,
     safest,
     stage_of,
@@ -198,6 +199,31 @@ def test_of_components_that_go_back_at_once_the_one_that_declined_is_left_alone(
     run = run.with_step(apply_step("c2"), state=StepState.FAILED, started_at=NOW, finished_at=NOW)
     assert stage_of(run, plan) is Stage.APPLY
     assert to_put_back(run, plan) == ("c2", "c0")
+
+
+@pytest.mark.parametrize("states", [("failed", "unknown"), ("unknown", "failed")])
+def test_what_is_unknown_of_one_component_is_unknown_of_the_run(states: tuple[str, str]) -> None:
+    """However the others ended: nothing is moved on an unknown outcome."""
+    run = run_of(plan_of(["v3", "v3"]), 2, None)
+    for component, state in zip(("c0", "c1"), states, strict=True):
+        run = run.with_step(apply_step(component), state=StepState(state), detail=f"It is {state}.")
+    outcome, reason = how_it_ended(run)
+    assert outcome is Outcome.UNKNOWN
+    titles = [run.step(apply_step(component)).title for component in ("c0", "c1")]
+    assert reason == f"{titles[0]}: It is {states[0]}; {titles[1]}: It is {states[1]}."
+
+
+def test_a_run_that_failed_says_which_step_and_why() -> None:
+    run = run_of(plan_of(["v3", "v3"]), 1, StepState.FAILED)
+    outcome, reason = how_it_ended(run.with_step(apply_step("c1"), detail="The disk is full."))
+    assert (outcome, reason) == (
+        Outcome.FAILED,
+        f"{run.step(apply_step('c1')).title}: The disk is full.",
+    )
+    assert how_it_ended(run_of(plan_of(["v3"]), 1, None)) == (
+        Outcome.UNKNOWN,
+        "a step ended without a result",
+    )
 
 
 # What counts as before and as after.
