@@ -183,13 +183,18 @@ def _in_order(read: Sequence[Revision]) -> list[Revision]:
 
 
 def _one_per_shape(newest_first: Sequence[Revision]) -> dict[str, Revision]:
-    """A restart makes a new revision of the same shape: the newest stands for all of them."""
+    """A restart makes a new revision of the same shape: the newest stands for all, dated as the first in a row."""
     by_ref: dict[str, Revision] = {}
+    newer_ref = ""
     for revision in newest_first:
-        newer = by_ref.get(revision.ref)
-        by_ref[revision.ref] = (
-            replace(newer, object_names=(*newer.object_names, *revision.object_names)) if newer else revision
-        )
+        newest = by_ref.get(revision.ref)
+        if newest is None:
+            by_ref[revision.ref] = revision
+        else:
+            since = revision.since if newer_ref == revision.ref else newest.since
+            names = (*newest.object_names, *revision.object_names)
+            by_ref[revision.ref] = replace(newest, since=since, object_names=names)
+        newer_ref = revision.ref
     return by_ref
 
 

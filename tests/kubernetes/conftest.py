@@ -7,6 +7,7 @@ from contextlib import aclosing
 import pytest
 
 from integrations.kubernetes.api import Api
+from integrations.kubernetes.settings import KubernetesSettings
 from sandbox.clusters import kubernetes
 from sandbox.clusters.kubernetes import KubernetesCluster
 from sandbox.clusters.namespaces import Namespace, namespace
@@ -37,17 +38,19 @@ def space(cluster: KubernetesCluster) -> Iterator[Namespace]:
 
 
 @pytest.fixture
-def shop(space: Namespace) -> Shop:
-    """A Deployment `web` of two pods; nothing is deployed yet."""
-    return Shop(space)
-
-
-@pytest.fixture
 def memory() -> FakeMemory:
     return FakeMemory()
 
 
 @pytest.fixture
-async def api(shop: Shop) -> AsyncIterator[Api]:
-    async with aclosing(Api(shop.settings())) as talking:
+async def api(space: Namespace) -> AsyncIterator[Api]:
+    """A client with the rights of whoever runs the cluster. It is not bound to the workload that its settings name."""
+    settings = KubernetesSettings(kubeconfig=space.cluster.kubeconfig, namespace=space.name, name="web")
+    async with aclosing(Api(settings)) as talking:
         yield talking
+
+
+@pytest.fixture
+def shop(space: Namespace, api: Api) -> Shop:
+    """A Deployment `web` of two pods; nothing is deployed yet."""
+    return Shop(space, api)

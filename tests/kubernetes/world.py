@@ -8,14 +8,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from integrations.kubernetes.api import Api
+from integrations.kubernetes.errors import Missing
 from integrations.kubernetes.settings import KubernetesSettings
+from integrations.kubernetes.workload import PLURALS
 from sandbox.clusters.namespaces import Namespace
 from sandbox.clusters.shop_images import WEB
 
 Json = dict[str, Any]
 
 PATIENCE_S = 60.0
-POLL_S = 0.1
+POLL_S = 0.2
+APPS = ("deployments", "statefulsets", "daemonsets", "replicasets", "controllerrevisions")
 KINDS = {"deployment": "Deployment", "statefulset": "StatefulSet", "daemonset": "DaemonSet"}
 
 
@@ -30,9 +34,14 @@ async def until(condition: Callable[[], Awaitable[Any]], what: str, *, patience_
 
 @dataclass
 class Shop:
-    """One workload, `web`, in a namespace of its own. `extra` is merged into its spec when it is made."""
+    """One workload, `web`, in a namespace of its own. `extra` is merged into its spec when it is made.
+
+    What is written goes through kubectl, as other people's hands; what is read goes through `api`, as a process of
+    kubectl takes half a second and more.
+    """
 
     space: Namespace
+    api: Api
     kind: str = "deployment"
     name: str = "web"
     replicas: int = 2
@@ -53,16 +62,15 @@ class Shop:
         return await asyncio.to_thread(self.space.kubectl, *arguments, text=text, timeout_s=timeout_s)
 
     async def get(self, resource: str, name: str) -> Json:
-        found: Json = json.loads(await self.kubectl("get", resource, name, "--output=json"))
-        return found
+        """One object, by its plural (`replicasets`) and name."""
+        return await self.api.get(f"{self._base(resource)}/{name}")
 
     async def listed(self, resource: str, *, labels: str = "") -> list[Json]:
-        query = [f"--selector={labels}"] if labels else []
-        found: list[Json] = json.loads(await self.kubectl("get", resource, "--output=json", *query))["items"]
+        found: list[Json] = (await self.api.list(self._base(resource), labels=labels))["items"]
         return found
 
     async def workload(self) -> Json:
-        return await self.get(self.kind, self.name)
+        return await self.get(PLURALS[self.kind], self.name)
 
     async def pods(self) -> list[Json]:
         """All pods of the workload, those included that are about to end."""
@@ -169,8 +177,15 @@ class Shop:
         }
 
     async def _exists(self) -> bool:
-        found = await self.kubectl("get", self.kind, self.name, "--ignore-not-found", "--output=name")
-        return bool(found.strip())
+        try:
+            await self.workload()
+        except Missing:
+            return False
+        return True
+
+    def _base(self, resource: str) -> str:
+        group = "/apis/apps/v1" if resource in APPS else "/api/v1"
+        return f"{group}/namespaces/{self.space.name}/{resource}"
 
     def account(self, name: str, rules: list[Json], where: Path) -> Path:
         """A kubeconfig of an account that may do no more than `rules` say."""
