@@ -37,6 +37,11 @@ TARGETS: Mapping[str, Entry] = {
         settings="integrations.symlink.settings:SymlinkSettings",
         factory="integrations.symlink.target:SymlinkTarget",
     ),
+    "swarm": Entry(
+        settings="integrations.swarm.settings:SwarmSettings",
+        factory="integrations.swarm.target:SwarmTarget",
+        remembers=True,
+    ),
 }
 CHANGES: Mapping[str, Entry] = {
     "git": Entry(
