@@ -124,6 +124,9 @@ class Dockerd:
     def remove(self) -> None:
         """Kill it and leave nothing behind: no mount, no cgroup, no file but the log."""
         self.kill()
+        # The one thing that containerd keeps elsewhere: each shim's socket.
+        for address in (self.home / "exec/containerd/daemon").glob("*/*/*/address"):
+            Path(address.read_text().removeprefix("unix://")).unlink(missing_ok=True)
         unmount_below(self.home)
         remove_cgroups(self._cgroup)
         for name in ("exec", "data"):

@@ -9,7 +9,7 @@ from sandbox.clusters.commands import run
 from sandbox.clusters.errors import ClusterError
 from sandbox.clusters.images import load
 from sandbox.clusters.places import Places
-from sandbox.clusters.shop_images import test_images
+from sandbox.clusters.shop_images import standard_images
 
 _NAME = "kaeru-test"
 
@@ -50,7 +50,7 @@ def up(where: Places) -> Path:
         ["kind", "create", "cluster", "--name", _NAME, "--kubeconfig", str(path), "--wait", "180s"],
         timeout_s=600,
     )
-    images = test_images()
+    images = standard_images()
     load("unix:///var/run/docker.sock", images)
     run(["kind", "load", "docker-image", "--name", _NAME, *(image.name for image in images)], timeout_s=300)
     return path

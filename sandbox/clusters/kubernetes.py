@@ -16,7 +16,7 @@ from sandbox.clusters.images import load
 from sandbox.clusters.network import Network, claim
 from sandbox.clusters.node import NAME, ROUTES, KubernetesNode
 from sandbox.clusters.places import Places, locked, places
-from sandbox.clusters.shop_images import test_images
+from sandbox.clusters.shop_images import standard_images
 
 PROGRAMS = (
     *debian.CONTAINERS,
@@ -93,6 +93,9 @@ def up() -> KubernetesCluster:
             else:
                 return _cluster(node)
         _remove(where)
+        for log in _home(where).glob("*.log"):
+            # Of a cluster that is gone.
+            log.unlink()
         name = f"kk{hashlib.sha256(str(where.root).encode()).hexdigest()[:6]}"
         network = claim(name, _network_file(where), nodes=1, routes=ROUTES)
         node = KubernetesNode(_home(where), network, where.binaries)
@@ -151,7 +154,7 @@ def _start(node: KubernetesNode) -> None:
 def _start_docker(node: KubernetesNode) -> None:
     node.docker.start()
     node.docker.await_ready()
-    load(node.docker.docker_host, test_images())
+    load(node.docker.docker_host, standard_images())
 
 
 def _await(lacking: Callable[[], str | None], node: KubernetesNode, deadline: float) -> None:

@@ -74,7 +74,6 @@ class Network:
 
     def create(self, nodes: int, routes: Iterable[tuple[str, int]] = ()) -> None:
         """Make the network; `routes` are subnets that this machine reaches through a node."""
-        self.remove()
         hub = self._hub
         _ip(["netns", "add", hub])
         _ip(["link", "add", self.name, "type", "veth", "peer", "name", "machine", "netns", hub])
@@ -105,6 +104,10 @@ class Network:
         if Path(f"/sys/class/net/{self.name}").exists():
             # Deleting the hub takes the cable with it, but not at once.
             _ip(["link", "delete", self.name], missing_ok=True)
+        with locked(LOCK, patience_s=60, doing="choosing addresses for a cluster"):
+            if _NAMESPACES.is_mount() and not any(_NAMESPACES.iterdir()):
+                # `ip netns add` made it; nobody has a namespace any more.
+                run(["umount", str(_NAMESPACES)])
 
 
 def claim(name: str, file: Path, nodes: int, routes: Iterable[tuple[int, int, int]] = ()) -> Network:

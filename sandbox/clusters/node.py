@@ -233,7 +233,7 @@ class KubernetesNode:
                 "--read-only-port=0",
                 "--max-pods=250",
                 "--sync-frequency=10s",
-                "--node-status-update-frequency=4s",
+                "--node-status-update-frequency=1s",
                 "--kube-api-qps=100",
                 "--kube-api-burst=200",
                 "--event-qps=0",

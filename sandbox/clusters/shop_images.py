@@ -122,7 +122,7 @@ def pause_image() -> Image:
     return Image("kaeru-test/pause:1", (busybox_layer(), _shop_layer()), ("/pause",))
 
 
-def test_images() -> list[Image]:
+def standard_images() -> list[Image]:
     """Every image that is in each daemon from the start."""
     return [
         pause_image(),

@@ -14,7 +14,7 @@ from sandbox.clusters.errors import ClusterError, Unavailable
 from sandbox.clusters.images import load
 from sandbox.clusters.network import Network, claim
 from sandbox.clusters.places import Places, locked, places
-from sandbox.clusters.shop_images import test_images
+from sandbox.clusters.shop_images import standard_images
 
 PATIENCE_S = 120
 LABEL = "kaeru-test"  # services with it are removed by `up` when they are older than an hour
@@ -79,7 +79,7 @@ def up() -> SwarmCluster:
         engine = node.await_ready()
         if _state(engine) != "active":
             initialize(engine, network.address(0))
-        load(node.docker_host, test_images())
+        load(node.docker_host, standard_images())
         return _cluster(node, network)
 
 

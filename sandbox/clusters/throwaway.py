@@ -18,7 +18,7 @@ from sandbox.clusters.images import Image, load
 from sandbox.clusters.network import Network, claim
 from sandbox.clusters.places import places
 from sandbox.clusters.processes import Identity, identity, is_running
-from sandbox.clusters.shop_images import test_images
+from sandbox.clusters.shop_images import standard_images
 
 MOST_NODES = 3  # two subnets each, in a block of eight; the first joins the nodes
 
@@ -99,9 +99,10 @@ def throwaway_swarm(nodes: int = 1, images: Sequence[Image] | None = None) -> It
         raise ClusterError("/proc does not know this process: this is no Linux that can run containers.")
     (folder / "owner.json").write_text(json.dumps(asdict(owner)))
     try:
-        network = claim(name, folder / "network.json", nodes)
+        routes = [(number, 1, (number - 1) // 2) for number in range(1, 2 * nodes + 1)]
+        network = claim(name, folder / "network.json", nodes, routes)
         made = tuple(_node(folder, network, number) for number in range(nodes))
-        _start(made, test_images() if images is None else images)
+        _start(made, standard_images() if images is None else images)
         yield ThrowawaySwarm(made)
     finally:
         _remove(folder)
