@@ -13,7 +13,7 @@ from pathlib import Path
 from sandbox.clusters.commands import run
 from sandbox.clusters.engine import Engine
 from sandbox.clusters.errors import ClusterError
-from sandbox.clusters.processes import Daemon, descendants, end, processes_naming, send
+from sandbox.clusters.processes import Daemon, descendants, end, identity, processes_naming, send
 
 _CAP_SYS_RESOURCE = 24
 
@@ -72,7 +72,7 @@ class Dockerd:
         if self.daemon.running():
             return
         self.home.mkdir(parents=True, exist_ok=True)
-        (self.home / "docker.pid").unlink(missing_ok=True)
+        self._forget_the_dead()
         settings: dict[str, object] = {
             "data-root": str(self.home / "data"),
             "exec-root": str(self.home / "exec"),
@@ -96,6 +96,12 @@ class Dockerd:
         self.daemon.start(
             ["dockerd", "--config-file", str(config)], network=self.network, hostname=self.hostname
         )
+
+    def _forget_the_dead(self) -> None:
+        """Remove pid files of processes that have ended: a zombie that nobody reaped passes for alive."""
+        for file in (self.home / "docker.pid", self.containerd.with_suffix(".pid")):
+            if file.exists() and identity(int(file.read_text())) is None:
+                file.unlink()
 
     def await_ready(self, within_s: float = 30) -> Engine:
         deadline = time.monotonic() + within_s
@@ -131,7 +137,8 @@ class Dockerd:
         remove_cgroups(self._cgroup)
         for name in ("exec", "data"):
             remove_folder(self.home / name)
-        self.socket.unlink(missing_ok=True)
+        for file in (self.socket, self.home / "docker.pid"):
+            file.unlink(missing_ok=True)
 
 
 def may_lower_oom_scores() -> bool:

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ from sandbox.clusters.debian import Program
 from sandbox.clusters.errors import ClusterError, Unavailable
 from sandbox.clusters.images import load
 from sandbox.clusters.network import Network, claim
-from sandbox.clusters.node import NAME, ROUTES, KubernetesNode
+from sandbox.clusters.node import CONTROL, NAME, ROUTES, WORKERS, KubernetesNode
 from sandbox.clusters.places import Places, locked, places
 from sandbox.clusters.shop_images import standard_images
 
@@ -142,12 +142,12 @@ def _start(node: KubernetesNode) -> None:
     node.prepare()
     with ThreadPoolExecutor() as pool:
         docker = pool.submit(_start_docker, node)
-        node.start(["etcd", "kube-apiserver"])
-        _await(lambda: _api_silent(node), node, deadline)
+        node.start(CONTROL)
+        _await(lambda: _api_silent(node), node, CONTROL, deadline)
         node.write_kubeconfig()
         docker.result()
-    node.start(["kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet"])
-    _await(lambda: _unready(node), node, deadline)
+    node.start(WORKERS)
+    _await(lambda: _unready(node), node, [*CONTROL, *WORKERS], deadline)
     _sweep(node)
 
 
@@ -157,10 +157,13 @@ def _start_docker(node: KubernetesNode) -> None:
     load(node.docker.docker_host, standard_images())
 
 
-def _await(lacking: Callable[[], str | None], node: KubernetesNode, deadline: float) -> None:
+def _await(
+    lacking: Callable[[], str | None], node: KubernetesNode, names: Sequence[str], deadline: float
+) -> None:
+    """Return once nothing is lacking; raises ClusterError at the deadline or when one of the processes ends."""
     while reason := lacking():
-        for daemon in node.daemons():
-            if daemon.started() and daemon.running() is None:
+        for daemon in [node.daemon(name) for name in names]:
+            if daemon.running() is None:
                 raise ClusterError(f"{daemon.name} ended. Its last words: {daemon.last_words()}")
         if time.monotonic() > deadline:
             raise ClusterError(f"Kubernetes is not ready after {_READY_WITHIN_S} s: {reason}")

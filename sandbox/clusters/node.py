@@ -14,6 +14,8 @@ from sandbox.clusters.processes import Daemon
 from sandbox.clusters.shop_images import pause_image
 
 NAME = "node-1"
+CONTROL = ("etcd", "kube-apiserver")
+WORKERS = ("kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet")
 ROUTES = ((2, 2, 0), (4, 1, 0))  # pods and services, reached from this machine through node 0
 _LOGS = (Path("/var/log/containers"), Path("/var/log/pods"))  # the kubelet does not let one choose
 _API = ["--kube-api-qps=200", "--kube-api-burst=400"]
@@ -62,7 +64,10 @@ class KubernetesNode:
 
     def daemons(self) -> list[Daemon]:
         """Every process but Docker's, in the order in which they start."""
-        return [Daemon(name, self.home) for name in self._commands()]
+        return [self.daemon(name) for name in (*CONTROL, *WORKERS)]
+
+    def daemon(self, name: str) -> Daemon:
+        return Daemon(name, self.home)
 
     def running(self) -> bool:
         return all(daemon.running() for daemon in [self.docker.daemon, *self.daemons()])
@@ -84,7 +89,7 @@ class KubernetesNode:
         for name in names:
             program = self.binaries / name
             argv = [str(program) if program.exists() else name, *commands[name]]
-            Daemon(name, self.home).start(argv, network=self.network.namespace(0), hostname=NAME)
+            self.daemon(name).start(argv, network=self.network.namespace(0), hostname=NAME)
 
     def write_kubeconfig(self) -> None:
         """Needs the certificate that the API server makes when it first starts."""
@@ -112,7 +117,7 @@ class KubernetesNode:
         self._remove_pod_logs()
         for name in ("etcd", "kubelet", "dockershim", "certificates"):
             shutil.rmtree(self.home / name, ignore_errors=True)
-        for name in ("kubeconfig", "tokens.csv", "service-accounts.key"):
+        for name in ("kubeconfig", "tokens.csv", "service-accounts.key", "dockershim.sock"):
             (self.home / name).unlink(missing_ok=True)
 
     def _remove_pod_logs(self) -> None:

@@ -101,10 +101,6 @@ class Daemon:
     def _pid_file(self) -> Path:
         return self.folder / f"{self.name}.pid"
 
-    def started(self) -> bool:
-        """Whether it was started and not stopped since; it may have ended all the same."""
-        return self._pid_file.exists()
-
     def running(self) -> Identity | None:
         """The process, if it runs."""
         try:

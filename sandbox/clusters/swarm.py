@@ -50,7 +50,7 @@ def find() -> SwarmCluster | None:
     if network is None or not network.whole(nodes=1):
         return None
     node = _node(folder, network)
-    if node.daemon.running() is None or _state(node.engine) != "active":
+    if node.daemon.running() is None or _state(node.engine) != "active" or not _has_leader(node.engine):
         return None
     return _cluster(node, network)
 
@@ -70,17 +70,26 @@ def up() -> SwarmCluster:
             return cluster
         debian.install(debian.missing(debian.CONTAINERS), where.root / "apt.log")
         network = Network.load(folder / "network.json")
-        if network is None or not network.whole(nodes=1):
-            _remove(folder, network)
-            name = f"ks{hashlib.sha256(str(where.root).encode()).hexdigest()[:6]}"
-            network = claim(name, folder / "network.json", nodes=1, routes=[(1, 1, 0), (2, 1, 0)])
-        node = _node(folder, network)
-        node.start()
-        engine = node.await_ready()
-        if _state(engine) != "active":
-            initialize(engine, network.address(0))
-        load(node.docker_host, standard_images())
-        return _cluster(node, network)
+        if network and network.whole(nodes=1):
+            try:
+                return _start(folder, network)
+            except ClusterError as error:
+                print(f"The Swarm could not be mended ({error}); starting it anew …", flush=True)
+        _remove(folder, network)
+        name = f"ks{hashlib.sha256(str(where.root).encode()).hexdigest()[:6]}"
+        network = claim(name, folder / "network.json", nodes=1, routes=[(1, 1, 0), (2, 1, 0)])
+        return _start(folder, network)
+
+
+def _start(folder: Path, network: Network) -> SwarmCluster:
+    node = _node(folder, network)
+    node.start()
+    engine = node.await_ready()
+    if _state(engine) != "active":
+        initialize(engine, network.address(0))
+    await_leader(engine)
+    load(node.docker_host, standard_images())
+    return _cluster(node, network)
 
 
 def down() -> None:
@@ -94,21 +103,23 @@ def down() -> None:
 def initialize(engine: Engine, address: str) -> None:
     """Make the daemon the first manager of a new Swarm."""
     engine.ask("POST", "/swarm/init", body={"ListenAddr": f"{address}:2377", "AdvertiseAddr": address})
-    await_leader(engine)
 
 
 def await_leader(engine: Engine, within_s: float = 30) -> None:
     """Return once the manager answers: right after a start it has no leader for a moment."""
     deadline = time.monotonic() + within_s
-    while True:
-        try:
-            engine.ask("GET", "/nodes")
-        except EngineError as error:
-            if time.monotonic() > deadline:
-                raise ClusterError(f"The Swarm has no leader after {within_s:.0f} s: {error}") from error
-            time.sleep(0.05)
-        else:
-            return
+    while not _has_leader(engine):
+        if time.monotonic() > deadline:
+            raise ClusterError(f"The Swarm at {engine.docker_host} has no leader after {within_s:.0f} s.")
+        time.sleep(0.05)
+
+
+def _has_leader(engine: Engine) -> bool:
+    try:
+        engine.ask("GET", "/nodes", timeout_s=10)
+    except EngineError:
+        return False
+    return True
 
 
 def _home(where: Places) -> Path:

@@ -140,6 +140,7 @@ def _start(nodes: tuple[Node, ...], images: Sequence[Image]) -> None:
     with ThreadPoolExecutor() as pool:
         list(pool.map(prepare, nodes))
     swarm.initialize(manager.engine, manager.address)
+    swarm.await_leader(manager.engine)
     if not workers:
         return
     token = manager.engine.ask("GET", "/swarm")["JoinTokens"]["Worker"]
