@@ -10,10 +10,12 @@ from pydantic import ValidationError
 from bot.domain.evidence import Outcome
 from bot.ports import Conflict, Refused
 from bot.ports.target import Change
+from bot.workflows.applying import applied, put_back
 from sandbox.shop.releases import Shop, build
 from tests.contract.shop import copied, running
 from tests.contract.symlinks import symlink_target
-from tests.contract.worlds import MemoryWorld, SymlinkWorld, World, change
+from tests.contract.worlds import MemoryWorld, SwarmWorld, SymlinkWorld, World, change
+from tests.swarm.world import service_on, the_swarm
 
 
 @pytest.fixture(scope="module")
@@ -21,10 +23,17 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     return build(tmp_path_factory.mktemp("built"), current="v1.3.0")
 
 
-@pytest.fixture(params=["memory", "symlink"])
+@pytest.fixture(params=["memory", "symlink", pytest.param("swarm", marks=pytest.mark.swarm)])
 async def world(request: pytest.FixtureRequest, built: Shop, tmp_path: Path) -> AsyncIterator[World]:
     if request.param == "memory":
         yield MemoryWorld()
+        return
+    if request.param == "swarm":
+        async with service_on(the_swarm().docker_host) as service:
+            await service.create("v1.3.0", replicas=1)
+            await service.recorded("v1.2.8", "v1.2.9")
+            async with aclosing(service.target()) as swarm:
+                yield SwarmWorld(swarm, service)
         return
     async with AsyncExitStack() as stack:
         shop = stack.enter_context(running(copied(built, tmp_path / "shop")))
@@ -75,7 +84,7 @@ async def test_a_plan_made_too_late_fails_a_check(world: World) -> None:
 
 async def test_apply_makes_the_version_run(world: World) -> None:
     planned = change(await world.target.inspect(), "v1.2.9")
-    done = await world.target.apply(planned, "INC-1/apply")
+    done = await applied(world.target, planned, key="INC-1/apply")
     assert (done.outcome, done.running) == (Outcome.SUCCEEDED, "v1.2.9")
     assert done.detail
     seen = await world.target.inspect()
@@ -86,9 +95,9 @@ async def test_apply_makes_the_version_run(world: World) -> None:
 
 async def test_apply_again_does_nothing_again(world: World) -> None:
     planned = change(await world.target.inspect(), "v1.2.9")
-    await world.target.apply(planned, "INC-1/apply")
+    await applied(world.target, planned, key="INC-1/apply")
     starts = await world.starts()
-    again = await world.target.apply(planned, "INC-1/apply")
+    again = await applied(world.target, planned, key="INC-1/apply")
     assert (again.outcome, again.running) == (Outcome.SUCCEEDED, "v1.2.9")
     assert await world.starts() == starts
 
@@ -104,7 +113,7 @@ async def test_a_foreign_change_is_a_conflict(world: World) -> None:
     await world.deploy("v1.2.8")
     seen, starts = await world.target.inspect(), await world.starts()
     with pytest.raises(Conflict, match=r"v1\.2\.8"):
-        await world.target.apply(planned, "INC-1/apply")
+        await applied(world.target, planned, key="INC-1/apply")
     assert await world.target.inspect() == seen
     assert await world.starts() == starts
     assert (await world.target.observe(planned, "INC-1/apply")).outcome is Outcome.FAILED
@@ -113,7 +122,7 @@ async def test_a_foreign_change_is_a_conflict(world: World) -> None:
 async def test_an_outdated_fingerprint_is_a_conflict(world: World) -> None:
     seen = await world.target.inspect()
     with pytest.raises(Conflict):
-        await world.target.apply(change(seen, "v1.2.9", fingerprint="of another day"), "INC-1/apply")
+        await applied(world.target, change(seen, "v1.2.9", fingerprint="of another day"), key="INC-1/apply")
     assert await world.target.inspect() == seen
 
 
@@ -121,7 +130,7 @@ async def test_someone_else_has_already_done_it(world: World) -> None:
     planned = change(await world.target.inspect(), "v1.2.9")
     await world.deploy("v1.2.9")
     starts = await world.starts()
-    done = await world.target.apply(planned, "INC-1/apply")
+    done = await applied(world.target, planned, key="INC-1/apply")
     assert (done.outcome, done.running) == (Outcome.SUCCEEDED, "v1.2.9")
     assert await world.starts() == starts
 
@@ -129,7 +138,7 @@ async def test_someone_else_has_already_done_it(world: World) -> None:
 async def test_a_version_that_is_not_there_is_refused(world: World) -> None:
     seen = await world.target.inspect()
     with pytest.raises(Refused, match=r"v9\.9\.9") as refused:
-        await world.target.apply(change(seen, "v9.9.9"), "INC-1/apply")
+        await applied(world.target, change(seen, "v9.9.9"), key="INC-1/apply")
     assert refused.value.remedy
     assert await world.target.inspect() == seen
 
@@ -143,23 +152,25 @@ async def test_a_path_is_no_version(name: str) -> None:
 async def test_a_version_that_does_not_start_is_a_failure_and_can_be_reverted(world: World) -> None:
     planned = change(await world.target.inspect(), "v1.2.9")
     await world.break_release("v1.2.9")
-    done = await world.target.apply(planned, "INC-1/apply")
-    assert (done.outcome, done.running) == (Outcome.FAILED, "v1.3.0")
+    done = await applied(world.target, planned, key="INC-1/apply")
+    assert done.outcome is Outcome.FAILED
+    assert done.running in world.survivors
     assert "hunter2" not in done.detail
     assert (await world.target.observe(planned, "INC-1/apply")).outcome is not Outcome.SUCCEEDED
     seen = await world.target.inspect()
-    assert (seen.current, seen.running) == ("v1.2.9", "v1.3.0")
+    assert seen.current == "v1.2.9"
+    assert seen.running in world.survivors
     assert len(seen.warnings) == 1
-    back = await world.target.revert(planned, "INC-1/revert")
+    back = await put_back(world.target, planned, key="INC-1/revert")
     assert (back.outcome, back.running) == (Outcome.SUCCEEDED, "v1.3.0")
     assert (await world.target.inspect()).warnings == ()
 
 
 async def test_revert_puts_back_what_was(world: World) -> None:
     planned = change(await world.target.inspect(), "v1.2.9")
-    await world.target.apply(planned, "INC-1/apply")
+    await applied(world.target, planned, key="INC-1/apply")
     for _ in range(2):
-        back = await world.target.revert(planned, "INC-1/revert")
+        back = await put_back(world.target, planned, key="INC-1/revert")
         assert (back.outcome, back.running) == (Outcome.SUCCEEDED, "v1.3.0")
     assert (await world.target.inspect()).current == "v1.3.0"
     assert (await world.target.observe(planned, "INC-1/apply")).outcome is Outcome.FAILED
@@ -167,7 +178,7 @@ async def test_revert_puts_back_what_was(world: World) -> None:
 
 async def test_revert_of_what_was_never_applied_does_nothing(world: World) -> None:
     seen, starts = await world.target.inspect(), await world.starts()
-    back = await world.target.revert(change(seen, "v1.2.9"), "INC-1/revert")
+    back = await put_back(world.target, change(seen, "v1.2.9"), key="INC-1/revert")
     assert (back.outcome, back.running) == (Outcome.SUCCEEDED, "v1.3.0")
     assert await world.target.inspect() == seen
     assert await world.starts() == starts
@@ -175,8 +186,8 @@ async def test_revert_of_what_was_never_applied_does_nothing(world: World) -> No
 
 async def test_revert_does_not_undo_what_someone_else_did(world: World) -> None:
     planned = change(await world.target.inspect(), "v1.2.9")
-    await world.target.apply(planned, "INC-1/apply")
+    await applied(world.target, planned, key="INC-1/apply")
     await world.deploy("v1.2.8")
     with pytest.raises(Conflict, match=r"v1\.2\.8"):
-        await world.target.revert(planned, "INC-1/revert")
+        await put_back(world.target, planned, key="INC-1/revert")
     assert (await world.target.inspect()).running == "v1.2.8"

@@ -7,6 +7,7 @@ from bot.ports.target import Change, Inspection, Target
 from sandbox.shop.control import point_current
 from tests.contract.shop import RunningShop
 from tests.fakes.target import MemoryTarget
+from tests.swarm.world import Service
 
 
 class World(Protocol):
@@ -17,6 +18,11 @@ class World(Protocol):
 
     @property
     def target(self) -> Target: ...
+
+    @property
+    def survivors(self) -> tuple[Version | None, ...]:
+        """What may still run where v1.2.9 was to replace v1.3.0 and does not start; None is nothing."""
+        ...
 
     async def deploy(self, version: Version) -> None:
         """Someone else changes the version, in the target's own way."""
@@ -32,6 +38,8 @@ class World(Protocol):
 
 
 class MemoryWorld:
+    survivors = ("v1.3.0",)
+
     def __init__(self) -> None:
         self.target = MemoryTarget("v1.3.0", ("v1.2.8", "v1.2.9", "v1.3.0"))
 
@@ -46,6 +54,8 @@ class MemoryWorld:
 
 
 class SymlinkWorld:
+    survivors = ("v1.3.0",)
+
     def __init__(self, target: Target, shop: RunningShop) -> None:
         self.target = target
         self.shop = shop
@@ -63,6 +73,25 @@ class SymlinkWorld:
     async def starts(self) -> int:
         log = (self.shop.root / "log" / "shop.log").read_text(encoding="utf-8")
         return log.count(" serves port ")
+
+
+class SwarmWorld:
+    """The daemon stops an old task as soon as the new one has come up or failed, if it has not paused before."""
+
+    survivors = ("v1.3.0", None)
+
+    def __init__(self, target: Target, service: Service) -> None:
+        self.target = target
+        self.service = service
+
+    async def deploy(self, version: Version) -> None:
+        await self.service.deploy(version)
+
+    async def break_release(self, version: Version) -> None:
+        await self.service.break_release(version)
+
+    async def starts(self) -> int:
+        return await self.service.starts()
 
 
 def change(seen: Inspection, to_version: Version, *, fingerprint: str | None = None) -> Change:

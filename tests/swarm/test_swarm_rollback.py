@@ -10,7 +10,7 @@ from bot.domain.evidence import Outcome
 from bot.ports import Conflict, Refused
 from bot.workflows.applying import applied, put_back
 from integrations.swarm import SwarmTarget
-from integrations.swarm.service import UPDATE_CONFIG_BEFORE
+from integrations.swarm.service import UPDATE_CONFIG_BEFORE, update_state
 from tests.swarm.world import (
     BAD,
     BAD2,
@@ -174,7 +174,7 @@ async def test_a_paused_update_is_said_and_replaced(service: Service, target: Sw
     await service.set_image(BAD)
 
     async def paused() -> bool:
-        return ((await service.get()).get("UpdateStatus") or {}).get("State") == "paused"
+        return update_state(await service.get()) == "paused"
 
     await eventually(paused, "the update is paused")
     seen = await target.inspect()
@@ -267,7 +267,7 @@ async def test_after_the_daemons_own_rollback_there_is_no_previous_spec(
     await service.set_image(BAD2)
 
     async def rolled() -> bool:
-        return (await service.get())["UpdateStatus"]["State"] == "rollback_completed"
+        return update_state(await service.get()) == "rollback_completed"
 
     await eventually(rolled, "the daemon has rolled back by itself")
     await service.settled()

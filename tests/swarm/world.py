@@ -5,19 +5,25 @@ import base64
 import contextlib
 import copy
 import json
+import os
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
+
+import pytest
 
 from bot.domain.base import Version
 from bot.domain.evidence import Outcome
 from bot.ports.target import Change, Inspection, Observation
 from bot.workflows.applying import applied
 from integrations.swarm import SwarmSettings, SwarmTarget
-from integrations.swarm.service import Json, image_of, version_of
+from integrations.swarm.service import Json, image_of, ref_of, version_of
+from sandbox.clusters import swarm as clusters
 from sandbox.clusters.engine import Engine
+from sandbox.clusters.errors import Unavailable
 from sandbox.clusters.shop_images import CRASHES, WEB
+from sandbox.clusters.swarm import SwarmCluster
 from tests.fakes.memory import FakeMemory
 
 GOOD, BAD, BAD2 = "v1.2.9", "v1.3.0", "v1.3.1"
@@ -107,6 +113,18 @@ class Service:
             for task in await self.tasks()
             if task["DesiredState"] == "running" and task["Status"]["State"] == "running"
         )
+
+    async def starts(self) -> int:
+        """How many tasks there have been; the Swarm keeps five of each slot."""
+        return len(await self.tasks())
+
+    async def recorded(self, *versions: str) -> None:
+        """Let kaeru remember `versions`, as if it had seen them run before; each in the present shape."""
+        spec = (await self.get())["Spec"]
+        for version in versions:
+            await self.tag(version)
+            spec["TaskTemplate"]["ContainerSpec"]["Image"] = f"{self.repository}:{version}"
+            await self.memory.keep(ref_of(spec["TaskTemplate"]), version, json.dumps(spec))
 
     # What others do
 
@@ -207,6 +225,16 @@ class Service:
         """Whether containers of it are still there."""
         query = {"all": "1", "filters": json.dumps({"label": [f"com.docker.swarm.service.name={self.name}"]})}
         return bool(await self.ask("GET", "/containers/json", query=query))
+
+
+def the_swarm() -> SwarmCluster:
+    """Started where it does not run yet, and left running for the next time. Skips loudly where it cannot be had."""
+    try:
+        return clusters.up()
+    except Unavailable as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
 
 
 @contextlib.asynccontextmanager
