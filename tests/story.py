@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 from bot.domain import events as e
+from bot.domain.debts import Debt
 from bot.domain.evidence import Baseline, BaselineSource, Finding, Outcome, Probe, judge, summarize
 from bot.domain.incident import Incident
 from bot.domain.lifecycle import fold
@@ -234,6 +235,34 @@ def events() -> tuple[e.Event, ...]:
 
 def incident() -> Incident:
     return fold(events())
+
+
+DEBT = Debt(
+    id="argocd:argocd/shop",
+    component="web",
+    text="Argo CD's automated sync of argocd/shop is switched off, so that it does not deploy v1.3.0 again.",
+    until=f"Give it back once Git says {GOOD}.",
+)
+
+
+@cache
+def debt_events() -> tuple[e.Event, ...]:
+    """What becomes of a suspension: given back in vain, taken over, given back. They fit in after the apply."""
+    reason = "Argo CD would sync v1.3.0 at once. Revert the commit first."
+    return (
+        e.DebtTaken(at=at("14:13:03.4"), debt=DEBT),
+        e.RepaymentAsked(at=at("14:16:40"), by=BOB, debt_id=DEBT.id),
+        e.DebtKept(at=at("14:16:41"), debt_id=DEBT.id, reason=reason),
+        e.DebtTakenOver(at=at("14:17:00"), by=CAROL, debt_id=DEBT.id),
+        e.RepaymentAsked(at=at("14:18:00"), by=CAROL, debt_id=DEBT.id),
+        e.DebtRepaid(at=at("14:18:02"), by=CAROL, debt_id=DEBT.id, text=DEBT.text),
+    )
+
+
+def indebted(until: int, debts: int) -> tuple[e.Event, ...]:
+    """The first `until` events of the story (from 20 on) with the first `debts` events of the suspension in them."""
+    happened = (*events()[:until], *debt_events()[:debts])
+    return tuple(sorted(happened, key=lambda event: event.at))
 
 
 @cache

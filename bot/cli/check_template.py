@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bot.domain import events as e
+from bot.domain.debts import Debt
 from bot.domain.evidence import Baseline, BaselineSource, Outcome, Probe, judge, summarize
 from bot.domain.lifecycle import fold
 from bot.domain.plan import Changes, ComponentChange, Plan
@@ -115,10 +116,27 @@ def _whole() -> tuple[e.Event, ...]:
         *ran,
         e.IncidentMitigated(at=_at(32), run_id=run_id, findings=found),
         e.StepStarted(at=_at(32), run_id=run_id, step_id=WATCH),
+        *_debts(),
         e.IncidentVerified(at=_at(92), run_id=run_id, findings=found),
         e.LessonsRecorded(at=_at(95), by=_ASKED, root_cause="A cause", lessons="A lesson", impact="An impact"),
         e.IncidentClosed(at=_at(100), by=_ASKED, summary="Rolled back"),
     )  # fmt: skip
+
+
+def _debts() -> tuple[e.Event, ...]:
+    """One that was given back, and one that somebody sees to."""
+    back, kept = (
+        Debt(
+            id=f"example:{name}", component="web", text=f"Sync of {name} is suspended.", until="Give it back."
+        )
+        for name in ("first", "second")
+    )
+    return (
+        e.DebtTaken(at=_at(33), debt=back),
+        e.DebtTaken(at=_at(33), debt=kept),
+        e.DebtRepaid(at=_at(80), by=_APPROVED, debt_id=back.id, text=back.text),
+        e.DebtTakenOver(at=_at(81), by=_APPROVED, debt_id=kept.id),
+    )
 
 
 def _plan() -> Plan:

@@ -74,6 +74,11 @@ def actions(*elements: Block | None) -> Block:
     return {"type": "actions", "elements": [e for e in elements if e is not None]}
 
 
+def row(*elements: Block | None) -> list[Block]:
+    """The same, and nothing where all are None."""
+    return [actions(*elements)] if any(e is not None for e in elements) else []
+
+
 def button(
     label: str,
     action: Action,

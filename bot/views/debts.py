@@ -1,7 +1,8 @@
 """What is suspended in the world because of an incident, on whichever card is in use, until it is given back."""
 
+from bot.domain.decide import must_be_seen_to
 from bot.domain.incident import Incident, Owed, Status
-from bot.views.blocks import Block, Card, actions, button, card, confirm, context, section
+from bot.views.blocks import Block, Card, Style, actions, button, card, confirm, context, section
 from bot.views.ids import Action, Ref
 from bot.views.limits import CONFIRM_TEXT
 from bot.views.mrkdwn import counted, ended, line, when, who
@@ -61,9 +62,7 @@ def _whose(owed_: Owed) -> str:
 
 def _buttons(incident: Incident, owed_: Owed, suffix: str) -> tuple[Block | None, ...]:
     ref = Ref(incident_id=incident.id, arg=owed_.debt.key)
-    give = button(
-        "Give back", Action.DEBT_GIVE_BACK, ref, suffix=suffix, style="primary", confirm=_asks(owed_)
-    )
+    give = button("Give back", Action.DEBT_GIVE_BACK, ref, suffix=suffix, confirm=_asks(owed_))
     take = button(
         "I see to it instead" if owed_.owner else "I see to it", Action.DEBT_TAKE_OVER, ref, suffix=suffix
     )
@@ -81,6 +80,13 @@ def _asks(owed_: Owed) -> Block:
     return confirm(
         "Give it back now?", f"{what} {until}".strip(), yes="Give back", no="Not yet", style="danger"
     )
+
+
+def close_button(incident: Incident, label: str, *, style: Style | None = None) -> Block | None:
+    """None while something is suspended that nobody sees to: what is to be done about that comes first."""
+    if must_be_seen_to(incident):
+        return None
+    return button(label, Action.CLOSE_OPEN, Ref(incident_id=incident.id), style=style)
 
 
 def refused_close(incident: Incident) -> Card:

@@ -2,6 +2,7 @@
 
 from bot.domain.incident import ForwardFix, Incident, PlanState, Status
 from bot.views.blocks import Card, actions, button, card, confirm, context, header, section
+from bot.views.debts import close_button
 from bot.views.hold import held, hold_button
 from bot.views.ids import Action, Ref
 from bot.views.mrkdwn import clock, code, counted, line, when, who
@@ -55,7 +56,7 @@ def _live(incident: Incident, fix: ForwardFix) -> Card:
                     no="Not yet",
                 ),
             ),
-            button("It is fixed: close", Action.CLOSE_OPEN, Ref(incident_id=incident.id)),
+            close_button(incident, "It is fixed: close"),
             hold_button(incident) if incident.held_by else None,
         ),
         context(ready),

@@ -3,8 +3,8 @@
 from bot.domain.evidence import Outcome
 from bot.domain.incident import Incident, Status
 from bot.domain.run import PROVE, WATCH, Run, StepState
-from bot.views.blocks import Block, Card, actions, button, card, context, header, section
-from bot.views.debts import owed
+from bot.views.blocks import Block, Card, button, card, context, header, row, section
+from bot.views.debts import close_button, owed
 from bot.views.evidence import evidence
 from bot.views.hold import held, hold_button
 from bot.views.ids import Action, Ref
@@ -56,7 +56,7 @@ def _mitigated(incident: Incident, run: Run, watch_s: float) -> Card:
         *_owed(incident, run),
     ]
     if watched:
-        blocks += [*held(incident), actions(*_closing(incident))]
+        blocks += [*held(incident), *row(close_button(incident, "Close without waiting"), _release(incident))]
     return card(f"Mitigated: {service} is well on {line(run.to_version)}.", blocks)
 
 
@@ -70,15 +70,13 @@ def _verified(incident: Incident, run: Run, watch_s: float) -> Card:
     ]
     if incident.status is Status.VERIFIED:
         lessons = button("Root cause and lessons", Action.LESSONS_OPEN, Ref(incident_id=incident.id))
-        close = button("Close the incident", Action.CLOSE_OPEN, Ref(incident_id=incident.id), style="primary")
-        release = hold_button(incident) if incident.held_by else None
-        blocks += [*held(incident), actions(close, lessons, release)]
+        close = close_button(incident, "Close the incident", style="primary")
+        blocks += [*held(incident), *row(close, lessons, _release(incident))]
     return card(f"Verified: {line(incident.service)} stayed well on {line(run.to_version)}.", blocks)
 
 
-def _closing(incident: Incident) -> tuple[Block | None, ...]:
-    close = button("Close without waiting", Action.CLOSE_OPEN, Ref(incident_id=incident.id))
-    return close, (hold_button(incident) if incident.held_by else None)
+def _release(incident: Incident) -> Block | None:
+    return hold_button(incident) if incident.held_by else None
 
 
 def stuck_card(incident: Incident, run: Run) -> Card:
@@ -113,6 +111,5 @@ def _next(incident: Incident) -> list[Block]:
         )
     choose = button("Choose version", Action.ROLLBACK_CHOOSE, ref)
     again = button("Make a new plan", Action.ROLLBACK_REFRESH, ref)
-    close = button("Close", Action.CLOSE_OPEN, Ref(incident_id=incident.id))
-    release = hold_button(incident) if incident.held_by else None
-    return [section(f"*What next?* {advice}"), actions(offer, choose, again, close, release)]
+    close, release = close_button(incident, "Close"), _release(incident)
+    return [section(f"*What next?* {advice}"), *row(offer, choose, again, close, release)]

@@ -110,17 +110,21 @@ def next_step(incident: Incident, policy: Policy) -> str:  # noqa: PLR0911 - one
         case Status.MITIGATED:
             return "Users are well again; kaeru watches whether it stays so."
         case Status.VERIFIED:
-            since = f", {clock(incident.verified_at)}" if incident.verified_at else ""
-            return (
-                f"It was well when it was verified{since}. Close it with `/incident close`; "
-                f"if it is ill again, type `/rollback {line(incident.service)}`."
-            )
+            return _verified(incident)
         case Status.CLOSED:
             return (
                 "Closed."
                 if incident.lessons or incident.root_cause
                 else "Closed; the lessons are still to be written."
             )
+
+
+def _verified(incident: Incident) -> str:
+    since = f", {clock(incident.verified_at)}" if incident.verified_at else ""
+    well = f"It was well when it was verified{since}."
+    if incident.unowned:
+        return f"{well} Something is still suspended: give it back, or say who sees to it; then it can be closed."
+    return f"{well} Close it with `/incident close`; if it is ill again, type `/rollback {line(incident.service)}`."
 
 
 def _decision(incident: Incident, policy: Policy) -> str:

@@ -9,7 +9,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from bot.domain import decide
 from bot.domain import events as e
-from bot.domain.base import Refusal
+from bot.domain.base import BOT, Refusal
+from bot.domain.debts import Debt
 from bot.domain.evidence import Baseline, BaselineSource, Outcome
 from bot.domain.incident import Incident, PlanState, Status
 from bot.domain.lifecycle import evolve, fold
@@ -25,6 +26,11 @@ POLICIES = {
     Severity.MEDIUM: Policy(quorum=1, requester_may_approve=True, expires_after=timedelta(minutes=2)),
     Severity.LOW: Policy(quorum=3),
 }
+DEBTS = [
+    Debt(id=f"argocd:{name}", component="web", text=f"{name} is not synced.", until="Give it back.")
+    for name in ("shop", "search")
+]
+AFTER_THE_CLOSE = (e.DebtTakenOver, e.RepaymentAsked, e.DebtKept, e.DebtRepaid)
 people = st.sampled_from(PEOPLE)
 
 
@@ -225,6 +231,40 @@ class IncidentMachine(RuleBasedStateMachine):
     def after_all(self, by: str) -> None:
         self.attempt(lambda: decide.roll_back_after_all(self.incident, by=by, now=self.now))
 
+    @precondition(lambda self: self.incident and self.incident.runs)
+    @rule(taken=st.sets(st.sampled_from(DEBTS)))
+    def suspended(self, taken: set[Debt]) -> None:
+        self.attempt(lambda: decide.debts_seen(self.incident, tuple(taken), now=self.now))
+
+    @rule(by=people, debt=st.sampled_from(DEBTS), named=st.sampled_from(["id", "key"]))
+    def give_back(self, by: str, debt: Debt, named: str) -> None:
+        self.attempt(
+            lambda: decide.give_back(
+                self.incident, getattr(debt, named), by=by, policy=self.policy, now=self.now
+            )
+        )
+
+    @rule(debt=st.sampled_from(DEBTS), stale=st.booleans())
+    def cannot_be_given_back(self, debt: Debt, stale: bool) -> None:
+        attempt = next((o.attempt for o in self.incident.debts if o.debt == debt), 0) - stale
+        self.attempt(
+            lambda: decide.debt_kept(self.incident, debt.id, attempt=attempt, reason="not now", now=self.now)
+        )
+
+    @rule(debt=st.sampled_from(DEBTS), by=st.sampled_from([BOT, "UBOB"]))
+    def given_back(self, debt: Debt, by: str) -> None:
+        self.attempt(lambda: decide.debt_repaid(self.incident, debt.id, by=by, now=self.now))
+
+    @rule(by=people, debt=st.sampled_from(DEBTS))
+    def done_by_hand(self, by: str, debt: Debt) -> None:
+        self.attempt(
+            lambda: decide.given_back_by_hand(self.incident, debt.id, by=by, policy=self.policy, now=self.now)
+        )
+
+    @rule(by=people, debt=st.sampled_from(DEBTS))
+    def take_over(self, by: str, debt: Debt) -> None:
+        self.attempt(lambda: decide.take_over_debt(self.incident, debt.key, by=by, now=self.now))
+
     @precondition(lambda self: self.incident and self.incident.status is Status.ROLLING_BACK)
     @rule(outcome=st.sampled_from(list(Outcome)))
     def run_ends(self, outcome: Outcome) -> None:
@@ -347,13 +387,50 @@ class IncidentMachine(RuleBasedStateMachine):
                 assert not (held and isinstance(event, e.RollbackApproved))
 
     @invariant()
+    def each_debt_is_taken_and_repaid_in_turn(self) -> None:
+        open_: set[str] = set()
+        tries: set[int] = set()
+        for number, event in enumerate(getattr(self, "log", []), start=1):
+            match event:
+                case e.DebtTaken():
+                    assert event.debt.id not in open_
+                    open_.add(event.debt.id)
+                case e.DebtRepaid():
+                    open_.remove(event.debt_id)
+                case e.RepaymentAsked():
+                    assert event.debt_id in open_
+                    tries.add(number)
+                case _:
+                    pass
+        if self.incident is not None:
+            assert {owed.debt.id for owed in self.incident.debts} == open_
+            assert {o.attempt for o in self.incident.debts} <= tries | {0}
+
+    @invariant()
+    def what_is_suspended_at_the_close_has_an_owner(self) -> None:
+        if self.incident is not None and not self.incident.is_open:
+            assert self.incident.unowned == ()
+
+    @invariant()
+    def only_those_who_may_decide_have_it_given_back(self) -> None:
+        severity: Severity | None = None
+        for event in getattr(self, "log", []):
+            if isinstance(event, e.SeveritySet):
+                severity = event.severity
+            elif isinstance(event, e.RepaymentAsked):
+                assert severity is not None
+                assert POLICIES[severity].allows(event.by)
+
+    @invariant()
     def closed_is_final(self) -> None:
         closed_at = next(
             (i for i, event in enumerate(getattr(self, "log", [])) if isinstance(event, e.IncidentClosed)),
             None,
         )
         if closed_at is not None:
-            assert closed_at == len(self.log) - 1
+            # What is suspended may still be given back; nothing else happens any more.
+            later = self.log[closed_at + 1 :]
+            assert all(isinstance(event, AFTER_THE_CLOSE) for event in later)
 
 
 IncidentMachine.TestCase.settings = settings(

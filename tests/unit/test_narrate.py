@@ -18,6 +18,7 @@ from tests import story
 ALL = (
     *story.events(),
     *story.rough_events(),
+    *story.debt_events(),
     e.PostmortemPosted(at=story.at("14:31:09"), revision=1, sha256="ab" * 32),
 )
 UNION = get_args(get_args(e.Event)[0])
@@ -37,6 +38,20 @@ def test_the_rough_story(snapshot: SnapshotAssertion) -> None:
     incident = story.rough_incident()
     told = [f"{weight(event):9} {narrate(event, incident)}" for event in story.rough_events()]
     assert "\n".join(told) == snapshot
+
+
+def test_the_story_of_a_debt() -> None:
+    debt = "argocd:argocd/shop"
+    assert [f"{weight(event):9} {narrate(event)}" for event in story.debt_events()] == [
+        f"milestone Suspended ({debt}): {story.DEBT.text} {story.DEBT.until}",
+        f"detail    <@U0BOB> asked kaeru to give back what is suspended ({debt})",
+        f"milestone Could not be given back ({debt}): Argo CD would sync v1.3.0 at once. Revert the commit first.",
+        f"milestone <@U0CAROL> sees to what is suspended outside kaeru ({debt})",
+        f"detail    <@U0CAROL> asked kaeru to give back what is suspended ({debt})",
+        f"milestone Given back by <@U0CAROL> ({debt}): {story.DEBT.text}",
+    ]
+    found = e.DebtRepaid(at=story.at("14:18:02"), debt_id=debt, text=story.DEBT.text)
+    assert narrate(found) == f"Found given back ({debt}): {story.DEBT.text}"
 
 
 @pytest.mark.parametrize("event", ALL, ids=lambda event: event.type)

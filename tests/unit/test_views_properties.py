@@ -12,7 +12,7 @@ from slack_sdk.models.views import View
 
 from bot.domain.incident import Incident
 from bot.ports.chat import DescribeChannel, Invite, Post, parse_operation
-from bot.views import home, modals, status
+from bot.views import debts, home, modals, status
 from bot.views.blocks import Card
 from bot.views.limits import TOPIC, validate
 from bot.views.project import project
@@ -114,6 +114,8 @@ def test_answers_and_forms_fit_whatever_the_incident(world: World, data: st.Data
     count = data.draw(st.integers(0, 60))
     assert_fine_card(status.list_card([incident] * count, [policy] * count))
     assert_fine_card(status.source_line(incident))
+    assert_fine_card(debts.refused_close(incident))
+    assert_fine_card(debts.debts_nudge(incident, incident.debts))
     number, digest = 3, "0123456789abcdef"
     text = data.draw(texts)
     for view in (

@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from bot.domain import events as e
+from bot.domain.debts import Debt
 from bot.domain.evidence import Baseline, BaselineSource, EndpointStats, Finding, Outcome
 from bot.domain.incident import Impossible, Incident, Status
 from bot.domain.lifecycle import evolve
@@ -71,7 +72,7 @@ finding_lists = times(
 def plans(draw: st.DrawFn, number: int) -> Plan:
     current, target = draw(versions), draw(versions)
     names = [f"part-{n}" for n in range(draw(st.sampled_from((1, 2, 40))))]
-    actions = draw(times(texts, 10))
+    actions, diff = draw(times(texts, 10)), draw(times(texts, 10))
     components = tuple(
         ComponentChange(
             component=name,
@@ -80,6 +81,8 @@ def plans(draw: st.DrawFn, number: int) -> Plan:
             to_version=target,
             fingerprint="f",
             actions=actions,
+            diff=diff,
+            tier=draw(st.integers(0, 2)),
             expected_s=draw(st.sampled_from((0.0, 2.5, 90.0))),
         )
         for name in names
@@ -201,8 +204,8 @@ def _next(draw: st.DrawFn, incident: Incident, now: Any) -> e.Event | None:
     likely = {  # what usually comes next, so that a short story gets somewhere
         Status.OPEN: ("plan_ready", "severity_set"),
         Status.DECIDING: ("plan_ready", "approval", "approved", "severity_set", "hold"),
-        Status.ROLLING_BACK: ("step_started", "step_finished", "mitigated", "failed"),
-        Status.MITIGATED: ("verified", "relapsed"),
+        Status.ROLLING_BACK: ("step_started", "step_finished", "debt", "mitigated", "failed"),
+        Status.MITIGATED: ("verified", "relapsed", "debt"),
         Status.FIXING_FORWARD: ("reminded", "chosen", "severity_set", "requested"),
     }.get(incident.status)
     if likely is not None and draw(st.booleans()):
@@ -285,6 +288,26 @@ def _simple(kind: Callable[..., e.Event], **strategies: st.SearchStrategy[Any]) 
     return make
 
 
+def _about_debt(kind: Callable[..., e.Event], **strategies: st.SearchStrategy[Any]) -> _Maker:
+    def make(draw: st.DrawFn, incident: Incident, base: dict[str, Any]) -> e.Event | None:
+        if not incident.debts:
+            return None
+        debt_id = draw(st.sampled_from(incident.debts)).debt.id
+        return kind(**base, debt_id=debt_id, **{name: draw(each) for name, each in strategies.items()})
+
+    return make
+
+
+def _debt_taken(draw: st.DrawFn, _: Incident, base: dict[str, Any]) -> e.Event:
+    debt = Debt(
+        id=f"argocd:{draw(st.integers(0, 9))}/{'s' * 250}",
+        component="web",
+        text=draw(texts),
+        until=draw(texts),
+    )
+    return e.DebtTaken(**base, debt=debt)
+
+
 def _reminded(_draw: st.DrawFn, _: Incident, base: dict[str, Any]) -> e.Event:
     return e.ForwardFixReminded(**base, due_at=base["at"] + timedelta(minutes=30))
 
@@ -315,6 +338,11 @@ _MAKERS: dict[str, _Maker] = {
     "verified": _of_run(e.IncidentVerified),
     "failed": _of_run(e.RollbackFailed),
     "relapsed": _of_run(e.IncidentRelapsed),
+    "debt": _debt_taken,
+    "debt_owned": _about_debt(e.DebtTakenOver),
+    "debt_asked": _about_debt(e.RepaymentAsked),
+    "debt_kept": _about_debt(e.DebtKept, reason=texts),
+    "debt_repaid": _about_debt(e.DebtRepaid, text=texts),
     "told": _simple(e.StakeholdersTold, channel_id=st.just("C0STATUS"), text=texts),
     "undelivered": _simple(e.DeliveryFailed, what=texts, reason=texts),
     "lessons": _simple(e.LessonsRecorded, root_cause=texts, lessons=texts, impact=texts),
