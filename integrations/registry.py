@@ -33,6 +33,11 @@ class Entry:
 
 
 TARGETS: Mapping[str, Entry] = {
+    "kubernetes": Entry(
+        settings="integrations.kubernetes.settings:KubernetesSettings",
+        factory="integrations.kubernetes.target:KubernetesTarget",
+        remembers=True,
+    ),
     "symlink": Entry(
         settings="integrations.symlink.settings:SymlinkSettings",
         factory="integrations.symlink.target:SymlinkTarget",

@@ -23,6 +23,7 @@ from integrations.kubernetes.payload import Payload
 from integrations.kubernetes.quotas import room_for
 from integrations.kubernetes.scene import Goal
 from integrations.kubernetes.settings import KubernetesSettings
+from integrations.kubernetes.template import Json
 from integrations.kubernetes.workload import Workload
 
 Prepare = Callable[[Workload], Awaitable[None]]
@@ -112,7 +113,7 @@ class Switch:
             await check(workload)
             if found is None:
                 raise _lost(goal, history)
-            room, slower = await self._room(workload, surge)
+            room, slower = await self._room(workload, found.template, surge)
             operations = to_template(
                 workload.raw, found.template, cause=cause_of(goal.version, goal.key), surge=room
             )
@@ -155,7 +156,7 @@ class Switch:
                 return workload
             await asyncio.sleep(LOOK_S)
 
-    async def _room(self, workload: Workload, surge: str | None) -> tuple[str | None, str]:
+    async def _room(self, workload: Workload, template: Json, surge: str | None) -> tuple[str | None, str]:
         """The surge to use, and why it is none after all: what had room when it was planned may be full by now."""
         if surge is None:
             return None, ""
@@ -166,7 +167,7 @@ class Switch:
             )
         except Refused as error:
             return None, f"Without the planned surge, as nobody knows whether there is room for it: {error}"
-        room = room_for(workload.template, quotas["items"], limits["items"])
+        room = room_for(template, quotas["items"], limits["items"])
         if room.pods is not None and room.pods < pace_of(workload, surge=surge).surge:
             return None, f"Without the planned surge: {room.why}."
         return surge, ""

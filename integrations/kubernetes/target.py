@@ -1,0 +1,177 @@
+"""A deploy target: a Deployment, StatefulSet or DaemonSet in a Kubernetes cluster."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+
+from bot.domain.debts import Debt
+from bot.ports import Memory
+from bot.ports.errors import Refused
+from bot.ports.target import Capabilities, Change, Inspection, Observation, TargetPlan
+from integrations.kubernetes import inspecting, kubeconfig, payload, planning, stuck, surge
+from integrations.kubernetes.api import Api
+from integrations.kubernetes.configs import Configs
+from integrations.kubernetes.credentials import source
+from integrations.kubernetes.follow import Follower
+from integrations.kubernetes.history import history_of
+from integrations.kubernetes.looking import workload_of
+from integrations.kubernetes.owners import Owners
+from integrations.kubernetes.patch import is_widened
+from integrations.kubernetes.rollout import State, Verdict
+from integrations.kubernetes.scene import Goal
+from integrations.kubernetes.settings import KubernetesSettings
+from integrations.kubernetes.shapes import Shapes
+from integrations.kubernetes.switch import Switch, Switched
+from integrations.kubernetes.workload import Workload
+
+
+class KubernetesTarget:
+    """The Target port. Call `aclose` when it is no longer needed.
+
+    `apply` and `revert` return as soon as the API server has taken the change; `follow` sees it to its end.
+    """
+
+    capabilities = Capabilities(kind="kubernetes")
+
+    def __init__(self, settings: KubernetesSettings, memory: Memory) -> None:
+        self._settings = settings
+        self._memory = memory
+        self._api = Api(settings)
+        self._owners = Owners(self._api, settings)
+        self._configs = Configs(self._api, settings.namespace)
+        self._switch = Switch(self._api, settings, memory)
+        self._shapes = Shapes(self._api)
+        self._until: dict[str, float] = {}
+        self._following = 0
+
+    @property
+    def identity(self) -> str:
+        settings = self._settings
+        return f"kubernetes:{_server(settings)}/{settings.namespace}/{settings.kind}/{settings.name}"
+
+    async def aclose(self) -> None:
+        await self._api.aclose()
+
+    async def inspect(self) -> Inspection:
+        seen = await inspecting.inspect(
+            self._api, self._settings, self._memory, self._owners, configs=self._configs
+        )
+        if not self._following:
+            return seen
+        # A surge that is about to be given back is nothing that anybody has to see to.
+        return seen.model_copy(update={"debts": tuple(d for d in seen.debts if not surge.is_of(d))})
+
+    async def plan(self, change: Change) -> TargetPlan:
+        return await planning.plan(
+            self._api, self._settings, self._memory, self._owners, change, configs=self._configs
+        )
+
+    async def apply(self, change: Change, key: str) -> Observation:
+        planned = payload.read(change.payload)
+
+        async def suspend(_workload: Workload) -> None:
+            for token in planned.suspend:
+                await self._owners.suspend(token, key)
+
+        self._begin(key)
+        done = await self._switch.there(change, planned, key, suspend)
+        return await self._observation(change, await self._begun(done))
+
+    async def revert(self, change: Change, key: str) -> Observation:
+        planned = payload.read(change.payload)
+
+        async def nothing(_workload: Workload) -> None:
+            """What was suspended for the way there stays so: it would undo the way back as well."""
+
+        self._begin(key)
+        done = await self._switch.back(change, key, nothing)
+        if planned.delete_pods:
+            # Those that were approved are gone. These came of the change itself, and block the way back alike.
+            scene, _ = await self._follower(done.goal).look()
+            await stuck.deleted(self._api, self._settings, done.workload, stuck.not_ready(scene))
+        return await self._observation(change.backwards, await self._begun(done))
+
+    async def observe(self, change: Change, key: str) -> Observation:
+        _, verdict = await self._follower(await self._goal(change, key)).look()
+        return await self._observation(change, verdict)
+
+    async def follow(self, change: Change, key: str) -> AsyncGenerator[Observation, None]:
+        self._following += 1
+        try:
+            goal = await self._goal(change, key)
+            await self._clear(change, goal)
+            follower = self._follower(goal, until=self._begin(key))
+            async with aclosing(follower.verdicts()) as verdicts:
+                async for verdict in verdicts:
+                    over = verdict.state is not State.UNDER_WAY or follower.is_over
+                    if over and follower.widened:
+                        await surge.given_back(self._api, self._settings.path)
+                    yield await self._observation(change, verdict, whole=over)
+        finally:
+            self._following -= 1
+
+    async def repay(self, debt: Debt, key: str) -> None:  # noqa: ARG002 - what it does needs no key to be done once
+        if surge.is_of(debt):
+            await surge.given_back(self._api, self._settings.path)
+        else:
+            await self._owners.repay(debt)
+
+    async def _goal(self, change: Change, key: str) -> Goal:
+        goal = Goal.of(change, self._settings.who, key)
+        if goal.ref and goal.from_ref:
+            return goal
+        workload = await workload_of(self._api, self._settings)
+        history = await history_of(self._api, workload, self._memory)
+        there, back = history.find(change.to_version, change.to_ref), history.find(change.from_version)
+        # A ref of nothing fits nothing.
+        ref = change.to_ref or (there.ref if there else "none")
+        return replace(goal, ref=ref, from_ref=change.from_ref or (back.ref if back else ""))
+
+    def _follower(self, goal: Goal, *, until: float = 0.0) -> Follower:
+        return Follower(self._api, self._settings, self._shapes, goal, until=until)
+
+    def _begin(self, key: str) -> float:
+        """When the time of this step is over: however often it is tried, it has that much altogether."""
+        limit = self._settings.timeout.total_seconds()
+        return self._until.setdefault(key, asyncio.get_running_loop().time() + limit)
+
+    async def _clear(self, change: Change, goal: Goal) -> None:
+        """Delete what was approved to be deleted, if the template is what it was to be."""
+        planned = payload.read(change.payload)
+        if planned.delete_pods:
+            workload = await workload_of(self._api, self._settings)
+            if workload.shape_ref == goal.ref:
+                await stuck.deleted(self._api, self._settings, workload, planned.delete_pods)
+
+    async def _begun(self, done: Switched) -> Verdict:
+        """What there is to say right after the write; where nothing was written it may be all over already."""
+        if not done.wrote:
+            _, verdict = await self._follower(done.goal).look()
+            if verdict.state is State.DONE and not is_widened(done.workload.raw):
+                text = f"{done.goal.title} already was set to {done.goal.version}, so nothing was changed: {verdict.detail}"
+                return replace(verdict, detail=text)
+            return replace(verdict, state=State.UNDER_WAY, culprit=None)
+        text = f"{done.goal.title} is set to {done.goal.version}; its pods are being replaced."
+        return Verdict(State.UNDER_WAY, f"{text} {done.slower}".strip(), None)
+
+    async def _observation(self, change: Change, verdict: Verdict, *, whole: bool = True) -> Observation:
+        """`whole` is whether what is suspended is looked for as well."""
+        debts: tuple[Debt, ...] = ()
+        if whole and payload.read(change.payload).suspend:
+            workload = await workload_of(self._api, self._settings)
+            debts = await self._owners.debts(workload.raw, change.component)
+        return Observation(
+            outcome=verdict.outcome, detail=verdict.detail, running=verdict.running, debts=debts
+        )
+
+
+def _server(settings: KubernetesSettings) -> str:
+    """The cluster's address, without asking it; the file that does not say it, where that is so."""
+    where = source(settings.kubeconfig, settings.context)
+    if not where.files:
+        return "in-cluster"
+    try:
+        return str(kubeconfig.choose(where.files, where.context).cluster.get("server", "")).rstrip("/")
+    except Refused:
+        return ":".join([*(str(file) for file in where.files), where.context or ""])
