@@ -149,7 +149,7 @@ def _configured(context: str, cluster: dict[str, Any], user: dict[str, Any]) -> 
     written = {
         "contexts": [{"name": context, "context": linked}],
         "clusters": [{"name": context, "cluster": cluster}],
-        "users": [{"name": context, "user": user}] if user else [],
+        "users": [{"name": context, "user": user}],
     }
     read = loading.Configuration()
     try:
