@@ -10,7 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from os import environ
+from os import environ, getpid
 from pathlib import Path
 
 from sandbox.clusters import debian, sources
@@ -152,7 +152,7 @@ class Builder:
 
     def compile(self, name: str, clock: Clock) -> None:
         """Compile one program and put it into its place."""
-        new = self._scratch / name
+        new = self._scratch / f"{name}.{getpid()}"
         flags = ["-trimpath", "-ldflags", f"-s -w {' '.join(_version_flags())}"]
         argv = ["build", *flags, "-o", str(new), f"./cmd/{name}"]
         for _ in self._progress(argv):
@@ -169,9 +169,9 @@ class Builder:
         """Run the compiler; yields every now and then. A build that is given up ends the compiler."""
         self._where.binaries.mkdir(parents=True, exist_ok=True)
         with self._log.open("a") as out:
-            # Nice: somebody works on this machine.
+            # Nice: somebody works on this machine. And no compiler goes on when this process is killed.
             process = subprocess.Popen(
-                ["nice", "go", *arguments],
+                ["setpriv", "--pdeathsig", "KILL", "nice", "go", *arguments],
                 cwd=self._tree, env=self._environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
             )  # fmt: skip
             try:

@@ -3,13 +3,13 @@
 import hashlib
 import io
 import json
+import platform
 import tarfile
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sandbox.clusters.commands import run
 from sandbox.clusters.engine import Engine
 from sandbox.clusters.places import Places, places
 
@@ -65,8 +65,9 @@ class Image:
 
 
 def architecture() -> str:
-    """Debian's name of this machine's architecture, which is also Go's and Docker's (amd64, arm64)."""
-    return run(["dpkg", "--print-architecture"]).strip()
+    """Go's and Docker's name of this machine's architecture."""
+    machine = platform.machine()
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
 
 
 def layer(files: Mapping[str, Content], links: Mapping[str, str] | None = None) -> Layer:
