@@ -86,3 +86,15 @@ FAILURES = (
     "commit:rollback_failed",
 )
 """What only a rollback that fails passes."""
+
+DEBTS = (
+    "inbox:action:debt_give_back",
+    "commit:repayment_asked",
+    "start:repay.v1",
+    "started:repay.v1",
+    "before:repay",
+    "repaid:shop",
+    "commit:debt_repaid",
+    "after:repay",
+)
+"""What only a suspension that is given back passes, one after the other in one story."""

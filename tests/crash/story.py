@@ -69,6 +69,16 @@ class Story:
             "kaeru to say Verified",
         )
 
+    async def give_back(self, card: Json) -> None:
+        async def do() -> None:
+            await self.bob.click(card, "Give back")
+
+        def is_back() -> Json | None:
+            shown = self.shown("outcome-1")
+            return shown if shown and not has_button(shown, "Give back") and _is_settled(shown) else None
+
+        await self._insist("give back", do, is_back)
+
     async def close(self) -> None:
         """With the form behind the button: opened, filled in, sent."""
         card = self.shown("outcome-1")
@@ -151,6 +161,10 @@ class Story:
 def key_of(message: Json) -> str:
     """What the bot marks its messages with; empty for everybody else's."""
     return str(message.get("metadata", {}).get("event_payload", {}).get("key", ""))
+
+
+def _is_settled(card: Json) -> bool:
+    return "asked to give it back" not in forms.text_of(card)
 
 
 def has_button(message: Json, label: str) -> bool:

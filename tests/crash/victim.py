@@ -13,6 +13,7 @@ composition is `Kaeru.open`, and the places are noticed on the way through its o
 | `commit:EVENT` | events were committed (named by the first one), nothing that follows has begun |
 | `inbox:KIND:WHAT` | a person's request was written down, nobody has looked at it |
 | `applied:COMPONENT`, `reverted:COMPONENT` | the service has changed, and nothing remembers that yet |
+| `repaid:COMPONENT` | what was suspended is given back, and nothing remembers that yet |
 | `exported` | the timeline's files wait in the outbox, the request is not answered |
 | `sent:SLOT`, `edited:SLOT` | Slack has accepted it, and nothing remembers that yet |
 """
@@ -40,6 +41,7 @@ from handlers import inbox
 from integrations import registry
 from integrations.slack import SlackChat
 from integrations.symlink import SymlinkTarget
+from tests.crash.suspending import suspend
 
 LIFE_S = 110
 """A victim that nobody ends ends by itself."""
@@ -203,6 +205,7 @@ def main(environment: Mapping[str, str] | None = None, log: Path | None = None) 
     (notes / "pid").write_text(str(os.getpid()), encoding="ascii")
     reaper = Reaper(notes, frozenset(os.environ.get("KAERU_CRASH_AT", "").split()))
     watch_over(reaper)
+    suspend(notes, reaper.passing)
 
     asyncio.run(_live(reaper.passing, notes))
 
