@@ -14,7 +14,7 @@ from os import environ, getpid
 from pathlib import Path
 
 from sandbox.clusters import debian, sources
-from sandbox.clusters.commands import run
+from sandbox.clusters.commands import run, search_path
 from sandbox.clusters.debian import Program
 from sandbox.clusters.errors import ClusterError
 from sandbox.clusters.places import Places, locked
@@ -119,7 +119,7 @@ class Builder:
         self._scratch.mkdir(parents=True, exist_ok=True)
         self._environment = {
             **environ,
-            "PATH": debian.search_path(),
+            "PATH": search_path(),
             "GOPATH": str(where.build / "gopath"),
             "GOCACHE": str(where.build / "go-cache"),
             "GO111MODULE": "off",  # the source is laid out for the time before modules, vendored code included

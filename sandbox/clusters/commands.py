@@ -1,10 +1,16 @@
 """Running a program to its end, with its own words in the error."""
 
+import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sandbox.clusters.errors import ClusterError
+
+
+def search_path() -> str:
+    """PATH, with the folders of system programs that a plain user's PATH lacks."""
+    return os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
 
 
 def run(
@@ -24,7 +30,7 @@ def run(
             text=True,
             timeout=timeout_s,
             cwd=cwd,
-            env=environment,
+            env=environment or {**os.environ, "PATH": search_path()},
             check=False,
         )
     except FileNotFoundError as error:

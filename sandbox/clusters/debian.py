@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sandbox.clusters.commands import search_path
 from sandbox.clusters.errors import ClusterError, Unavailable
 
 
@@ -28,11 +29,6 @@ CONTAINERS = (
     Program("sysctl", "procps"),
     Program("busybox", "busybox-static"),
 )
-
-
-def search_path() -> str:
-    """PATH, with the folders of system programs that a plain user's PATH lacks."""
-    return os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
 
 
 def missing(programs: Sequence[Program]) -> list[str]:
@@ -66,7 +62,12 @@ def apt_get(arguments: Sequence[str], log: Path, *, cwd: Path | None = None) -> 
     if shutil.which("apt-get") is None:
         raise Unavailable("This machine has no apt-get: the clusters are made from Debian's packages.")
     log.parent.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
+    environment = {
+        **os.environ,
+        "PATH": search_path(),
+        "DEBIAN_FRONTEND": "noninteractive",
+        "LC_ALL": "C.UTF-8",
+    }
     argv = ["apt-get", "-o", "DPkg::Lock::Timeout=300", *arguments]
     with log.open("a") as out:
         code = subprocess.run(

@@ -1,6 +1,7 @@
 """The shared Kubernetes: one node, started once and used by every test process and every clone."""
 
 import hashlib
+import json
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,11 +11,12 @@ from pathlib import Path
 
 from sandbox.clusters import build, debian, given, kind
 from sandbox.clusters.api import Api, ApiError
+from sandbox.clusters.commands import run
 from sandbox.clusters.debian import Program
 from sandbox.clusters.errors import ClusterError, Unavailable
 from sandbox.clusters.images import load
 from sandbox.clusters.network import Network, claim
-from sandbox.clusters.node import CONTROL, NAME, ROUTES, WORKERS, KubernetesNode
+from sandbox.clusters.node import CONTROL, NAME, ROUTES, WORKERS, KubernetesNode, kernel_settings_kept
 from sandbox.clusters.places import Places, locked, places
 from sandbox.clusters.shop_images import standard_images
 
@@ -71,6 +73,7 @@ def up() -> KubernetesCluster:
     Raises Unavailable, or ClusterError when it does not start.
     """
     if cluster := find():
+        _sweep(cluster)
         return cluster
     if reason := available():
         raise Unavailable(reason)
@@ -146,9 +149,9 @@ def _start(node: KubernetesNode) -> None:
         _await(lambda: _api_silent(node), node, CONTROL, deadline)
         node.write_kubeconfig()
         docker.result()
-    node.start(WORKERS)
-    _await(lambda: _unready(node), node, [*CONTROL, *WORKERS], deadline)
-    _sweep(node)
+    with kernel_settings_kept():
+        node.start(WORKERS)
+        _await(lambda: _unready(node), node, [*CONTROL, *WORKERS], deadline)
 
 
 def _start_docker(node: KubernetesNode) -> None:
@@ -196,14 +199,18 @@ def _unready(node: KubernetesNode) -> str | None:
     return None
 
 
-def _sweep(node: KubernetesNode) -> None:
+def _sweep(cluster: KubernetesCluster) -> None:
     """Delete namespaces that a test left behind."""
-    api = _api(node)
+    kubectl = ["kubectl", "--kubeconfig", str(cluster.kubeconfig)]
+    listed = json.loads(run([*kubectl, "get", "namespaces", "--selector", LABEL, "--output", "json"]))
     now = datetime.now(UTC)
-    for namespace in api.ask("GET", f"/api/v1/namespaces?labelSelector={LABEL}")["items"]:
-        created = datetime.fromisoformat(namespace["metadata"]["creationTimestamp"])
-        if now - created > _LEFTOVER:
-            api.ask("DELETE", f"/api/v1/namespaces/{namespace['metadata']['name']}")
+    old = [
+        namespace["metadata"]["name"]
+        for namespace in listed["items"]
+        if now - datetime.fromisoformat(namespace["metadata"]["creationTimestamp"]) > _LEFTOVER
+    ]
+    if old:
+        run([*kubectl, "delete", "namespaces", "--wait=false", *old])
 
 
 def _remove(where: Places) -> None:

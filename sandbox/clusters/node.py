@@ -1,9 +1,10 @@
 """The processes of a one-node Kubernetes, and the flags they are started with. All of them live in its network."""
 
+import contextlib
 import json
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +18,32 @@ NAME = "node-1"
 CONTROL = ("etcd", "kube-apiserver")
 WORKERS = ("kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet")
 ROUTES = ((2, 2, 0), (4, 1, 0))  # pods and services, reached from this machine through node 0
+# What the kubelet sets for the whole machine when it starts.
+_KERNEL_SETTINGS = tuple(
+    Path("/proc/sys", name)
+    for name in (
+        "vm/overcommit_memory",
+        "vm/panic_on_oom",
+        "kernel/panic",
+        "kernel/panic_on_oops",
+        "kernel/keys/root_maxkeys",
+        "kernel/keys/root_maxbytes",
+    )
+)
 _LOGS = (Path("/var/log/containers"), Path("/var/log/pods"))  # the kubelet does not let one choose
 _API = ["--kube-api-qps=200", "--kube-api-burst=400"]
+
+
+@contextlib.contextmanager
+def kernel_settings_kept() -> Iterator[None]:
+    """Put back at the end what a kubelet that starts meanwhile changes for the whole machine."""
+    before = {path: path.read_text() for path in _KERNEL_SETTINGS}
+    try:
+        yield
+    finally:
+        for path, value in before.items():
+            if path.read_text() != value:
+                path.write_text(value)
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@ import os
 import select
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sandbox.clusters.commands import search_path
 from sandbox.clusters.errors import ClusterError
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -116,7 +117,6 @@ class Daemon:
         *,
         network: str | None = None,
         hostname: str | None = None,
-        environment: Mapping[str, str] | None = None,
     ) -> Identity:
         """Start it unless it runs already.
 
@@ -131,7 +131,7 @@ class Daemon:
         pid = os.posix_spawnp(
             argv[0],
             argv,
-            environment if environment is not None else os.environ,
+            {**os.environ, "PATH": search_path()},
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 1, str(self.log), out, 0o600),
