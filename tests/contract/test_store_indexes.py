@@ -68,12 +68,7 @@ def everything(uow: UnitOfWork) -> None:
     uow.releases.quarantine("shop", "v1", "inc-1", START)
     uow.releases.lift("shop", "v1", "U1", START)
     uow.releases.all("shop")
-    uow.shapes.keep("shop", "web", "r1", "v1", "{}", at=START)
-    uow.shapes.good("shop", "web", "r1", START)
-    uow.shapes.all("shop", "web")
-    uow.shapes.find("shop", "web", "r1")
-    uow.shapes.since("shop", "web", "r1")
-    uow.shapes.prune(START, keep=50)
+    every_shape(uow)
     uow.probes.window("shop", START)
     uow.probes.baseline("shop", "v1", since=START, until=START)
     uow.probes.first_bad("shop", START)
@@ -81,6 +76,15 @@ def everything(uow: UnitOfWork) -> None:
     uow.documents.get(uow.documents.put(b"x", "text/plain"))
     uow.facts.set("k", 1)
     uow.facts.get("k")
+
+
+def every_shape(uow: UnitOfWork) -> None:
+    uow.shapes.keep("shop", "web", "r1", "v1", "{}", at=START)
+    uow.shapes.good("shop", "web", "r1", START)
+    uow.shapes.all("shop", "web")
+    uow.shapes.find("shop", "web", "r1")
+    uow.shapes.since("shop", "web", "r1")
+    uow.shapes.prune(START, keep=50)
 
 
 def plans(database: Database) -> dict[str, list[str]]:

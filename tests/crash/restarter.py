@@ -37,7 +37,7 @@ def kill_bot(notes: Path) -> None:
 def wait_for_the_next(notes: Path) -> None:
     """Until another bot has come to the step, and a moment longer, in which it does whatever it does."""
     deadline = time.monotonic() + LOOK_S
-    while (notes / "passed").read_text(encoding="utf-8").count("before:apply:shop\n") < 2:
+    while (notes / "passed").read_text(encoding="utf-8").count("before:apply:0\n") < 2:
         if time.monotonic() > deadline:
             raise TimeoutError("no other bot came to the step")
         time.sleep(0.02)
