@@ -100,14 +100,27 @@ class Clock:
         self.done.append(name)
         self._since = time.monotonic()
 
+    def words(self) -> str:
+        """How long is left; a step that takes longer than it should leaves that open."""
+        late_s = time.monotonic() - self._since - self._expected_s(self._rest()[0])
+        if late_s > 0:
+            return f"slower than expected, {self.spent_s / 60:.0f} minutes so far"
+        return f"about {max(self.left_s() / 60, 1):.0f} minutes left"
+
     def left_s(self) -> float:
-        """Seconds, never less than a few: an estimate that is used up says so by standing still."""
-        expected = sum(PROGRAMS[name] for name in self.done)
-        pace = (self._since - self.started) / expected if expected else 1.0
-        rest = [PROGRAMS[name] * pace for name in self.todo if name not in self.done]
+        """Seconds, never less than a few."""
+        rest = [self._expected_s(name) for name in self._rest()]
         if not rest:
             return 0.0
         return max(rest[0] - (time.monotonic() - self._since), 5.0) + sum(rest[1:])
+
+    def _rest(self) -> list[str]:
+        return [name for name in self.todo if name not in self.done]
+
+    def _expected_s(self, name: str) -> float:
+        expected = sum(PROGRAMS[name] for name in self.done)
+        pace = (self._since - self.started) / expected if expected else 1.0
+        return PROGRAMS[name] * pace
 
 
 class Builder:
@@ -156,7 +169,7 @@ class Builder:
         flags = ["-trimpath", "-ldflags", f"-s -w {' '.join(_version_flags())}"]
         argv = ["build", *flags, "-o", str(new), f"./cmd/{name}"]
         for _ in self._progress(argv):
-            print(f"  {name}: compiling; about {clock.left_s() / 60:.0f} minutes left", flush=True)
+            print(f"  {name}: compiling; {clock.words()}", flush=True)
         new.rename(self._where.binaries / name)
         clock.finish(name)
         print(f"  {name}: done after {clock.spent_s / 60:.1f} minutes", flush=True)

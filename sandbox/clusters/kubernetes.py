@@ -109,6 +109,8 @@ def up() -> KubernetesCluster:
 def down() -> None:
     """Stop the cluster and leave nothing of it behind. A given one is left alone."""
     where = places()
+    if not where.run.exists():
+        return
     with locked(_lock(where), patience_s=_PATIENCE_S, doing="starting or stopping Kubernetes"):
         kind.down(where)
         _remove(where)

@@ -58,10 +58,16 @@ def places() -> Places:
 def locked(path: Path, *, patience_s: float, doing: str) -> Iterator[None]:
     """Hold the lock file `path`, which ends with this process whatever happens to it.
 
-    Raises ClusterError when another process holds it for longer than `patience_s`.
+    Raises ClusterError when another process holds it for longer than `patience_s`, or it may not be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        opened = path.open("w")
+    except PermissionError as error:
+        raise ClusterError(
+            f"{path} may not be written: run this as its owner, or set {VARIABLE} to a folder of yours."
+        ) from error
+    with opened as file:
         deadline = time.monotonic() + patience_s
         told = False
         while True:

@@ -95,6 +95,8 @@ def _start(folder: Path, network: Network) -> SwarmCluster:
 def down() -> None:
     """Stop the Swarm and leave nothing of it behind. A given one is left alone."""
     where = places()
+    if not where.run.exists():
+        return
     folder = _home(where)
     with locked(_lock(where), patience_s=PATIENCE_S, doing="starting or stopping the Swarm"):
         _remove(folder, Network.load(folder / "network.json"))

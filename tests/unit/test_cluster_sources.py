@@ -92,6 +92,15 @@ def test_the_time_left_follows_the_pace_so_far() -> None:
     clock.finish(first)
     left = 2 * sum(PROGRAMS[name] for name in (second, *rest))
     assert clock.left_s() == pytest.approx(left, abs=2)
+    assert clock.words() == f"about {left / 60:.0f} minutes left"
+
+
+def test_a_step_that_takes_too_long_promises_nothing() -> None:
+    names = list(PROGRAMS)
+    clock = Clock(names)
+    clock.started -= 600
+    clock._since -= 600
+    assert clock.words() == "slower than expected, 10 minutes so far"
 
 
 def test_the_described_types_are_found_by_their_tag(tmp_path: Path) -> None:
