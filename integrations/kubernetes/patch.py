@@ -93,7 +93,7 @@ def _guards(workload: Json) -> list[Json]:
 
 
 def _annotate(workload: Json, annotations: dict[str, str]) -> list[Json]:
-    if not _annotations(workload):
+    if workload["metadata"].get("annotations") is None:
         # Annotations do not count for the generation: that there are none has to be tested for.
         absent = _operation("test", "/metadata/annotations", None)
         return [absent, _operation("add", "/metadata/annotations", annotations)]
