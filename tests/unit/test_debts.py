@@ -1,10 +1,12 @@
 """What is decided about suspensions, what people are reminded of, and what the papers say of them."""
 
 import dataclasses
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import pytest
+from syrupy.assertion import SnapshotAssertion
 
+from bot.cli.words import about
 from bot.domain import decide
 from bot.domain import events as e
 from bot.domain.base import Refusal
@@ -12,9 +14,12 @@ from bot.domain.debts import Debt
 from bot.domain.incident import Incident, Status
 from bot.domain.lifecycle import fold
 from bot.domain.policy import Policy
+from bot.domain.postmortem import Postmortem, build
+from bot.domain.timeline import Completeness, Kind
 from bot.ports import Inspection, OutcomeUnknown, Refused, Unavailable
 from bot.usecases.due import REPAY, due_workflows
 from bot.usecases.nudges import due_debts
+from bot.views.postmortem import render, summary_blocks
 from bot.workflows import repay
 from tests import story
 from tests.fakes.target import MemoryTarget
@@ -177,3 +182,51 @@ async def test_what_does_not_answer_is_given_up_in_time() -> None:
     with pytest.raises(Unavailable):
         await repay.given_back(target, DEBT, "k")
     assert 0 < len(target.declines) < 9
+
+
+def papers(debt_events: int) -> Postmortem:
+    happened = story.indebted(len(story.events()), debt_events)
+    sealed = story.seal_all(
+        story.ID, [(x.at, Kind.EVENT, x.by, None, x.model_dump(mode="json")) for x in happened]
+    )
+    return build(
+        fold(happened),
+        sealed,
+        (),
+        kept=Completeness.of(sealed),
+        expected_messages=0,
+        verification=story.verification(sealed),
+        names=story.NAMES,
+        zone=UTC,
+        now=at("14:31:08"),
+    )
+
+
+def test_the_postmortem_of_what_is_suspended_still(snapshot: SnapshotAssertion) -> None:
+    postmortem = papers(4)
+    assert postmortem.actions[0].text == f"Give back: {DEBT.text} {DEBT.until}"
+    assert postmortem.actions[0].owner == "Carol"
+    text = render(postmortem)
+    assert _about_debts(text) == snapshot
+    assert f"- [ ] Give back: {DEBT.text}" in text
+    assert f"Give back: {DEBT.text}" in str(summary_blocks(postmortem))
+
+
+def test_the_postmortem_of_what_was_given_back(snapshot: SnapshotAssertion) -> None:
+    postmortem = papers(6)
+    assert len(postmortem.actions) == 2
+    assert _about_debts(render(postmortem)) == snapshot
+    (line,) = postmortem.debts
+    assert (line.owner, line.repaid_at, line.repaid_by) == ("Carol", at("14:18:02"), "Carol")
+
+
+def _about_debts(text: str) -> list[str]:
+    marks = (DEBT.id, "suspended", "Suspended")
+    return [line for line in text.splitlines() if any(mark in line for mark in marks)]
+
+
+def test_the_command_line_tells_it() -> None:
+    rows = "\n".join(about(owing(4), None, story.NAMES, UTC))
+    assert f"suspended  {DEBT.text} {DEBT.until} (since 2026-11-24 14:13:03 UTC; Carol sees to it;" in rows
+    assert "It could not be given back: Argo CD would sync v1.3.0 at once." in rows
+    assert "nobody sees to it yet" in "\n".join(about(owing(1), None, story.NAMES, UTC))
