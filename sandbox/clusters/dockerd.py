@@ -119,12 +119,15 @@ class Dockerd:
 
     def kill(self) -> None:
         """End it with all containers at once, as a power cut would."""
+        running = self.daemon.running()
+        children = descendants(running) if running else []
         self.daemon.stop(grace_s=0)
         # containerd, and a shim per container; the containers' processes are the shims' children.
-        helpers = processes_naming(str(self.home / "exec"))
-        for process in [*helpers, *(child for helper in helpers for child in descendants(helper))]:
+        helpers = processes_naming(str(self.home / "exec"), ("containerd", "runc"))
+        children += [child for helper in helpers for child in descendants(helper)]
+        for process in [*helpers, *children]:
             send(process, signal.SIGKILL)
-        for process in helpers:
+        for process in [*helpers, *children]:
             end(process, grace_s=0)
 
     def remove(self) -> None:

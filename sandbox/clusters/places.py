@@ -13,6 +13,8 @@ from sandbox.clusters.errors import ClusterError
 VARIABLE = "KAERU_CLUSTER_CACHE"
 LONGEST = 60  # characters: a Unix socket's path ends at 107, and Docker's own part of it needs some 45
 
+_QUIET_S = 0.5  # a wait shorter than this is not worth a word
+
 
 @dataclass(frozen=True)
 class Places:
@@ -68,18 +70,18 @@ def locked(path: Path, *, patience_s: float, doing: str) -> Iterator[None]:
             f"{path} may not be written: run this as its owner, or set {VARIABLE} to a folder of yours."
         ) from error
     with opened as file:
-        deadline = time.monotonic() + patience_s
+        asked = time.monotonic()
         told = False
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                if time.monotonic() > deadline:
+                if time.monotonic() - asked > patience_s:
                     raise ClusterError(
                         f"Another process has been {doing} for {patience_s:.0f} s (it holds {path}). "
                         "Wait for it, or end it, and try again."
                     ) from error
-                if not told:
+                if not told and time.monotonic() - asked > _QUIET_S:
                     print(f"Another process is {doing}; waiting for it …", flush=True)
                     told = True
                 time.sleep(0.1)

@@ -172,17 +172,17 @@ def _inside(network: str | None, hostname: str | None) -> list[str]:
     return argv
 
 
-def processes_naming(text: str) -> list[Identity]:
-    """The processes with `text` (a path of ours) in their command line, apart from this one."""
+def processes_naming(text: str, programs: tuple[str, ...]) -> list[Identity]:
+    """The processes of these programs (beginnings of names) with `text`, a path of ours, in their command line."""
     found = []
     for folder in Path("/proc").iterdir():
-        if not folder.name.isdigit() or int(folder.name) == os.getpid():
+        if not folder.name.isdigit():
             continue
         try:
-            words = (folder / "cmdline").read_bytes()
+            name, words = (folder / "comm").read_text(), (folder / "cmdline").read_bytes()
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if text.encode() in words and (who := identity(int(folder.name))):
+        if name.startswith(programs) and text.encode() in words and (who := identity(int(folder.name))):
             found.append(who)
     return found
 

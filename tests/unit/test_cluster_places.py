@@ -51,7 +51,7 @@ def test_a_lock_keeps_others_out_and_ends_with_its_process(
         assert holder.stdout.readline() == "held\n"
         with (
             pytest.raises(ClusterError, match="Another process has been compiling"),
-            locked(lock, patience_s=0.2, doing="compiling"),
+            locked(lock, patience_s=1, doing="compiling"),
         ):
             pytest.fail("two processes held one lock")
         holder.kill()

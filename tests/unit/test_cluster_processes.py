@@ -102,14 +102,20 @@ def test_a_zombie_is_nobody() -> None:
 
 def test_processes_are_found_by_a_path_of_theirs_with_their_children(tmp_path: Path) -> None:
     sleep = shutil.copy(shutil.which("sleep") or "", tmp_path / "nap")
-    with subprocess.Popen(["sh", "-c", f"{sleep} 60; true"]) as parent:
-        until(lambda: len(processes_naming(str(tmp_path))) == 2)
+    with (
+        subprocess.Popen(["sh", "-c", f"{sleep} 60; true"]) as parent,
+        subprocess.Popen(["tail", "-f", str(sleep)], stdout=subprocess.DEVNULL) as reader,
+    ):
+        until(lambda: len(processes_naming(str(tmp_path), ("sh", "nap"))) == 2)
         shell = identity(parent.pid)
         assert shell is not None
+        found = processes_naming(str(tmp_path), ("sh", "nap"))
         children = descendants(shell)
-        assert [process for process in processes_naming(str(tmp_path)) if process != shell] == children
+        assert [process for process in found if process != shell] == children
+        assert reader.pid not in [process.pid for process in found]  # somebody looks at a file of ours
         for process in [*children, shell]:
             end(process, grace_s=0)
+        reader.kill()
 
 
 def test_a_program_that_is_missing_is_named(tmp_path: Path) -> None:
