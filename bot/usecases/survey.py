@@ -19,6 +19,7 @@ from bot.store import Store, UnitOfWork
 from bot.usecases.bounds import reading
 from bot.usecases.desk import Desk
 from bot.usecases.fleet import Fleet, Hands
+from bot.usecases.owing import owing
 from bot.usecases.probing import ROUNDS
 
 _log = logging.getLogger(__name__)
@@ -55,7 +56,16 @@ class Survey:
         looks = await asyncio.gather(*(self._inspect(service, name, hands) for name in hands.targets))
         seen = {name: look for name, look in zip(hands.targets, looks, strict=True) if look is not None}
         await self._mark_good(service, seen)
-        if before is not None and _news(before, seen, now=self._clock()):
+        older = [
+            i
+            for i in await self._store.read(owing)
+            if i.service == service and (before is None or i.id != before.id)
+        ]
+        for incident in (*((before,) if before else ()), *older):
+            await self._tell_debts(incident, seen)
+
+    async def _tell_debts(self, before: Incident, seen: Mapping[str, Inspection]) -> None:
+        if _news(before, seen, now=self._clock()):
             await self._desk.change(
                 before.id,
                 # Whatever has happened to the incident meanwhile may be about the same debts: the next look tells.

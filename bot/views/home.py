@@ -138,6 +138,7 @@ def _open(incidents: Sequence[Known]) -> list[Block]:
 
 def _suspended(incidents: Sequence[Known]) -> list[Block]:
     """What is to be given back, of closed incidents too; nothing where there is nothing."""
+    first = {each.debt.id: k.incident.id for k in reversed(incidents) for each in k.incident.debts}
     found = [
         section(
             f":electric_plug: *{line(k.incident.service)}* {_where(k.incident)}\n{in_a_line(each)}",
@@ -145,6 +146,8 @@ def _suspended(incidents: Sequence[Known]) -> list[Block]:
         )
         for place, k in enumerate(incidents)
         for number, each in enumerate(k.incident.debts)
+        # A newer incident of the service may owe the same thing: it is listed there.
+        if first[each.debt.id] == k.incident.id
     ]
     if not found:
         return []

@@ -259,6 +259,19 @@ async def test_the_newest_incident_takes_over_what_is_still_suspended(world: Wor
     assert await world.owed(second) == [SYNC.id]
 
 
+async def test_every_incident_that_owes_it_is_told_that_it_was_given_back(world: World) -> None:
+    first = await world.declare()
+    world.web.owes(SYNC)
+    await world.survey.sweep()
+    await world.change(first, lambda _: (e.IncidentClosed(at=world.clock(), by="UALICE"),))
+    second = await world.declare()
+    await world.survey.sweep()
+    assert await world.owed(first) == await world.owed(second) == [SYNC.id]
+    world.web.owes()
+    await world.survey.sweep()
+    assert await world.owed(first) == await world.owed(second) == []
+
+
 async def test_what_changed_while_it_was_looked_at_is_left_to_the_next_look(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
