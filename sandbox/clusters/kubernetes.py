@@ -34,15 +34,17 @@ _READY_WITHIN_S = 90
 
 @dataclass(frozen=True)
 class KubernetesCluster:
-    """`address` is where node ports answer; `docker_host` is the node's Docker, None where there is none of ours.
-
-    In a cluster of our own the addresses of pods and of services answer from this machine, too.
-    """
+    """`address` is where node ports answer; `docker_host` is the node's Docker, None where there is none of ours."""
 
     kubeconfig: Path
     address: str
     docker_host: str | None
     given: bool = False
+
+    @property
+    def routed(self) -> bool:
+        """Whether the addresses of pods and services answer from this machine: in a cluster of our own they do."""
+        return self.docker_host is not None
 
 
 def available() -> str | None:

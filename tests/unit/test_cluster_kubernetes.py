@@ -2,6 +2,7 @@
 
 import json
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -12,7 +13,7 @@ from sandbox.clusters import kubernetes
 from sandbox.clusters.errors import ClusterError
 from sandbox.clusters.kubernetes import KubernetesCluster
 from sandbox.clusters.namespaces import Namespace, kubectl, namespace
-from sandbox.clusters.relay import relay, to_address
+from sandbox.clusters.services import service_url
 from sandbox.clusters.shop_images import BAD, GOOD, WEB
 from sandbox.clusters.throwaway import await_that
 
@@ -72,8 +73,7 @@ def test_a_bad_release_goes_out_and_is_taken_back(kubernetes_namespace: Namespac
     own = kubernetes_namespace
     own.apply(deployment(GOOD[-1], replicas=3), SERVICE)
     settle(own)
-    address = own.kubectl("get", "service", "web", "--output", "jsonpath={.spec.clusterIP}")
-    with relay(to_address(address, 80)) as url:
+    with service_url(own.cluster, own.name, "web", 80) as url:
         await_that(lambda: versions(url) == {GOOD[-1]}, "the good release answers")
         assert ask(f"{url}/products") == 200
         own.apply(deployment(BAD[0], replicas=3))
@@ -84,6 +84,16 @@ def test_a_bad_release_goes_out_and_is_taken_back(kubernetes_namespace: Namespac
         settle(own)
         await_that(lambda: versions(url) == {GOOD[-1]}, "the good release answers")
         assert ask(f"{url}/products") == 200
+
+
+def test_a_service_is_reached_in_a_cluster_that_is_not_ours(kubernetes_namespace: Namespace) -> None:
+    own = kubernetes_namespace
+    own.apply(deployment(GOOD[0], replicas=1), SERVICE)
+    settle(own)
+    foreign = replace(own.cluster, docker_host=None, given=True)
+    with service_url(foreign, own.name, "web", 80) as url:
+        await_that(lambda: ask(f"{url}/health") == 200, "the service answers")
+        assert version(url) == GOOD[0]
 
 
 def test_an_account_may_do_what_it_is_told_and_no_more(
