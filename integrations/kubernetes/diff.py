@@ -140,7 +140,8 @@ def _fields(before: Json, after: Json, what: str) -> Iterator[str]:
     """The remaining fields, each by its path: `limits.memory`, `readinessProbe.periodSeconds`."""
     old, new = dict(_leaves(before, "")), dict(_leaves(after, ""))
     for path in dict.fromkeys((*old, *new)):
-        if old.get(path) == new.get(path):
+        # 1 and true are equal, and not the same.
+        if path in old and path in new and repr(old[path]) == repr(new[path]):
             continue
         if _PRIVATE.intersection(path.replace("[", ".").split(".")):
             yield f"{what} {path}: changed"
@@ -160,7 +161,7 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, list) and value and name not in _PRIVATE:
         for index, inner in enumerate(value):
             yield from _leaves(inner, f"{path}[{index}]")
-    else:
+    elif path:
         yield path, value
 
 
