@@ -120,8 +120,8 @@ class Manager:
             return await docker._query_json(path, **{"method": "GET", **request})  # noqa: SLF001 - see above
         except (DockerError, aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             if self._tunnel is not None and self._tunnel.complaint:
-                said, self._tunnel.complaint = self._tunnel.complaint, ""
-                raise _ssh_failed(self.host, said, doing, writes=writes) from error
+                said, self._tunnel.complaint = self._tunnel.complaint.rstrip("."), ""
+                raise _ssh_failed(self.host, said.rstrip("."), doing, writes=writes) from error
             raise translate(error, host=self.host, doing=doing, writes=writes) from error
 
     async def _connected(self) -> Docker:
@@ -196,7 +196,7 @@ def _ssh_failed(host: str, said: str, doing: str, *, writes: bool) -> Exception:
             f"The user on {host} has no right to use Docker there: {said}.",
             remedy="Add it to the group docker, which makes it root on that machine.",
         )
-    if "permission denied" in low or "host key verification" in low or "no matching" in low:
+    if "permission denied" in low or "host key" in low or "no matching" in low:
         return AuthFailed(
             f"SSH to {host} failed: {said}.",
             remedy="As kaeru's user, `ssh` to it must work without a question: key, known_hosts, user name.",

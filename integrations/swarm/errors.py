@@ -1,5 +1,6 @@
 """What a Docker daemon answers, or does not answer, as errors of the port."""
 
+import re
 import ssl
 
 import aiohttp
@@ -9,6 +10,7 @@ from bot.ports.errors import AuthFailed, OutcomeUnknown, PortError, Refused, Una
 from integrations.process import redact
 
 RETRY_S = 1.0
+_SSL = re.compile(r"^\[SSL[^\]]*\] (.*?)( \(_ssl\.c:\d+\))?$")
 _LOST = 900  # aiodocker's own status for a connection that failed
 
 
@@ -51,7 +53,7 @@ def _lost(error: BaseException, *, host: str, doing: str, writes: bool) -> PortE
         )
     said = "no answer in time" if isinstance(error, TimeoutError) else _reason(error)
     # A server that demands a certificate closes the connection after it seemed open.
-    if "certificate" in said.lower() or "tls" in said.lower():
+    if "certificate" in said or "alert" in said:
         return _tls(error, host)
     if writes:
         return OutcomeUnknown(f"The answer of {host} to the request to {doing} was lost ({said}).")
@@ -65,7 +67,7 @@ def _tls(error: BaseException, host: str) -> AuthFailed:
             f"The certificate of {host} is not the one of a daemon that is trusted: {reason}.",
             remedy="Give the authority that signed it as tls.ca, and the name it was made for as host.",
         )
-    if "certificate" in reason:
+    if "alert" in reason:  # said by the other side
         return AuthFailed(
             f"{host} did not accept kaeru's certificate: {reason}.",
             remedy="Give a certificate that the daemon's authority signed as tls.cert and tls.key.",
@@ -118,7 +120,7 @@ def _reason(error: BaseException) -> str:
         return str(getattr(inner, "verify_message", "") or inner).rstrip(".")
     if isinstance(error, aiohttp.ClientConnectorError):
         error = error.os_error
-    if isinstance(error, ssl.SSLError):
-        return (error.reason or str(error)).replace("_", " ").lower()
     said = str(getattr(error, "strerror", None) or "") or str(error) or type(error).__name__
+    if (found := _SSL.search(said)) is not None:
+        return found[1].lower()
     return redact(said).rstrip(".")

@@ -63,16 +63,12 @@ class Tunnel:
             self._server = None
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        relay = asyncio.current_task()
-        if relay is not None:
-            self._relays.add(relay)
-        try:
-            await self._relay(reader, writer)
-        finally:
-            writer.close()
-            if relay is not None:
-                self._relays.discard(relay)
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A task of our own: asyncio logs it as an error where the one it would make is cancelled.
+        relay = asyncio.create_task(self._relay(reader, writer))
+        self._relays.add(relay)
+        relay.add_done_callback(self._relays.discard)
+        relay.add_done_callback(lambda _: writer.close())  # also where it was cancelled before it began
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, until either side has ended."""
@@ -87,14 +83,14 @@ class Tunnel:
         assert ssh.stderr is not None  # noqa: S101 - all three are pipes
         there = asyncio.create_task(_pump(reader, ssh.stdin))
         back = asyncio.create_task(_pump(ssh.stdout, writer))
-        said = asyncio.create_task(ssh.stderr.read(4 * 1024))
+        said = asyncio.create_task(_words(ssh.stderr))
         try:
             await asyncio.wait((there, back), return_when=asyncio.FIRST_COMPLETED)
             if back.done():
                 # ssh has ended, or is about to; why is worth knowing.
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(2):
-                        lines = (await asyncio.shield(said)).decode(errors="replace").strip().splitlines()
+                        lines = (await said).decode(errors="replace").strip().splitlines()
                         if await ssh.wait() != 0 and lines:
                             self.complaint = redact(lines[-1])[:300]
         finally:
@@ -112,3 +108,11 @@ async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> Non
         while block := await source.read(_BLOCK):
             sink.write(block)
             await sink.drain()
+
+
+async def _words(source: asyncio.StreamReader) -> bytes:
+    """The last 4 KiB until the end."""
+    kept = b""
+    while block := await source.read(_BLOCK):
+        kept = (kept + block)[-4096:]
+    return kept

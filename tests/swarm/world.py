@@ -9,7 +9,7 @@ import os
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -50,11 +50,11 @@ DEFAULT_PACE: Json = {
 class Service:
     """One service with a repository of images of its own, so that tests may run side by side."""
 
-    def __init__(self, docker_host: str) -> None:
+    def __init__(self, docker_host: str, repository: str = "") -> None:
         self.docker_host = docker_host
         self.engine = Engine(docker_host)
         self.name = f"kt-{secrets.token_hex(4)}"
-        self.repository = f"kaeru-test/{self.name}"
+        self.repository = repository or f"kaeru-test/{self.name}"
         self.memory = FakeMemory()
         self._tags: set[str] = set()
         self._others: list[tuple[str, str]] = []
@@ -89,6 +89,8 @@ class Service:
 
     async def tag(self, version: str, *, of: str | None = None) -> None:
         """Let an image of our own be `version`; `of` another name's or version's content."""
+        if self.repository == WEB:
+            return  # shared by all nodes, never changed
         source = of or f"{WEB}:{version}"
         query = {"repo": self.repository, "tag": version}
         await self.ask("POST", f"/images/{source}/tag", query=query)
@@ -232,15 +234,23 @@ def the_swarm() -> SwarmCluster:
     try:
         return clusters.up()
     except Unavailable as error:
-        if os.environ.get("CI"):
-            pytest.fail(str(error))
-        pytest.skip(str(error))
+        unavailable(error)
+
+
+def unavailable(error: Unavailable) -> NoReturn:
+    """Skip with the reason; with CI=true it is a failure."""
+    if os.environ.get("CI"):
+        pytest.fail(str(error))
+    pytest.skip(str(error))
 
 
 @contextlib.asynccontextmanager
-async def service_on(docker_host: str) -> AsyncIterator[Service]:
-    """A service to be created; removed at the end with all that belongs to it."""
-    service = Service(docker_host)
+async def service_on(docker_host: str, *, repository: str = "") -> AsyncIterator[Service]:
+    """A service to be created; removed at the end with all that belongs to it.
+
+    Where there are several nodes, `repository` is one that all have.
+    """
+    service = Service(docker_host, repository)
     try:
         yield service
     finally:

@@ -1,0 +1,255 @@
+"""Other ways to the socket of a real daemon: TCP with TLS, SSH, and a line that loses answers."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sandbox.clusters import debian
+from sandbox.clusters.commands import search_path
+from sandbox.clusters.places import places
+
+_SSHD = debian.Program("sshd", "openssh-server")
+
+
+@dataclass
+class Line:
+    """A way through. `lose_answers` asks of each request's head whether its answer is lost, and the line with it."""
+
+    docker_host: str
+    lose_answers: Callable[[bytes], bool] = lambda _head: False
+    lost: int = 0
+
+
+@contextlib.asynccontextmanager
+async def line_to(
+    docker_host: str, *, at: Path | None = None, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Line]:
+    """A line to a daemon's socket: on the socket `at`, or on a free port of 127.0.0.1."""
+    line = Line("")
+    relays: set[asyncio.Task[None]] = set()
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            await _relay(line, urlsplit(docker_host).path, reader, writer)
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(relay(reader, writer))
+        relays.add(task)
+        task.add_done_callback(relays.discard)
+        task.add_done_callback(lambda _: writer.close())
+
+    if at is not None:
+        server = await asyncio.start_unix_server(accept, path=str(at))
+        line.docker_host = f"unix://{at}"
+    else:
+        server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls)
+        line.docker_host = f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield line
+    finally:
+        server.close()
+        for task in relays:
+            task.cancel()
+        await asyncio.gather(*relays, return_exceptions=True)
+        await server.wait_closed()
+        await asyncio.sleep(0)  # what was closed is closed in the next round of the loop
+
+
+async def _relay(
+    line: Line, there_at: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    there, back = await asyncio.open_unix_connection(there_at)
+    losing = False
+
+    async def forth() -> None:
+        nonlocal losing
+        while block := await reader.read(1 << 16):
+            losing = line.lose_answers(block) or losing
+            back.write(block)
+            await back.drain()
+
+    async def answers() -> None:
+        while block := await there.read(1 << 16):
+            if losing:
+                line.lost += 1
+                return
+            writer.write(block)
+            await writer.drain()
+
+    tasks = [asyncio.create_task(forth()), asyncio.create_task(answers())]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        back.close()
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """An authority, a daemon's certificate for 127.0.0.1, and kaeru's."""
+
+    folder: Path
+
+    def file(self, name: str) -> Path:
+        return self.folder / f"{name}.pem"
+
+    def server(self) -> ssl.SSLContext:
+        """As dockerd does with --tlsverify."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(self.file("ca")))
+        context.load_cert_chain(self.file("server"), self.file("server-key"))
+        context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+
+def certificates(folder: Path) -> Certificates:
+    """Made by openssl."""
+    folder.mkdir()
+
+    def make(*argv: str) -> None:
+        subprocess.run(["openssl", *argv], cwd=folder, check=True, capture_output=True, timeout=60)
+
+    new = ("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+    make(
+        *new, "-x509", "-keyout", "ca-key.pem", "-out", "ca.pem", "-days", "2", "-subj", "/CN=test authority"
+    )
+    for name, extra in (("server", "subjectAltName=IP:127.0.0.1"), ("client", "extendedKeyUsage=clientAuth")):
+        make(*new, "-keyout", f"{name}-key.pem", "-out", f"{name}.csr", "-subj", f"/CN={name}")
+        (folder / f"{name}.ext").write_text(f"{extra}\n", encoding="ascii")
+        sign = (
+            "x509",
+            "-req",
+            "-in",
+            f"{name}.csr",
+            "-CA",
+            "ca.pem",
+            "-CAkey",
+            "ca-key.pem",
+            "-CAcreateserial",
+        )
+        make(*sign, "-out", f"{name}.pem", "-days", "2", "-extfile", f"{name}.ext")
+    return Certificates(folder)
+
+
+@contextlib.contextmanager
+def refusing(pems: Certificates, port: int) -> Iterator[None]:
+    """A TLS server on 127.0.0.1 that wants a certificate of the authority and says so; nothing is behind it."""
+    files = {"-cert": "server", "-key": "server-key", "-CAfile": "ca"}
+    argv = [
+        "openssl",
+        "s_server",
+        "-accept",
+        f"127.0.0.1:{port}",
+        "-Verify",
+        "1",
+        "-verify_return_error",
+        "-www",
+    ]
+    argv += [part for option, name in files.items() for part in (option, str(pems.file(name)))]
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(argv, stdin=quiet, stdout=quiet, stderr=quiet) as process:
+        try:
+            _await_port(port)
+            yield
+        finally:
+            process.terminate()
+
+
+def _await_port(port: int, within_s: float = 10) -> None:
+    deadline = time.monotonic() + within_s
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except ConnectionRefusedError:
+            assert time.monotonic() < deadline, f"nothing listens on {port}"
+            time.sleep(0.05)
+        else:
+            return
+
+
+@dataclass(frozen=True)
+class SshServer:
+    """An sshd on 127.0.0.1 that lets this user in with `key`; `path` goes in front of PATH and makes ssh find both."""
+
+    port: int
+    folder: Path
+
+    @property
+    def path(self) -> Path:
+        return self.folder / "bin"
+
+    @property
+    def docker_host(self) -> str:
+        return f"ssh://127.0.0.1:{self.port}"
+
+    def forget_host(self) -> None:
+        (self.folder / "known_hosts").write_text("", encoding="ascii")
+
+    def refuse_key(self) -> None:
+        (self.folder / "authorized_keys").write_text("", encoding="ascii")
+
+
+@contextlib.contextmanager
+def sshd(folder: Path, docker_host: str, port: int) -> Iterator[SshServer]:
+    """A real sshd, behind which `docker` means `docker_host`."""
+    debian.install(debian.missing([_SSHD]), places().root / "apt.log")
+    program = shutil.which("sshd", path=search_path())
+    assert program is not None
+    Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+    folder.mkdir()
+    for name in ("host", "user"):
+        argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
+        subprocess.run(argv, check=True, timeout=60)
+    shutil.copy(folder / "user.pub", folder / "authorized_keys")
+    kind, key, *_ = (folder / "host.pub").read_text(encoding="ascii").split()
+    (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {kind} {key}\n", encoding="ascii")
+    docker = shutil.which("docker")
+    assert docker is not None, "the docker command is needed on the other side"
+    settings = {
+        "Port": str(port),
+        "ListenAddress": "127.0.0.1",
+        "HostKey": str(folder / "host"),
+        "AuthorizedKeysFile": str(folder / "authorized_keys"),
+        "PidFile": "none",
+        "StrictModes": "no",
+        "UsePAM": "no",
+        "PasswordAuthentication": "no",
+        "KbdInteractiveAuthentication": "no",
+        "PermitRootLogin": "prohibit-password",
+        "SetEnv": f"DOCKER_HOST={docker_host} PATH={Path(docker).parent}:{os.defpath.lstrip(':')}",
+    }
+    config = folder / "sshd_config"
+    config.write_text("".join(f"{key} {value}\n" for key, value in settings.items()), encoding="ascii")
+    _client(folder)
+    with subprocess.Popen([program, "-D", "-e", "-f", str(config)], stderr=subprocess.DEVNULL) as process:
+        try:
+            _await_port(port)
+            yield SshServer(port, folder)
+        finally:
+            process.terminate()
+            process.wait(timeout=10)
+
+
+def _client(folder: Path) -> None:
+    """An ssh that has a home of its own: the real one reads the user's, whatever HOME says."""
+    real = shutil.which("ssh")
+    assert real is not None
+    (folder / "config").write_text(
+        f"Host *\n  IdentityFile {folder}/user\n  IdentitiesOnly yes\n"
+        f"  UserKnownHostsFile {folder}/known_hosts\n  StrictHostKeyChecking yes\n",
+        encoding="ascii",
+    )
+    script = folder / "bin" / "ssh"
+    script.parent.mkdir()
+    script.write_text(f'#!/bin/sh\nexec {real} -F {folder}/config "$@"\n', encoding="ascii")
+    script.chmod(0o755)
