@@ -6,17 +6,50 @@ know whether it arrived.
 """
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 
 from integrations.kubernetes.credentials import Account, Place, Source, source
 from integrations.kubernetes.settings import KubernetesSettings
 
 LINE_BYTES = 2**21  # an object of etcd's largest size in one line
+LEAVE_S = 1.0  # for the server to say goodbye to a connection
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Closes all that it has opened: aiohttp forgets a connection while it still takes leave of the server over TLS."""
+
+    def __init__(self, *, tls: ssl.SSLContext, keep: bool) -> None:
+        super().__init__(ssl=tls, limit=0, force_close=not keep)
+        self._leaving: dict[asyncio.Future[None], asyncio.Transport] = {}
+
+    async def _create_connection(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Any],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - the base class has it so
+    ) -> ResponseHandler:
+        made = await super()._create_connection(req, traces, timeout)
+        if (closed := made.closed) is not None and made.transport is not None:
+            self._leaving[closed] = made.transport
+            closed.add_done_callback(lambda done: self._leaving.pop(done, None))
+        return made
+
+    async def close(self, *, abort_ssl: bool = False) -> None:
+        await super().close(abort_ssl=abort_ssl)
+        if self._leaving:
+            await asyncio.wait(self._leaving, timeout=LEAVE_S)
+        for transport in self._leaving.values():
+            transport.abort()
+        if self._leaving:
+            await asyncio.wait(self._leaving)
 
 
 class Link:
@@ -35,7 +68,7 @@ class Link:
         traced.on_connection_create_end.append(_connected)
         traced.on_connection_reuseconn.append(_connected)
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=self._tls, limit=0, force_close=not keep),
+            connector=_Connector(tls=self._tls, keep=keep),
             trace_configs=[traced],
             read_bufsize=LINE_BYTES,
             trust_env=False,  # it would take a password for the server from ~/.netrc

@@ -62,6 +62,7 @@ async def opened(access: Access, request: Request) -> AsyncIterator[aiohttp.Clie
                             raise errors.answered(await _answer(got), doing)
                         yield got
                         return
+                    await got.read()  # so that the connection can be kept
             except _TROUBLES as error:
                 raise _trouble(error, link, doing, sent=sent.maybe) from error
         await access.renew(account)

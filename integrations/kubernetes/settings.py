@@ -41,7 +41,7 @@ class KubernetesSettings(BaseModel):
     """The namespace of the workload."""
     name: str = Field(examples=["web"])
     """The name of the workload."""
-    kind: Kind = Field(default=Kind.DEPLOYMENT, examples=["deployment"])
+    workload: Kind = Field(default=Kind.DEPLOYMENT, examples=["statefulset"])
     """What it is: deployment, statefulset or daemonset."""
     container: str | None = Field(default=None, examples=["web"])
     """The container whose image names the version. Left out: the one named like the workload, else the first."""
@@ -85,6 +85,11 @@ class KubernetesSettings(BaseModel):
         if text is not None and not (isinstance(text, str) and _SURGE.fullmatch(text)):
             raise ValueError("surge is a number of pods or a share of them, such as 3 or 100%")
         return text
+
+    @property
+    def kind(self) -> Kind:
+        """What the workload is. In kaeru.yml `kind` is the adapter's own word: `kind: kubernetes`."""
+        return self.workload
 
     @property
     def path(self) -> str:
