@@ -9,8 +9,8 @@ import pytest
 from bot.domain.evidence import Outcome
 from bot.ports import Conflict, Refused
 from bot.workflows.applying import applied, put_back
-from integrations.swarm.target import SwarmTarget
 from integrations.swarm.service import UPDATE_CONFIG_BEFORE, update_state
+from integrations.swarm.target import SwarmTarget
 from tests.swarm.world import (
     BAD,
     BAD2,

@@ -17,9 +17,9 @@ from bot.domain.base import Version
 from bot.domain.evidence import Outcome
 from bot.ports.target import Change, Inspection, Observation
 from bot.workflows.applying import applied
+from integrations.swarm.service import Json, image_of, ref_of, version_of
 from integrations.swarm.settings import SwarmSettings
 from integrations.swarm.target import SwarmTarget
-from integrations.swarm.service import Json, image_of, ref_of, version_of
 from sandbox.clusters import swarm as clusters
 from sandbox.clusters.engine import Engine
 from sandbox.clusters.errors import Unavailable
