@@ -19,6 +19,12 @@ _HERE = (
     ("/incident close unverified", "kaeru incident close --unverified"),
     ("Press Refresh on its card for", "Run `kaeru incident refresh` for"),
     ("Press Refresh for", "Run `kaeru incident refresh` for"),
+    (
+        "Press Give back or I see to it in the incident's channel",
+        "Run `kaeru incident give-back` or `take-over`",
+    ),
+    ("Press Give back", "Run `kaeru incident give-back`"),
+    ("press Done by hand", "run `kaeru incident given-back`"),
     ("Use Choose version", "Use `kaeru incident choose`"),
     ("Press Roll back after all first", "Run `kaeru incident rollback` first"),
 )

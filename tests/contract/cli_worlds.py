@@ -18,7 +18,7 @@ from bot.store import Store
 from bot.store.unit import UnitOfWork
 from bot.usecases.arming import Arming
 from bot.usecases.commands import RollBack, SetSeverity
-from bot.usecases.desk import Desk
+from bot.usecases.desk import Decision, Desk
 from bot.usecases.fleet import Fleet
 from integrations.fleet import hands_of, let_go
 from integrations.registry import kinds
@@ -140,6 +140,14 @@ class CommandLine:
                 await store.close()
 
         self._at_the_desk(make)
+
+    def change(self, incident: str, decision: Decision) -> None:
+        """Something happens to the incident that no command says."""
+
+        async def do(desk: Desk) -> None:
+            await desk.change(incident, decision)
+
+        self._at_the_desk(do)
 
     def _at_the_desk(self, work: Callable[[Desk], Awaitable[None]]) -> None:
         async def sit() -> None:

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from bot.clock import now
+from bot.domain import decide
 from bot.domain import events as e
 from bot.domain.chronicle import events_of
+from bot.domain.debts import Debt
 from sandbox.shop.control import point_current
 from sandbox.shop.releases import Shop
 from sandbox.shop.releases.builder import build
@@ -245,3 +248,37 @@ def test_a_plan_made_for_another_world_is_shown_anew(kaeru: CommandLine) -> None
     assert "v1.3.0 → v1.2.9" in kaeru.ok("rollback", "shop", "--dry-run")
     point_current(kaeru.folder / "shop", "v1.2.9")
     assert "v1.2.9 → v1.2.8" in kaeru.ok("rollback", "shop", "--dry-run")
+
+
+@pytest.fixture
+def indebted(kaeru: CommandLine) -> CommandLine:
+    """Two things are suspended because of Alice's incident."""
+    kaeru.plan(ALICE)
+    debts = [
+        Debt(id=f"argocd:{name}", component="shop", text=f"{name} is not synced.", until="Give it back.")
+        for name in ("shop", "search")
+    ]
+    kaeru.change(kaeru.incident, lambda now_it_is: decide.debts_seen(now_it_is, debts, now=now()))
+    return kaeru
+
+
+def test_what_is_suspended_keeps_an_incident_open(indebted: CommandLine) -> None:
+    assert "argocd:shop" in indebted.ok("incident", "show")
+    refused = indebted("incident", "close", "--as", "bob")
+    assert refused.code != 0
+    assert "Run `kaeru incident give-back` or `take-over`, then close." in refused.err
+    assert "Say which one with --debt: argocd:shop, argocd:search." in indebted("incident", "take-over").err
+
+
+def test_what_is_suspended_is_given_back_and_taken_over_as_in_chat(indebted: CommandLine) -> None:
+    incident = indebted.incident
+    assert "--as NAME" in indebted("incident", "give-back", "--debt", "argocd:shop").err
+    indebted.ok("incident", "give-back", "--debt", "argocd:shop", "--as", "bob")
+    by_hand = indebted("incident", "given-back", "--debt", "argocd:search", "--as", "bob")
+    assert "kaeru has not tried yet" in by_hand.err
+    indebted.ok("incident", "take-over", "--debt", "argocd:search", "--as", "bob")
+    told = [x for x in recorded(indebted, incident) if isinstance(x, (e.RepaymentAsked, e.DebtTakenOver))]
+    assert [(x.type, x.by, x.debt_id) for x in told] == [
+        ("repayment_asked", BOB, "argocd:shop"),
+        ("debt_taken_over", BOB, "argocd:search"),
+    ]
