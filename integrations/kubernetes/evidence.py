@@ -3,13 +3,13 @@
 import logging
 from datetime import UTC, datetime
 
-from bot.ports.errors import PortError
+from bot.ports.errors import AuthFailed, PortError
 from integrations.kubernetes.api import Api
 from integrations.kubernetes.pods import Pod, Trouble, said
 from integrations.kubernetes.rollout import Verdict
-from integrations.kubernetes.scene import Scene
+from integrations.kubernetes.scene import Scene, changed_at
 from integrations.kubernetes.template import Json
-from integrations.kubernetes.workload import moment
+from integrations.kubernetes.workload import Workload, moment
 
 _log = logging.getLogger(__name__)
 
@@ -32,19 +32,32 @@ async def explained(api: Api, scene: Scene, verdict: Verdict) -> str:
     return " ".join(filter(None, parts))
 
 
-async def warnings(api: Api, namespace: str, uid: str) -> list[Json]:
+async def refusal(api: Api, workload: Workload) -> str:
+    """Why the controller could not make a pod since the template was set; empty where it could, or nobody may ask."""
+    try:
+        found = await _warnings(api, workload.namespace, workload.uid)
+    except AuthFailed as error:
+        _log.info("the events of %s cannot be read: %s", workload.title, error)
+        return ""
+    written = changed_at(workload)
+    since = [e for e in found if e.get("reason") == "FailedCreate" and (not written or _at(e) >= written)]
+    return str(since[-1].get("message", "")) if since else ""
+
+
+async def _warnings(api: Api, namespace: str, uid: str) -> list[Json]:
     """The cluster's warnings about one object, the latest last."""
     listed = await api.list(
         f"/api/v1/namespaces/{namespace}/events", fields=f"involvedObject.uid={uid},type=Warning"
     )
-    return sorted(listed["items"], key=lambda event: warned_at(event) or datetime.min.replace(tzinfo=UTC))
+    return sorted(listed["items"], key=_at)
 
 
-def warned_at(event: Json) -> datetime | None:
+def _at(event: Json) -> datetime:
     """When it happened last; the field for that differs with who wrote it."""
     series = (event.get("series") or {}).get("lastObservedTime")
     written = event["metadata"].get("creationTimestamp")
-    return moment(series or event.get("lastTimestamp") or event.get("eventTime") or written)
+    at = moment(series or event.get("lastTimestamp") or event.get("eventTime") or written)
+    return at or datetime.min.replace(tzinfo=UTC)
 
 
 async def _last_words(api: Api, namespace: str, pod: Pod, trouble: Trouble) -> str:
@@ -61,7 +74,7 @@ async def _last_words(api: Api, namespace: str, pod: Pod, trouble: Trouble) -> s
 
 async def _complaint(api: Api, namespace: str, pod: Pod) -> str:
     try:
-        found = [e for e in await warnings(api, namespace, pod.uid) if e.get("reason") not in _NOISE]
+        found = [e for e in await _warnings(api, namespace, pod.uid) if e.get("reason") not in _NOISE]
     except PortError as error:
         _log.info("the events of %s cannot be read: %s", pod.name, error)
         return ""

