@@ -5,13 +5,14 @@ Every request is bounded. Nothing is tried again here but what was answered with
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 
-from bot.ports.errors import AuthFailed, Unavailable
+from bot.ports.errors import AuthFailed, Refused, Unavailable
 from integrations.kubernetes import access as accesses
 from integrations.kubernetes import errors
 from integrations.kubernetes.credentials import Source
@@ -30,6 +31,7 @@ DISCOVERY_S = 300.0
 LISTS_AGAIN = 2
 LINE_LIMIT = 16 * 2**20
 
+_PATH = re.compile(r"(?:/[A-Za-z0-9._:-]+)+")
 _JSON_PATCH = "application/json-patch+json"
 _MERGE_PATCH = "application/merge-patch+json"
 _REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
@@ -201,6 +203,9 @@ class Api:
 
     @asynccontextmanager
     async def _opened(self, request: Request) -> AsyncIterator[aiohttp.ClientResponse]:
+        # Names come from objects that others write; none of them may lead somewhere else.
+        if not _PATH.fullmatch(request.doing.path) or {".", ".."} & set(request.doing.path.split("/")):
+            raise Refused(f"{request.doing.path!r} has a name in it that Kubernetes does not allow.")
         if self._held is None:
             self._held = accesses.acquire(self._settings)
         self.calls += 1

@@ -6,10 +6,10 @@ that would be undone at once, so it is not done.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from bot.domain.debts import Debt
 from bot.ports.errors import AuthFailed, Conflict, Refused, Unavailable
+from integrations.kubernetes import owner_application as application
 from integrations.kubernetes.api import Api, Json, Missing
 from integrations.kubernetes.owner import (
     Mark,
@@ -19,16 +19,13 @@ from integrations.kubernetes.owner import (
     edited,
     labels_of,
     marked,
-    name_of,
     put_mark,
     read_mark,
 )
-from integrations.kubernetes.settings import KubernetesSettings
+from integrations.kubernetes.owner_application import GROUP, KIND, VERSION
+from integrations.kubernetes.settings import KubernetesSettings, is_name
 
-KIND = "Argo CD Application"
 PREFIX = "argocd"
-GROUP = "argoproj.io"
-VERSION = "v1alpha1"  # the only one there has ever been
 TRACKING = "argocd.argoproj.io/tracking-id"
 REFRESH = "argocd.argoproj.io/refresh"
 GIT = "Revert the change in Git instead."
@@ -84,7 +81,7 @@ class ArgoCd:
         """Nothing where it is suspended already. Raises Conflict, OutcomeUnknown."""
 
         def operations(app: Json) -> list[Json]:
-            before, automated = read_mark(app), _automated(app)
+            before, automated = read_mark(app), application.automated(app)
             if automated is None:
                 if before is None or workload in before.workloads:
                     return []
@@ -93,11 +90,11 @@ class ArgoCd:
             mark = marked(None, workload, key, saved=automated)
             return [*put_mark(app, mark), {"op": "remove", "path": "/spec/syncPolicy/automated"}]
 
-        await edited(self._api, _path(namespace, name), operations)
+        await edited(self._api, application.path_of(namespace, name), operations)
 
     async def confirm(self, namespace: str, name: str) -> None:
         """Raises Conflict where its automated sync is on."""
-        if _automated(await self._api.get(_path(namespace, name))) is not None:
+        if application.automated(await self._api.get(application.path_of(namespace, name))) is not None:
             raise Conflict(
                 f"{KIND} {namespace}/{name} syncs by itself again: somebody or something switched that on.",
                 remedy="Find out who, and approve a fresh plan.",
@@ -112,7 +109,7 @@ class ArgoCd:
             app = await self._application(named, workload)
         except AuthFailed:
             return None
-        if app is None or read_mark(app) is None or _automated(app) is not None:
+        if app is None or read_mark(app) is None or application.automated(app) is not None:
             return None
         return Debt(
             id=f"{PREFIX}:{named.where}",
@@ -123,7 +120,7 @@ class ArgoCd:
 
     async def repay(self, namespace: str, name: str) -> None:
         """Put back the automated sync as it was. Raises Refused where it would undo the rollback at once."""
-        path = _path(namespace, name)
+        path = application.path_of(namespace, name)
         try:
             app = await self._api.get(path)
         except Missing:
@@ -131,14 +128,14 @@ class ArgoCd:
         mark = read_mark(app)
         if mark is None:
             return
-        if _automated(app) is None:
+        if application.automated(app) is None:
             await self._would_stay(app, mark, path)
 
         def operations(now: Json) -> list[Json]:
             mark = read_mark(now)
             if mark is None:
                 return []
-            if _automated(now) is not None or mark.saved is None:
+            if application.automated(now) is not None or mark.saved is None:
                 return drop_mark()
             policy = (now.get("spec") or {}).get("syncPolicy")
             made: list[Json] = []
@@ -160,25 +157,25 @@ class ArgoCd:
         labelled = labels_of(workload).get(self._settings.argocd_label, "")
         return self._split(labelled, sure=False) if labelled else None
 
-    def _split(self, name: str, *, sure: bool) -> Named:
-        """Applications outside of Argo CD's own namespace are named `NAMESPACE_NAME`."""
-        namespace, found, rest = name.partition("_")
-        if found:
-            return Named(namespace, rest, sure=sure)
-        return Named(self._settings.argocd_namespace, name, sure=sure)
+    def _split(self, text: str, *, sure: bool) -> Named | None:
+        """Applications outside of Argo CD's own namespace are named `NAMESPACE_NAME`. None for what can be no name."""
+        namespace, found, name = text.partition("_")
+        if not found:
+            namespace, name = self._settings.argocd_namespace, text
+        return Named(namespace, name, sure=sure) if is_name(namespace) and is_name(name) else None
 
     async def _application(self, named: Named, owned: Json) -> Json | None:
         """The Application, if it is here and, where only a label says so, really has `owned` among its resources."""
         if "applications" not in await self._api.resources(f"{GROUP}/{VERSION}"):
             return None
         try:
-            app = await self._api.get(_path(named.namespace, named.name))
+            app = await self._api.get(application.path_of(named.namespace, named.name))
         except Missing:
             return None
-        return app if named.sure or _lists(app, owned) else None
+        return app if named.sure or application.lists(app, owned) else None
 
     async def _judged(self, named: Named, app: Json) -> Owner:
-        where, automated = named.where, _automated(app)
+        where, automated = named.where, application.automated(app)
         if automated is None:
             return self._manual(named, app)
         heals = automated.get("selfHeal") is True
@@ -210,7 +207,7 @@ class ArgoCd:
             heals=heals,
             token=f"{PREFIX}:{where}",
             action=f"Suspend the automated sync of {KIND} {where}; {until}",
-            warning=_syncing(app, where),
+            warning=application.syncing(app, where),
         )
 
     def _manual(self, named: Named, app: Json) -> Owner:
@@ -226,7 +223,7 @@ class ArgoCd:
             named.name,
             token=f"{PREFIX}:{where}",
             action=f"Keep the automated sync of {KIND} {where} suspended; kaeru has done so before",
-            warning=_syncing(app, where),
+            warning=application.syncing(app, where),
         )
 
     async def _undone_by(self, app: Json) -> str:
@@ -242,7 +239,7 @@ class ArgoCd:
             above = await self._application(parent, app)
         except AuthFailed:
             above = None
-        if above is None or _automated(above) is None:
+        if above is None or application.automated(above) is None:
             return ""
         return f"{KIND} {parent.where} sets it and syncs by itself."
 
@@ -269,7 +266,7 @@ class ArgoCd:
         """Raises Refused where Git still wants something else than runs, Unavailable where that is not known yet."""
         where = f"{app['metadata'].get('namespace')}/{app['metadata']['name']}"
         status = app.get("status") or {}
-        if not _is_fresh(status, mark):
+        if not application.is_fresh(status, mark):
             note: Json = {"metadata": {"annotations": {REFRESH: "normal"}}}
             await self._api.merge(path, note)
             raise Unavailable(
@@ -290,35 +287,3 @@ class ArgoCd:
                 remedy="Revert the change in Git first; or, if Git is right by now, sync it by hand in Argo CD. "
                 "Then give it back.",
             )
-
-
-def _automated(app: Json) -> Json | None:
-    """What `automated` says where the automated sync is on."""
-    automated = ((app.get("spec") or {}).get("syncPolicy") or {}).get("automated")
-    return automated if isinstance(automated, dict) and automated.get("enabled") is not False else None
-
-
-def _lists(app: Json, owned: Json) -> bool:
-    wanted = name_of(owned)
-    return any(
-        f"{r.get('kind')} {r.get('namespace')}/{r.get('name')}" == wanted
-        for r in (app.get("status") or {}).get("resources") or ()
-    )
-
-
-def _syncing(app: Json, where: str) -> str:
-    state = (app.get("status") or {}).get("operationState") or {}
-    if state.get("phase") != "Running":
-        return ""
-    return f"{KIND} {where} is in the middle of a sync, which may still apply what Git says."
-
-
-def _is_fresh(status: Json, mark: Mark) -> bool:
-    try:
-        return datetime.fromisoformat(str(status.get("reconciledAt"))) >= mark.at
-    except ValueError:
-        return False
-
-
-def _path(namespace: str, name: str) -> str:
-    return f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/applications/{name}"

@@ -11,7 +11,7 @@ from integrations.kubernetes.api import FIELD_MANAGER, Api, Json
 from integrations.kubernetes.owner import Owner
 from integrations.kubernetes.owner_argocd import ArgoCd
 from integrations.kubernetes.owner_flux import Flux
-from integrations.kubernetes.settings import KubernetesSettings
+from integrations.kubernetes.settings import KubernetesSettings, is_name
 
 __all__ = ["Owner", "Owners", "who_changed"]
 
@@ -91,7 +91,7 @@ class Owners:
         namespace, _, name = where.partition("/")
         gardener = self._gardeners.get(prefix)
         # A token comes back from the plan; nothing in it may lead to another path of the API.
-        if gardener is None or not _is_plain(namespace) or not _is_plain(name):
+        if gardener is None or not is_name(namespace) or not is_name(name):
             raise Refused(f"{token} is nothing that kaeru suspends.", remedy="Approve a fresh plan.")
         return gardener, namespace, name
 
@@ -122,7 +122,3 @@ def _moment(entry: Json) -> datetime:
         return datetime.fromisoformat(str(entry.get("time"))).astimezone(UTC)
     except ValueError:
         return _LONG_AGO
-
-
-def _is_plain(name: str) -> bool:
-    return bool(name) and all(letter.isascii() and (letter.isalnum() or letter in "-.") for letter in name)

@@ -14,6 +14,11 @@ _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _SURGE = re.compile(r"[1-9][0-9]{0,2}%|[1-9][0-9]{0,4}")
 
 
+def is_name(text: str) -> bool:
+    """Whether Kubernetes allows it as the name of an object."""
+    return _NAME.fullmatch(text) is not None
+
+
 class Kind(StrEnum):
     DEPLOYMENT = "deployment"
     STATEFULSET = "statefulset"
@@ -67,7 +72,7 @@ class KubernetesSettings(BaseModel):
     @field_validator("name", "container")
     @classmethod
     def _is_a_name(cls, value: str | None) -> str | None:
-        if value is not None and not _NAME.fullmatch(value):
+        if value is not None and not is_name(value):
             raise ValueError(f"{value!r} is no name of Kubernetes: lower case letters, digits, - and .")
         return value
 
