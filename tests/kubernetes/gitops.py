@@ -1,0 +1,159 @@
+"""Argo CD's and Flux's objects on the real API server, written as their users and their controllers write them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from sandbox.clusters.errors import ClusterError
+from sandbox.clusters.kubernetes import KubernetesCluster
+from sandbox.clusters.namespaces import Namespace, kubectl
+from tests.kubernetes.world import Shop
+
+Json = dict[str, Any]
+
+CRDS = Path(__file__).parent / "crds"
+AUTOMATED = {"prune": True, "selfHeal": True, "allowEmpty": False}
+
+
+def install(cluster: KubernetesCluster) -> None:
+    """The custom resource definitions, where they are not there yet; they stay, because others may be using them."""
+    for file in sorted(CRDS.glob("*.yaml")):
+        try:
+            kubectl(cluster.kubeconfig, "create", "--filename", str(file))
+        except ClusterError as error:
+            if "AlreadyExists" not in str(error):
+                raise
+    names = [f"crd/{n}" for n in _names()]
+    kubectl(cluster.kubeconfig, "wait", "--for=condition=established", "--timeout=30s", *names)
+
+
+def _names() -> list[str]:
+    lines = (line for file in CRDS.glob("*.yaml") for line in file.read_text(encoding="utf-8").splitlines())
+    return [line.removeprefix("  name: ") for line in lines if line.startswith("  name: ")]
+
+
+PATHS = {
+    "applications": "argoproj.io/v1alpha1",
+    "applicationsets": "argoproj.io/v1alpha1",
+    "kustomizations": "kustomize.toolkit.fluxcd.io/v1",
+    "helmreleases": "helm.toolkit.fluxcd.io/v2",
+    "gitrepositories": "source.toolkit.fluxcd.io/v1",
+}
+
+
+class Gitops:
+    """What deploys `shop`, all of it in the shop's own namespace. Resources are called by their plural."""
+
+    def __init__(self, shop: Shop) -> None:
+        self.shop = shop
+        self.space: Namespace = shop.space
+
+    async def application(self, name: str = "shop", *, automated: Json | None, **metadata: Any) -> None:
+        """An Application as Argo CD has it, with the workload among its resources."""
+        policy: Json = {"syncOptions": ["CreateNamespace=true"]}
+        if automated is not None:
+            policy["automated"] = automated
+        await self.apply(
+            {
+                "apiVersion": "argoproj.io/v1alpha1",
+                "kind": "Application",
+                "metadata": {"name": name, **metadata},
+                "spec": {
+                    "project": "default",
+                    "source": {
+                        "repoURL": "https://git.example/shop",
+                        "path": "deploy",
+                        "targetRevision": "main",
+                    },
+                    "destination": {"server": "https://kubernetes.default.svc", "namespace": self.space.name},
+                    "syncPolicy": policy,
+                },
+            }
+        )
+        await self.compared("Synced", name=name)
+
+    async def compared(self, status: str, *, name: str = "shop", at: str = "2000-01-01T00:00:00Z") -> None:
+        """What Argo CD's controller writes when it has compared Git with the cluster."""
+        resource = {
+            "group": "apps",
+            "version": "v1",
+            "kind": "Deployment",
+            "namespace": self.space.name,
+            "name": self.shop.name,
+            "status": status,
+        }
+        await self.merge(
+            "applications",
+            name,
+            {"status": {"reconciledAt": at, "sync": {"status": status}, "resources": [resource]}},
+        )
+
+    async def kustomization(self, name: str = "apps", **spec: Any) -> None:
+        """A Kustomization that has applied its source's revision `main@sha1:bad`."""
+        await self.apply(
+            {
+                "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
+                "kind": "Kustomization",
+                "metadata": {"name": name},
+                "spec": {
+                    "interval": "10m",
+                    "path": "./deploy",
+                    "prune": True,
+                    "sourceRef": {"kind": "GitRepository", "name": "shop"},
+                    **spec,
+                },
+            }
+        )
+        await self.status("kustomizations", name, {"lastAppliedRevision": "main@sha1:bad"})
+
+    async def source(self, revision: str) -> None:
+        await self.apply(
+            {
+                "apiVersion": "source.toolkit.fluxcd.io/v1",
+                "kind": "GitRepository",
+                "metadata": {"name": "shop"},
+                "spec": {"interval": "1m", "url": "https://git.example/shop"},
+            }
+        )
+        await self.status("gitrepositories", "shop", {"artifact": {"revision": revision}})
+
+    async def helm_release(self, name: str = "web", **spec: Any) -> None:
+        await self.apply(
+            {
+                "apiVersion": "helm.toolkit.fluxcd.io/v2",
+                "kind": "HelmRelease",
+                "metadata": {"name": name},
+                "spec": {"interval": "10m", "chart": {"spec": {"chart": "web", "version": "1.3.0"}}, **spec},
+            }
+        )
+
+    async def apply(self, *objects: Json, manager: str = "kubectl") -> None:
+        """Server-side, as a controller that owns only the fields it names."""
+        listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
+        await self.shop.kubectl(
+            "apply", "--server-side", f"--field-manager={manager}", "--filename=-", text=listed
+        )
+
+    def path(self, resource: str, name: str) -> str:
+        return f"/apis/{PATHS[resource]}/namespaces/{self.space.name}/{resource}/{name}"
+
+    async def get(self, resource: str, name: str) -> Json:
+        return await self.shop.api.get(self.path(resource, name))
+
+    async def merge(self, resource: str, name: str, change: Json) -> None:
+        """What somebody or a controller writes into one of them."""
+        await self.shop.api.merge(self.path(resource, name), change)
+
+    async def status(self, resource: str, name: str, status: Json) -> None:
+        """Write the status subresource, as controllers do."""
+        await self.shop.api.merge(f"{self.path(resource, name)}/status", {"status": status})
+
+    async def labelled(self, *, labels: Json | None = None, annotations: Json | None = None) -> Json:
+        """Put the owner's marks on the workload and return it as it is then."""
+        change: Json = {"metadata": {"labels": labels or {}, "annotations": annotations or {}}}
+        await self.shop.patch(change)
+        return await self.shop.workload()
+
+    @property
+    def tracking_id(self) -> str:
+        return f"shop:apps/Deployment:{self.space.name}/{self.shop.name}"
