@@ -42,7 +42,7 @@ def given_back(which: str | None, debt: str | None, as_: str | None) -> None:
 @_thing
 @acting_as
 def take_over(which: str | None, debt: str | None, as_: str | None) -> None:
-    """See to it outside kaeru; the incident may be closed then."""
+    """See to what is suspended outside kaeru; the incident may be closed then."""
     owed = asyncio.run(_on_debt(c.TakeOver, which, debt, as_))
     click.echo(f"{owed}: you see to it.")
 
