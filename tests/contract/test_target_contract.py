@@ -14,7 +14,8 @@ from bot.workflows.applying import applied, put_back
 from sandbox.shop.releases import Shop, build
 from tests.contract.shop import copied, running
 from tests.contract.symlinks import symlink_target
-from tests.contract.worlds import MemoryWorld, SwarmWorld, SymlinkWorld, World, change
+from tests.contract.worlds import KubernetesWorld, MemoryWorld, SwarmWorld, SymlinkWorld, World, change
+from tests.kubernetes.world import shop_on, the_cluster
 from tests.swarm.world import service_on, the_swarm
 
 
@@ -23,7 +24,14 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     return build(tmp_path_factory.mktemp("built"), current="v1.3.0")
 
 
-@pytest.fixture(params=["memory", "symlink", pytest.param("swarm", marks=pytest.mark.swarm)])
+@pytest.fixture(
+    params=[
+        "memory",
+        "symlink",
+        pytest.param("swarm", marks=pytest.mark.swarm),
+        pytest.param("kubernetes", marks=pytest.mark.kubernetes),
+    ]
+)
 async def world(request: pytest.FixtureRequest, built: Shop, tmp_path: Path) -> AsyncIterator[World]:
     if request.param == "memory":
         yield MemoryWorld()
@@ -34,6 +42,10 @@ async def world(request: pytest.FixtureRequest, built: Shop, tmp_path: Path) -> 
             await service.recorded("v1.2.8", "v1.2.9")
             async with aclosing(service.target()) as swarm:
                 yield SwarmWorld(swarm, service)
+        return
+    if request.param == "kubernetes":
+        async with shop_on(the_cluster()) as (deployment, shop_target):
+            yield KubernetesWorld(shop_target, deployment)
         return
     async with AsyncExitStack() as stack:
         shop = stack.enter_context(running(copied(built, tmp_path / "shop")))

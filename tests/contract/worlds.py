@@ -7,6 +7,7 @@ from bot.ports.target import Change, Inspection, Target
 from sandbox.shop.control import point_current
 from tests.contract.shop import RunningShop
 from tests.fakes.target import MemoryTarget
+from tests.kubernetes.world import FragileShop, Started
 from tests.swarm.world import Service
 
 
@@ -92,6 +93,24 @@ class SwarmWorld:
 
     async def starts(self) -> int:
         return await self.service.starts()
+
+
+class KubernetesWorld:
+    survivors = ("v1.3.0",)
+
+    def __init__(self, target: Target, shop: FragileShop) -> None:
+        self.target = target
+        self.shop = shop
+        self._started = Started(shop)
+
+    async def deploy(self, version: Version) -> None:
+        await self.shop.deploy(version)
+
+    async def break_release(self, version: Version) -> None:
+        await self.shop.break_release(version)
+
+    async def starts(self) -> int:
+        return await self._started.count()
 
 
 def change(seen: Inspection, to_version: Version, *, fingerprint: str | None = None) -> Change:

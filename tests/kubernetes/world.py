@@ -2,18 +2,26 @@
 
 import asyncio
 import json
+import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+
+import pytest
 
 from integrations.kubernetes.api import Api
 from integrations.kubernetes.errors import Missing
 from integrations.kubernetes.settings import KubernetesSettings
+from integrations.kubernetes.target import KubernetesTarget
 from integrations.kubernetes.workload import PLURALS
-from sandbox.clusters.namespaces import Namespace
+from sandbox.clusters import kubernetes
+from sandbox.clusters.kubernetes import KubernetesCluster
+from sandbox.clusters.namespaces import Namespace, namespace
 from sandbox.clusters.shop_images import WEB
+from tests.fakes.memory import FakeMemory
 
 Json = dict[str, Any]
 
@@ -30,6 +38,22 @@ async def until(condition: Callable[[], Awaitable[Any]], what: str, *, patience_
         assert time.monotonic() < deadline, f"after {patience_s:.0f} s: not {what}"
         await asyncio.sleep(POLL_S)
     return found
+
+
+def the_cluster() -> KubernetesCluster:
+    """The one that runs. Without one, a test fails where CI is set, and is skipped aloud elsewhere."""
+    found = kubernetes.find()
+    if found is not None:
+        return found
+    why = "no Kubernetes answers: run `make cluster-up`"
+    if os.environ.get("CI"):
+        pytest.fail(why)
+    pytest.skip(why)
+
+
+def api_of(space: Namespace) -> Api:
+    """A client with the rights of whoever runs the cluster. It is not bound to the workload that its settings name."""
+    return Api(KubernetesSettings(kubeconfig=space.cluster.kubeconfig, namespace=space.name, name="web"))
 
 
 @dataclass
@@ -53,7 +77,7 @@ class Shop:
             "kubeconfig": self.space.cluster.kubeconfig,
             "namespace": self.space.name,
             "name": self.name,
-            "kind": self.kind,
+            "workload": self.kind,
         }
         return KubernetesSettings.model_validate(told | changed)
 
@@ -141,6 +165,26 @@ class Shop:
         await self.kubectl("rollout", "restart", f"{self.kind}/{self.name}")
         await self.rolled_out()
 
+    async def recorded(self, *versions: str, **pod: Any) -> None:
+        """Deploy one after the other, each as soon as the controller has seen the one before.
+
+        A workload that is new has no pods before the last of them: starting and stopping them takes its time.
+        """
+        new = self.kind != "daemonset" and not await self._exists()
+        replicas, self.replicas = self.replicas, 0 if new else self.replicas
+
+        async def seen() -> bool:
+            workload = await self.workload()
+            observed = workload.get("status", {}).get("observedGeneration", 0)
+            return bool(observed >= workload["metadata"]["generation"])
+
+        for version in versions:
+            await self.deploy(version, wait=False, **pod)
+            await until(seen, f"seen by its controller: {version}")
+        if new:
+            self.replicas = replicas
+            await self.kubectl("scale", f"{self.kind}/{self.name}", f"--replicas={replicas}")
+
     def manifest(self, image: str, env: Mapping[str, str | None], **pod: Any) -> Json:
         labels = {"app": self.name}
         spec: Json = {
@@ -190,3 +234,55 @@ class Shop:
     def account(self, name: str, rules: list[Json], where: Path) -> Path:
         """A kubeconfig of an account that may do no more than `rules` say."""
         return self.space.account(name, rules, where)
+
+
+class FragileShop(Shop):
+    """Its versions can be broken from outside: each looks for its own name in a ConfigMap, and ends if it is there."""
+
+    COMMAND = (
+        "if [ -e /broken/$VERSION ]; then "
+        "echo 'web: the payment account is missing, API_KEY=hunter2 was not enough'; exit 1; fi; exec /shop/start"
+    )
+    BROKEN: ClassVar[Json] = {"name": "broken", "configMap": {"name": "broken", "optional": True}}
+
+    async def break_release(self, version: str) -> None:
+        """Pods of it that start from now on do not stay."""
+        metadata = {"name": "broken"}
+        await self.create(
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {version: "yes"}}
+        )
+
+    def manifest(self, image: str, env: Mapping[str, str | None], **pod: Any) -> Json:
+        made = super().manifest(image, env, **pod, volumes=[self.BROKEN])
+        made["spec"]["template"]["spec"]["containers"][0] |= {
+            "command": ["/bin/sh", "-c", self.COMMAND],
+            "volumeMounts": [{"name": "broken", "mountPath": "/broken"}],
+        }
+        return made
+
+
+@dataclass
+class Started:
+    """Counts the pods of a workload, those included that were seen at an earlier call and are gone."""
+
+    shop: Shop
+    seen: set[tuple[str, int]] = field(default_factory=set)
+
+    async def count(self) -> int:
+        for pod in await self.shop.pods():
+            statuses = pod.get("status", {}).get("containerStatuses") or [{}]
+            restarts = sum(status.get("restartCount", 0) for status in statuses)
+            self.seen |= {(pod["metadata"]["uid"], number) for number in range(restarts + 1)}
+        return len(self.seen)
+
+
+@asynccontextmanager
+async def shop_on(cluster: KubernetesCluster) -> AsyncIterator[tuple[FragileShop, KubernetesTarget]]:
+    """v1.3.0 runs, v1.2.8 and v1.2.9 did before, in a namespace of its own; and the target that is to be tested."""
+    with namespace(cluster) as space:
+        async with aclosing(api_of(space)) as api:
+            shop = FragileShop(space, api, replicas=1)
+            await shop.recorded("v1.2.8", "v1.2.9", "v1.3.0")
+            await shop.rolled_out()
+            async with aclosing(KubernetesTarget(shop.settings(), FakeMemory())) as target:
+                yield shop, target
