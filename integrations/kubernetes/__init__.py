@@ -1,0 +1,1 @@
+"""Kubernetes: Deployments, StatefulSets and DaemonSets as deploy targets."""
