@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 
 from bot.ports import Memory
-from bot.ports.target import Inspection
+from bot.ports.target import Available, Inspection
 from integrations.kubernetes.api import Api
 from integrations.kubernetes.configs import Configs, Held
 from integrations.kubernetes.keepsake import Keepsake
@@ -33,12 +33,26 @@ async def inspect(
     return Inspection(
         current=seen.current,
         running=seen.running,
-        available=seen.history.available,
+        available=available_of(seen),
         fingerprint=workload.fingerprint,
         current_ref=current.ref,
         warnings=warnings_of(seen),
         debts=(*suspended, widened) if widened else suspended,
     )
+
+
+def available_of(seen: Look) -> tuple[Available, ...]:
+    """The versions, each with its image and, where pods of it were met, the digest of that."""
+    told = []
+    for available, revision in zip(seen.history.available, seen.history.revisions, strict=True):
+        digests = dict(revision.kept.digests)
+        if revision.ref == seen.history.current_ref:
+            digests = {**seen.digests, **digests}
+        digest = digests.get(revision.image, "").rpartition(":")[2][:12]
+        image = f"image {revision.image} ({digest})" if digest else f"image {revision.image}"
+        note = f"{available.note}, {image}" if available.note else image
+        told.append(available.model_copy(update={"note": note}))
+    return tuple(told)
 
 
 def keepsake_of(seen: Look, held: Held) -> Keepsake:
