@@ -94,13 +94,14 @@ class Tunnel:
                         if await ssh.wait() != 0 and lines:
                             self.complaint = redact(lines[-1])[:300]
         finally:
-            for task in (there, back, said):
-                task.cancel()
-            await asyncio.gather(there, back, said, return_exceptions=True)
+            # First what cannot be interrupted: this may be cancelled a second time.
             if ssh.returncode is None:
                 with contextlib.suppress(ProcessLookupError):
                     ssh.terminate()
-                await ssh.wait()
+            for task in (there, back, said):
+                task.cancel()
+            await asyncio.gather(there, back, said, return_exceptions=True)
+            await ssh.wait()
 
 
 async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:

@@ -89,10 +89,10 @@ async def _relay(
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
+        back.close()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        back.close()
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ import pytest
 from bot.domain.evidence import Outcome
 from bot.ports import AuthFailed, OutcomeUnknown, Refused, Unavailable
 from bot.workflows.applying import applied
-from integrations.swarm import SwarmSettings
 from integrations.swarm.access import Manager
+from integrations.swarm.settings import SwarmSettings
 from sandbox.clusters.swarm import SwarmCluster
 from tests.swarm.doors import Certificates, SshServer, certificates, line_to, refusing, sshd
 from tests.swarm.world import BAD, GOOD, Service, change, rolled_back, succeeded
