@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from os import environ, getpid
 from pathlib import Path
 
-from sandbox.clusters import debian, sources
+from sandbox.clusters import debian, mend, sources
 from sandbox.clusters.commands import run, search_path
 from sandbox.clusters.debian import Program
 from sandbox.clusters.errors import ClusterError
@@ -75,6 +75,7 @@ def build(where: Places) -> None:
         description = sources.fetch(where.build / "source", where.root / "apt.log")
         tree = where.build / "gopath" / "src" / "k8s.io" / "kubernetes"
         sources.unpack(description, tree)
+        mend.mend(tree, where.root / "apt.log")
         builder = Builder(where, tree, log)
         builder.generate()
         clock = Clock(todo)

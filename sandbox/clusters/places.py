@@ -11,6 +11,8 @@ from pathlib import Path
 from sandbox.clusters.errors import ClusterError
 
 VARIABLE = "KAERU_CLUSTER_CACHE"
+RECIPE = "2"
+"""Counts up when the programs have to be compiled anew: other sources, other flags."""
 LONGEST = 60  # characters: a Unix socket's path ends at 107, and Docker's own part of it needs some 45
 
 _QUIET_S = 0.5  # a wait shorter than this is not worth a word
@@ -22,8 +24,8 @@ class Places:
 
     @property
     def binaries(self) -> Path:
-        """Compiled programs; expensive."""
-        return self.root / "bin"
+        """Compiled programs; expensive. Each way to make them has a folder of its own."""
+        return self.root / "bin" / RECIPE
 
     @property
     def build(self) -> Path:
