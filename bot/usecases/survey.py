@@ -138,7 +138,12 @@ def _news(incident: Incident, seen: Mapping[str, Inspection], *, now: datetime) 
     """What the world says of debts that the incident does not know. Of components not seen nothing is concluded."""
     if _is_going_back(incident):
         return ()
-    there: dict[str, Debt] = {debt.id: debt for look in seen.values() for debt in look.debts}
+    # An adapter need not know what kaeru.yml calls the component that it looks after.
+    there: dict[str, Debt] = {
+        debt.id: debt.model_copy(update={"component": name})
+        for name, look in seen.items()
+        for debt in look.debts
+    }
     repaid = [o.debt.id for o in incident.debts if o.debt.component in seen and o.debt.id not in there]
     gone = tuple(event for debt_id in repaid for event in decide.debt_repaid(incident, debt_id, now=now))
     # A closed incident is told of what was given back, and of nothing new.
