@@ -79,7 +79,7 @@ def test_half_a_download_is_no_source(tmp_path: Path, kept: int | None, whole: b
 def test_only_what_is_missing_is_compiled(tmp_path: Path) -> None:
     where = Places(tmp_path)
     assert missing(where) == list(PROGRAMS)
-    where.binaries.mkdir()
+    where.binaries.mkdir(parents=True)
     (where.binaries / "kubelet").touch()
     assert missing(where) == [name for name in PROGRAMS if name != "kubelet"]
 
