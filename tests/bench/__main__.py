@@ -1,6 +1,7 @@
 """`python -m tests.bench [NAME…]`: measure, print a table, and write build/bench.json.
 
 Exits with 0 also where an aim is missed, and says so; with 1 where something could not be measured.
+What needs a cluster where none can be had is named, and the others are measured.
 """
 
 import asyncio
@@ -12,14 +13,18 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psutil
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import effect, growth, ingest, shop, start
+from sandbox.clusters.errors import Unavailable
+from tests.bench import effect, growth, ingest, kubernetes, revisions, shop, start, swarm
+from tests.bench.clusters import Clusters
 from tests.bench.result import Result
 
 BUILD = Path(__file__).resolve().parents[2] / "build"
@@ -33,18 +38,28 @@ class Bench:
     run: Callable[[Path], Coroutine[None, None, list[Result]]]
 
 
-BENCHES = (
-    Bench(start.NAMES, start.measure),
-    Bench(shop.NAMES, shop.measure),
-    Bench(effect.NAMES, effect.measure),
-    Bench(ingest.NAMES, ingest.measure),
-    Bench(growth.NAMES, growth.measure),
-)
+def benches(clusters: Clusters) -> tuple[Bench, ...]:
+    return (
+        Bench(start.NAMES, start.measure),
+        Bench(shop.NAMES, shop.measure),
+        Bench(effect.NAMES, effect.measure),
+        Bench(ingest.NAMES, ingest.measure),
+        Bench(growth.NAMES, growth.measure),
+        *(Bench(size.names, partial(kubernetes.measure, clusters, size)) for size in kubernetes.SIZES),
+        Bench(revisions.NAMES, partial(revisions.measure, clusters)),
+        Bench(swarm.NAMES, partial(swarm.measure, clusters)),
+    )
 
 
 def main(wanted: Sequence[str]) -> int:
+    with closing(Clusters()) as clusters:
+        return measure(benches(clusters), wanted)
+
+
+def measure(available: Sequence[Bench], wanted: Sequence[str]) -> int:
+    """Measure what is wanted, or all. Returns the exit code."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
-    known = [name for bench in BENCHES for name in bench.names]
+    known = [name for bench in available for name in bench.names]
     if unknown := [name for name in wanted if name not in known]:
         console.print(f"There is no benchmark {', '.join(unknown)}. There are: {', '.join(known)}.")
         return 2
@@ -52,8 +67,8 @@ def main(wanted: Sequence[str]) -> int:
         f"{os.cpu_count()} processors, {psutil.virtual_memory().total / 2**30:.0f} GiB, "
         f"Python {platform.python_version()}, load {os.getloadavg()[0]:.1f} before the first benchmark"
     )
-    results, failed = [], []
-    for bench in BENCHES:
+    results, failed, without = [], [], []
+    for bench in available:
         names = [name for name in bench.names if not wanted or name in wanted]
         if not names:
             continue
@@ -62,16 +77,21 @@ def main(wanted: Sequence[str]) -> int:
         try:
             with tempfile.TemporaryDirectory(prefix="kaeru-bench-") as folder:
                 found = asyncio.run(bench.run(Path(folder).resolve()))
+        except Unavailable as error:
+            console.print(f"\n{error}", end=" ")
+            without += names
         except Exception:  # noqa: BLE001 - told below; the others can still be measured
             traceback.print_exc()
             failed += names
         else:
             results += [result for result in found if result.name in names]
-        console.print(f"{time.monotonic() - began:.0f} s")
+        console.print(f"{time.monotonic() - began:.0f} s (load {os.getloadavg()[0]:.1f})")
     show(console, results)
     write(BUILD / "bench.json", results)
     if missed := [result.name for result in results if not result.holds]:
         console.print(f"AIM MISSED: {', '.join(missed)}")
+    if without:
+        console.print(f"NOT MEASURED, as there is no cluster for it here: {', '.join(without)}")
     if failed:
         console.print(f"NOT MEASURED: {', '.join(failed)}")
     return 1 if failed else 0

@@ -9,7 +9,7 @@ from typing import Any, Self
 import aiohttp
 
 from sandbox.demo.processes import Child
-from sandbox.demo.stage import MANIFEST, READY_S, Stage
+from sandbox.demo.stage import READY_S, Stage, manifest
 from sandbox.workspace import forms
 from sandbox.workspace.model import Json
 from sandbox.workspace.person import Person
@@ -42,7 +42,7 @@ class Workspace:
     """The timed workspace in a process of its own, and what it says about itself."""
 
     def __init__(self, data: Path, *, rate_limits: bool) -> None:
-        argv = [sys.executable, "-m", "tests.bench.workspace", "--manifest", str(MANIFEST)]
+        argv = [sys.executable, "-m", "tests.bench.workspace", "--manifest", str(manifest())]
         argv += [] if rate_limits else ["--no-rate-limits"]
         self.child = Child("workspace", argv, data / "workspace.log")
         self.url = ""
@@ -60,23 +60,17 @@ class Workspace:
         return ready
 
 
-class World:
-    """Services that are folders with a link, without anything that serves: for what does not need the shop."""
+class BotWorld:
+    """A workspace, and a bot that looks after the services of `listed`: a part of kaeru.yml, each indented by two."""
 
-    def __init__(self, data: Path, services: tuple[str, ...]) -> None:
+    def __init__(self, data: Path, listed: str) -> None:
         self.data = data
-        self.services = services
+        self.listed = listed
         self.workspace = Workspace(data, rate_limits=False)
 
     async def __aenter__(self) -> Self:
         self.data.mkdir(parents=True, exist_ok=True)
-        for name in self.services:
-            root = self.root(name)
-            for version in (OLD, NEW):
-                (root / "releases" / version).mkdir(parents=True)
-            (root / "current").symlink_to(root / "releases" / NEW)
-        listed = (_SERVICE.format(name=name, root=self.root(name)) for name in self.services)
-        (self.data / "kaeru.yml").write_text(_HEAD + "".join(listed), encoding="utf-8")
+        (self.data / "kaeru.yml").write_text(_HEAD + self.listed, encoding="utf-8")
         await self.workspace.start()
         env = {
             **self.workspace.bot_env,
@@ -107,8 +101,26 @@ class World:
     def database(self) -> Path:
         return self.data / "bot" / "kaeru.sqlite"
 
+
+class World(BotWorld):
+    """Services that are folders with a link, without anything that serves: for what does not need the shop."""
+
+    def __init__(self, data: Path, services: tuple[str, ...]) -> None:
+        self.services = services
+        self._root = data / "services"
+        listed = (_SERVICE.format(name=name, root=self.root(name)) for name in services)
+        super().__init__(data, "".join(listed))
+
+    async def __aenter__(self) -> Self:
+        for name in self.services:
+            root = self.root(name)
+            for version in (OLD, NEW):
+                (root / "releases" / version).mkdir(parents=True)
+            (root / "current").symlink_to(root / "releases" / NEW)
+        return await super().__aenter__()
+
     def root(self, service: str) -> Path:
-        return self.data / "services" / service
+        return self._root / service
 
 
 class ShopStage(Stage):
