@@ -13,10 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests import clusters
 from tests.chromium import chromium
 
 TESTS_FAILED = 1
 FEW = 5
+WORKERS_PER_CPU = 2
+"""Half of what tests do is waiting: for pods, for processes, for the next round of probes."""
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -94,28 +97,34 @@ def main() -> int:
         names = ", ".join(component.name for component in left_out)
         print(f"Missing in CI: {names}. Every suite has to run there.", file=sys.stderr)
         return 1
-    workers = str(max(2, os.cpu_count() or 2))
-    argv = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "--cache-clear",
-        "-n",
-        workers,
-        "--dist",
-        "loadgroup",
-        *sys.argv[1:],
-    ]
-    code = subprocess.run(argv, cwd=ROOT, check=False).returncode
-    if code == TESTS_FAILED:
-        code = once_more_alone()
+    with clusters.running(ci=in_ci) as without:
+        code = run_all()
     for component in left_out:
         print(
             f"\nNOT RUN: {component.suites}. {component.name} is missing; "
             f"as root on Debian or Ubuntu: apt-get install {component.package}",
             file=sys.stderr,
         )
+    for sentence in without:
+        print(f"\n{sentence}", file=sys.stderr)
     return code
+
+
+def run_all() -> int:
+    """Every test, several at once; the exit code of pytest."""
+    argv = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--cache-clear",
+        "-n",
+        str(WORKERS_PER_CPU * (os.cpu_count() or 2)),
+        "--dist",
+        "loadgroup",
+        *sys.argv[1:],
+    ]
+    code = subprocess.run(argv, cwd=ROOT, check=False).returncode
+    return once_more_alone() if code == TESTS_FAILED else code
 
 
 if __name__ == "__main__":
