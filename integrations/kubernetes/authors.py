@@ -7,7 +7,6 @@ from typing import Any
 
 from integrations.kubernetes.workload import Workload, moment
 
-CHANGE_CAUSE = "kubernetes.io/change-cause"
 CAUSE_LENGTH = 120
 
 # `kubectl set env … --record` writes down the values it was given.

@@ -10,9 +10,10 @@ from bot.domain.plan import Warn
 from bot.ports import Memory
 from bot.ports.memory import Shape
 from bot.ports.target import Available
-from integrations.kubernetes.authors import CHANGE_CAUSE, author_of, said_cause
+from integrations.kubernetes.authors import author_of, said_cause
 from integrations.kubernetes.holes import holes
 from integrations.kubernetes.keepsake import Keepsake, read_keepsake
+from integrations.kubernetes.patch import CHANGE_CAUSE
 from integrations.kubernetes.template import Json, image_of, plain_template, shape_ref, version_of
 from integrations.kubernetes.workload import REVISION, Workload, controlled_by, history_path, moment
 
@@ -74,10 +75,6 @@ class History:
         wanted = ref or next((r for r, name in self.names.items() if name == version), None)
         return next((r for r in self.revisions if r.ref == wanted), None)
 
-    def of_object(self, name: str) -> Revision | None:
-        """The shape that a ReplicaSet or ControllerRevision of this name has."""
-        return next((r for r in self.revisions if name in r.object_names), None)
-
     def _note(self, revision: Revision) -> str:
         parts = [f"revision {revision.number}"] if revision.object_names else []
         parts += [f"by {revision.author}"] if revision.author else []
@@ -94,15 +91,6 @@ async def history_of(api: "Api", workload: Workload, memory: Memory) -> History:
     path = history_path(workload.kind, workload.namespace)
     listed = await api.list(path, labels=workload.selector)
     return joined(workload, listed["items"], await memory.shapes())
-
-
-async def template_of(api: "Api", workload: Workload, memory: Memory, ref: str) -> Json | None:
-    """The pod template of a shape, from the cluster's history or kaeru's own record; None where neither has it."""
-    if ref == workload.shape_ref:
-        return plain_template(workload.template)
-    return next(
-        (r.template for r in (await history_of(api, workload, memory)).revisions if r.ref == ref), None
-    )
 
 
 def joined(workload: Workload, objects: Iterable[Json], shapes: Sequence[Shape]) -> History:

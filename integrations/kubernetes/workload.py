@@ -73,10 +73,6 @@ class Workload:
         return int(self.status.get("observedGeneration") or 0)
 
     @property
-    def resource_version(self) -> str:
-        return str(self.raw["metadata"].get("resourceVersion", ""))
-
-    @property
     def annotations(self) -> Mapping[str, str]:
         return self.raw["metadata"].get("annotations") or {}
 
