@@ -1,0 +1,241 @@
+"""How a real rollout is followed: what is a success, what is a failure, and how soon either is said."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+
+from bot.domain.evidence import Outcome
+from integrations.kubernetes import rollout
+from integrations.kubernetes.api import Api
+from integrations.kubernetes.scene import complete, timed_out
+from integrations.kubernetes.target import KubernetesTarget
+from integrations.kubernetes.workload import Workload
+from tests.fakes.memory import FakeMemory
+from tests.kubernetes.steps import KEY, Once, change_to, images, released, walk
+from tests.kubernetes.world import Json, Shop, until
+
+pytestmark = pytest.mark.kubernetes
+
+SLOWLY = {"READY_AFTER": "6"}
+
+
+@pytest.fixture
+async def target(shop: Shop, memory: FakeMemory) -> AsyncIterator[KubernetesTarget]:
+    async with aclosing(KubernetesTarget(shop.settings(), memory)) as made:
+        yield made
+
+
+async def test_a_version_that_crashes_fails_and_says_why(target: KubernetesTarget, shop: Shop) -> None:
+    await released(shop, "v1.2.7", "v1.3.0")
+    began = time.monotonic()
+    walked = await walk(target, await change_to(target, "v1.2.7"))
+    assert (walked.end.outcome, walked.end.running) == (Outcome.FAILED, "v1.3.0")
+    assert "times, with exit code 1 (0 of 2 ready)" in walked.end.detail
+    assert "Its log ends with: fatal: " in walked.end.detail
+    # The progress deadline of the Deployment is ten minutes.
+    assert time.monotonic() - began < 90
+
+
+async def test_an_image_that_is_nowhere_fails_and_says_which(target: KubernetesTarget, shop: Shop) -> None:
+    image = "127.0.0.1:1/kaeru-test/nowhere:v1.2.6"
+    await shop.deploy("v1.2.6", image=image, wait=False)
+    await until(lambda: shop.listed("replicasets"), "the first revision")
+    await released(shop, "v1.3.0")
+    began = time.monotonic()
+    walked = await walk(target, await change_to(target, "v1.2.6"))
+    assert (walked.end.outcome, walked.end.running) == (Outcome.FAILED, "v1.3.0")
+    assert f"cannot get the image {image} (" in walked.end.detail
+    assert time.monotonic() - began < 60
+
+
+async def test_a_missing_secret_fails_and_says_which(target: KubernetesTarget, shop: Shop) -> None:
+    needs = [{"name": "web", "envFrom": [{"secretRef": {"name": "account"}}]}]
+    await shop.deploy("v1.2.9", wait=False)
+    await shop.patch({"spec": {"template": {"spec": {"containers": needs}}}})
+    await until(lambda: _count(shop, 2), "two revisions")
+    await shop.deploy("v1.3.0", wait=False)
+    await shop.kubectl(
+        "patch",
+        "deployment/web",
+        "--type=json",
+        '--patch=[{"op":"remove","path":"/spec/template/spec/containers/0/envFrom"}]',
+    )
+    await shop.rolled_out()
+    seen = await target.inspect()
+    needy = [a for a in seen.available if a.version.startswith("v1.2.9")]
+    ends = [(await walk(target, await change_to(target, a.version))).end for a in needy[:1]]
+    assert ends[0].outcome is Outcome.FAILED
+    assert 'secret "account" not found' in ends[0].detail
+
+
+async def test_the_verdict_on_the_last_rollout_is_not_taken_for_this_ones(
+    target: KubernetesTarget, shop: Shop, api: Api
+) -> None:
+    shop.replicas, shop.extra = 1, {"progressDeadlineSeconds": 12}
+    await released(shop, "v1.2.9", "v1.3.0", first=SLOWLY)
+    await shop.deploy("v1.3.1", env={"NEVER_READY": "1"}, wait=False)
+    await until(lambda: _gave_up(shop), "the controller gave v1.3.1 up")
+    change = await change_to(target, "v1.2.9")
+    states: list[Workload] = []
+    watching = asyncio.create_task(_record(api, shop, states))
+    try:
+        walked = await walk(target, change)
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+    assert (walked.end.outcome, walked.end.running) == (Outcome.SUCCEEDED, "v1.2.9")
+    # What kubectl rollout status would have taken for a failure was really there.
+    stale = [
+        state
+        for state in states
+        if state.shape_ref == change.to_ref
+        and state.observed_generation == state.generation
+        and state.conditions["Progressing"].get("reason") == "ProgressDeadlineExceeded"
+    ]
+    assert stale
+    assert not any(timed_out(state) for state in stale)
+
+
+async def test_the_controllers_own_verdict_on_this_one_counts(target: KubernetesTarget, shop: Shop) -> None:
+    shop.replicas, shop.extra = 1, {"progressDeadlineSeconds": 15}
+    await released(shop, "v1.2.9", "v1.3.0", first={"NEVER_READY": "1"})
+    walked = await walk(target, await change_to(target, "v1.2.9"))
+    assert (walked.end.outcome, walked.end.running) == (Outcome.FAILED, "v1.3.0")
+    assert "made no progress for 15 s (0 of 1 ready)" in walked.end.detail
+    assert "Readiness probe failed" in walked.end.detail
+
+
+async def test_old_pods_that_still_serve_are_waited_for(target: KubernetesTarget, shop: Shop) -> None:
+    shop.replicas = 1
+    await released(shop, "v1.2.9", wait=False)
+    await shop.deploy("v1.3.0", env={"STOP_AFTER": "4"})
+    early: list[set[str]] = []
+
+    async def look(_seen: object) -> None:
+        if complete(Workload("deployment", await shop.workload())):
+            early.append(await images(shop))
+
+    walked = await walk(target, await change_to(target, "v1.2.9"), meanwhile=look)
+    assert walked.end.outcome is Outcome.SUCCEEDED
+    # The controller calls it complete while v1.3.0 goes on answering.
+    assert any("kaeru-test/web:v1.3.0" in found for found in early)
+    assert await images(shop) == {"kaeru-test/web:v1.2.9"}
+    assert "1 of 1 ready, 1 terminating." in walked.details
+
+
+async def test_another_deploy_in_the_middle_stops_it_with_an_explanation(
+    target: KubernetesTarget, shop: Shop
+) -> None:
+    await released(shop, "v1.2.9", "v1.3.0", first=SLOWLY)
+    walked = await walk(
+        target,
+        await change_to(target, "v1.2.9"),
+        meanwhile=Once(lambda: shop.deploy("v1.3.1", env={"READY_AFTER": None}, wait=False)),
+    )
+    assert walked.end.outcome is Outcome.FAILED
+    assert "was set to v1.3.1, not to v1.2.9, by kubectl patch" in walked.end.detail
+
+
+async def test_somebody_who_puts_it_back_is_named(target: KubernetesTarget, shop: Shop) -> None:
+    await released(shop, "v1.2.9", "v1.3.0", first=SLOWLY)
+    before = (await shop.workload())["spec"]["template"]["spec"]["containers"]
+    change = await change_to(target, "v1.2.9")
+
+    async def heal() -> None:
+        operation = {"op": "replace", "path": "/spec/template/spec/containers", "value": before}
+        await shop.api.patch(f"{shop.settings().path}", [operation])
+
+    walked = await walk(target, change, meanwhile=Once(heal))
+    assert walked.end.outcome is Outcome.FAILED
+    assert "was put back to v1.3.0 by kaeru" in walked.end.detail  # the test's hands are a client of kaeru's
+
+
+async def test_a_pause_in_the_middle_is_told(target: KubernetesTarget, shop: Shop) -> None:
+    await released(shop, "v1.2.9", "v1.3.0", first=SLOWLY)
+    pause = Once(lambda: _kubectl(shop, "rollout", "pause", "deployment/web"))
+    walked = await walk(target, await change_to(target, "v1.2.9"), meanwhile=pause)
+    assert walked.end.outcome is Outcome.FAILED
+    assert "paused: resume it" in walked.end.detail
+
+
+async def test_a_deletion_in_the_middle_is_told(target: KubernetesTarget, shop: Shop) -> None:
+    await released(shop, "v1.2.9", "v1.3.0", first=SLOWLY)
+    gone = Once(lambda: _kubectl(shop, "delete", "deployment/web", "--wait=false"))
+    walked = await walk(target, await change_to(target, "v1.2.9"), meanwhile=gone)
+    assert walked.end.outcome is Outcome.FAILED
+    assert "somebody has deleted it" in walked.end.detail
+
+
+async def test_a_quota_that_lets_no_pod_in_is_told(
+    target: KubernetesTarget, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollout, "BLOCKED_S", 5.0)
+    shop.replicas = 1
+    shop.extra = {
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+    }
+    await released(shop, "v1.2.9", "v1.3.0")
+    await shop.create(
+        {
+            "apiVersion": "v1",
+            "kind": "ResourceQuota",
+            "metadata": {"name": "full"},
+            "spec": {"hard": {"pods": "1"}},
+        }
+    )
+    await until(lambda: _counted(shop), "the quota counts")
+    walked = await walk(target, await change_to(target, "v1.2.9"))
+    assert (walked.end.outcome, walked.end.running) == (Outcome.FAILED, "v1.3.0")
+    assert "exceeded quota: full" in walked.end.detail
+
+
+async def test_its_time_is_over_and_where_it_stands_is_said(shop: Shop, memory: FakeMemory) -> None:
+    await released(shop, "v1.2.9", "v1.3.0", first={"NEVER_READY": "1"})
+    async with aclosing(KubernetesTarget(shop.settings(timeout="4s"), memory)) as target:
+        change = await change_to(target, "v1.2.9")
+        began = time.monotonic()
+        walked = await walk(target, change)
+        assert time.monotonic() - began < 20
+        assert walked.end.outcome is Outcome.UNKNOWN
+        assert "did not come to its end within 4 s: 0 of 2 ready" in walked.end.detail
+        # It still is what is set, and one look says so without waiting.
+        assert (await target.observe(change, KEY)).outcome is Outcome.UNKNOWN
+
+
+async def test_before_it_was_applied_one_look_claims_nothing(target: KubernetesTarget, shop: Shop) -> None:
+    await released(shop, "v1.2.9", "v1.3.0")
+    seen = await target.observe(await change_to(target, "v1.2.9"), KEY)
+    assert (seen.outcome, seen.running) == (Outcome.FAILED, "v1.3.0")
+    assert "nothing was changed" in seen.detail
+
+
+async def _record(api: Api, shop: Shop, states: list[Workload]) -> None:
+    collection, _, name = shop.settings().path.rpartition("/")
+    version = (await shop.workload())["metadata"]["resourceVersion"]
+    while True:
+        async for _, found in api.watch(collection, resource_version=version, fields=f"metadata.name={name}"):
+            version = found["metadata"]["resourceVersion"]
+            if "spec" in found and "status" in found and found["status"].get("conditions"):
+                states.append(Workload("deployment", found))
+
+
+async def _gave_up(shop: Shop) -> bool:
+    workload = Workload("deployment", await shop.workload())
+    return workload.conditions.get("Progressing", {}).get("reason") == "ProgressDeadlineExceeded"
+
+
+async def _counted(shop: Shop) -> Any:
+    quota: Json = await shop.get("resourcequotas", "full")
+    return ((quota.get("status") or {}).get("used") or {}).get("pods") == "1"
+
+
+async def _count(shop: Shop, count: int) -> bool:
+    return len(await shop.listed("replicasets")) >= count
+
+
+async def _kubectl(shop: Shop, *arguments: str) -> None:
+    await shop.kubectl(*arguments)
