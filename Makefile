@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 UV_VERSION := 0.13.9
 ARGS   ?=
 
-.PHONY: demo demo-check test lint format bench cluster-up cluster-down lock clean
+.PHONY: demo demo-check demo-k8s demo-k8s-check demo-swarm demo-swarm-check test lint format bench cluster-up cluster-down lock clean
 
 $(BIN)/uv:
 	@$(PYTHON) -c 'import sys; sys.exit("kaeru needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 $(MAKECMDGOALS)") if sys.version_info < (3, 11) else None'
@@ -21,11 +21,14 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock
 	@touch $@
 
-demo: $(VENV)/.runtime
-	@$(BIN)/kaeru demo $(if $(PORT),--port $(PORT)) $(if $(DATA),--data "$(DATA)") $(ARGS)
+demo demo-check demo-k8s demo-k8s-check demo-swarm demo-swarm-check: $(VENV)/.runtime
+	@$(BIN)/kaeru demo $(DEMO) $(if $(PORT),--port $(PORT)) $(if $(DATA),--data "$(DATA)") $(ARGS)
 
-demo-check: $(VENV)/.runtime
-	@$(BIN)/kaeru demo --check $(if $(PORT),--port $(PORT)) $(if $(DATA),--data "$(DATA)") $(ARGS)
+demo-check:       DEMO = --check
+demo-k8s:         DEMO = --on kubernetes
+demo-k8s-check:   DEMO = --on kubernetes --check
+demo-swarm:       DEMO = --on swarm
+demo-swarm-check: DEMO = --on swarm --check
 
 test: lint
 	@$(BIN)/python -m tests.run $(ARGS)

@@ -3,11 +3,12 @@
 import functools
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from sandbox.clusters.commands import run
 from sandbox.clusters.errors import ClusterError
-from sandbox.clusters.images import load
+from sandbox.clusters.images import Image, load
 from sandbox.clusters.places import Places
 from sandbox.clusters.shop_images import standard_images
 
@@ -50,10 +51,14 @@ def up(where: Places) -> Path:
         ["kind", "create", "cluster", "--name", _NAME, "--kubeconfig", str(path), "--wait", "180s"],
         timeout_s=600,
     )
-    images = standard_images()
+    load_images(standard_images())
+    return path
+
+
+def load_images(images: Sequence[Image]) -> None:
+    """Bring images into the nodes, by way of this machine's Docker."""
     load("unix:///var/run/docker.sock", images)
     run(["kind", "load", "docker-image", "--name", _NAME, *(image.name for image in images)], timeout_s=300)
-    return path
 
 
 def down(where: Places) -> None:

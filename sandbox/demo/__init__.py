@@ -9,9 +9,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
 
+from sandbox.clusters.errors import ClusterError
+from sandbox.demo import places
+from sandbox.demo.places import BAD, GOOD, Place
 from sandbox.demo.play import NotAsPromised, Play
+from sandbox.demo.ports import is_free
 from sandbox.demo.processes import StartError
-from sandbox.demo.stage import BAD, GOOD, Stage, is_free
+from sandbox.demo.stage import Stage
 from sandbox.shop.releases.builder import BuildError
 from sandbox.workspace.person import Person
 
@@ -28,12 +32,16 @@ INVITATION = """
       3.  when it says Verified, type   /incident close
 
   The shop itself is at {shop}/checkout (try it a few times). Everything lives in {data}.
+  {where}
   Ctrl-C ends it all.
 """
 
 
-def main(*, check: bool, port: int, data: Path | None) -> int:
-    """Run the demo, or with `check` play it to its end. Gives the exit code."""
+def main(*, check: bool, port: int, data: Path | None, on: str = places.PROCESSES) -> int:
+    """Run the demo, or with `check` play it to its end; the shop runs `on` one of `places.NAMES`.
+
+    Gives the exit code.
+    """
     obstacle = in_the_way(port, data)
     if obstacle:
         print(obstacle, file=sys.stderr)
@@ -41,24 +49,29 @@ def main(*, check: bool, port: int, data: Path | None) -> int:
     with ExitStack() as stack:
         if data is None:
             data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kaeru-demo-")))
+        data = data.resolve()
         try:
-            if check:
-                asyncio.run(_check(data.resolve(), port))
-            else:
-                asyncio.run(_live(data.resolve(), port))
+            place = places.ready(on, data / "shop")
+            stack.callback(_tell, place.farewell)
+            asyncio.run(_check(data, port, place) if check else _live(data, port, place))
         except KeyboardInterrupt:
             print("\nEnded.", file=sys.stderr)
             return 130
         except BuildError as error:
             print(f"The demo stopped: {error}", file=sys.stderr)
             return 1
-        except (StartError, NotAsPromised, TimeoutError) as error:
+        except (StartError, NotAsPromised, TimeoutError, ClusterError) as error:
             print(f"The demo stopped: {error}", file=sys.stderr)
             for log in sorted(data.glob("*.log")):
                 tail = log.read_text(errors="replace").strip().splitlines()[-15:]
                 print(f"--- {log.name}", *tail, sep="\n", file=sys.stderr)
             return 1
     return 0
+
+
+def _tell(sentence: str) -> None:
+    if sentence:
+        print(sentence, flush=True)
 
 
 def in_the_way(port: int, data: Path | None) -> str:
@@ -77,9 +90,9 @@ def in_the_way(port: int, data: Path | None) -> str:
     return ""
 
 
-async def _check(data: Path, port: int) -> None:
+async def _check(data: Path, port: int, place: Place) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _interrupt)
-    async with Stage(data, port=port) as stage:
+    async with Stage(data, port=port, place=place) as stage:
         play = Play(stage, lambda line: print(line, flush=True))
         await play.run()
     print("everything was observed; the demo is over")
@@ -100,12 +113,12 @@ def _interrupt() -> None:
     signal.raise_signal(signal.SIGINT)
 
 
-async def _live(data: Path, port: int) -> None:
+async def _live(data: Path, port: int, place: Place) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     print("Starting a chat workspace, a tea shop with customers, and kaeru …", flush=True)
-    async with Stage(data, port=port) as stage:
+    async with Stage(data, port=port, place=place) as stage:
         async with await Person.at(stage.url, "alice") as alice:
             getting_ready = asyncio.ensure_future(Play(stage, lambda _line: None).until_known_good(alice))
             stopped = asyncio.ensure_future(stop.wait())
@@ -116,6 +129,9 @@ async def _live(data: Path, port: int) -> None:
             await getting_ready
         print(f"{GOOD} has been serving well; now somebody deploys {BAD} …", flush=True)
         await stage.deploy(BAD)
-        print(INVITATION.format(url=stage.url, bad=BAD, shop=stage.shop_url, data=data), flush=True)
+        invitation = INVITATION.format(
+            url=stage.url, bad=BAD, shop=stage.shop_url, data=data, where=place.where
+        )
+        print(invitation, flush=True)
         await _watch(stage, stopped)
         print("\nEnding …", flush=True)

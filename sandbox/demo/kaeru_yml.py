@@ -1,7 +1,12 @@
 """The demo's kaeru.yml."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from textwrap import indent
+from typing import Any
+
+import yaml
 
 TEMPLATE = """\
 # Written by the demo. Edit kaeru.example.yml for your own services.
@@ -27,11 +32,7 @@ services:
     description: The tea shop
     responders: ["@oncall"]
     target:
-      kind: symlink
-      releases: {root}/releases
-      link: {root}/current
-      restart: [{root}/restart]
-      version_url: {url}/version
+{target}
     changes:
       kind: git
       repository: {root}/repo
@@ -60,11 +61,34 @@ runpy.run_module("sandbox.shop.supervisor", run_name="__main__", alter_sys=True)
 """
 
 
-def write(path: Path, *, root: Path, url: str, interval: str = "500ms", watch: str = "15s") -> None:
-    """Write the services file for a shop that lives in `root` and answers at `url`, and its restart command."""
+def symlink(root: Path, url: str) -> Mapping[str, Any]:
+    """The target of a shop whose releases are folders in `root`. Writes the restart command that it names."""
     source = str(Path(__file__).resolve().parents[2])
     restart = root / "restart"
     restart.write_text(RESTART.format(python=sys.executable, source=source, root=str(root)), encoding="utf-8")
     restart.chmod(0o755)
-    text = TEMPLATE.format(root=root, url=url, interval=interval, watch=watch)
+    return {
+        "kind": "symlink",
+        "releases": f"{root}/releases",
+        "link": f"{root}/current",
+        "restart": [str(restart)],
+        "version_url": f"{url}/version",
+    }
+
+
+def write(
+    path: Path,
+    *,
+    root: Path,
+    url: str,
+    target: Mapping[str, Any] | None = None,
+    interval: str = "500ms",
+    watch: str = "15s",
+) -> None:
+    """Write the services file for a shop whose repository is in `root` and that answers at `url`.
+
+    Without a `target` its releases are folders there, too.
+    """
+    lines = yaml.safe_dump(dict(target or symlink(root, url)), sort_keys=False).rstrip()
+    text = TEMPLATE.format(root=root, url=url, target=indent(lines, " " * 6), interval=interval, watch=watch)
     path.write_text(text, encoding="utf-8")

@@ -3,17 +3,21 @@
 import asyncio
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import httpx
 
-from sandbox.demo.stage import BAD, GOOD, Stage
+from sandbox.demo.places import BAD, GOOD
+from sandbox.demo.stage import Stage
 from sandbox.workspace import forms
 from sandbox.workspace.person import Person
 
 PNG = b"\x89PNG\r\n\x1a\n"
 WELL_SECONDS = 3
+BADLY_SERVED = "500 /checkout"
+"""What the bad release does to customers. Whatever else befalls them comes of the way it was deployed or taken back."""
 BEFORE_ANYBODY_NOTICES_S = 4.0
 """People do not notice at once; meanwhile kaeru's own probes see how ill it is."""
 
@@ -38,8 +42,8 @@ class Play:
         stage = self._stage
         async with await Person.at(stage.url, "alice") as alice, await Person.at(stage.url, "bob") as bob:
             await self.until_known_good(alice)
-            await stage.deploy(BAD)
             self._tell(f"someone deploys {BAD}")
+            await stage.deploy(BAD)
             hurt = await self._until(self._customers_hurt, "customers to be hurt")
             self._tell(f"customers are hurt: {hurt}")
             await asyncio.sleep(BEFORE_ANYBODY_NOTICES_S)
@@ -60,6 +64,7 @@ class Play:
             self._tell("bob approves")
             well = await self._until(self._customers_well, "customers to be well again", timeout_s=40)
             self._tell(f"customers are well again: {well}")
+            well_since = len(stage.seconds()) - WELL_SECONDS
             await alice.message(channel, "Mitigated", timeout=60)
             self._tell("kaeru says mitigated")
             await alice.message(channel, "Verified", timeout=90)
@@ -68,6 +73,7 @@ class Play:
             self._tell("alice closes the incident")
             await self._postmortem(alice, channel)
             await self._verified_from_outside()
+            self._served_all_along(well_since)
             await self._timeline(name)
             await self._lived_through()
 
@@ -116,6 +122,26 @@ class Play:
         if wrong:
             raise NotAsPromised(f"{len(wrong)} of {len(answers)} requests were not answered well by {GOOD}")
         self._tell(f"the service is healthy on {GOOD}: {len(answers)} of {len(answers)} requests")
+
+    def _served_all_along(self, well_since: int) -> None:
+        """Neither the rollouts nor what came after them cost a customer's request."""
+        seconds = self._stage.seconds()
+        after = seconds[well_since:]
+        errors = sum((Counter(second["errors"]) for second in after), Counter[str]())
+        strange = {v for second in after for v in second["versions"]} - {GOOD}
+        if errors or strange:
+            raise NotAsPromised(
+                f"after customers were well again, requests failed ({dict(errors)}) "
+                f"or were answered by {', '.join(strange) or 'no other version'}"
+            )
+        lost = sum((Counter(second["errors"]) for second in seconds), Counter[str]())
+        hurt = lost.pop(BADLY_SERVED, 0)
+        if lost:
+            raise NotAsPromised(f"requests were lost on the way there or back: {dict(lost)}")
+        answered = sum(second["ok"] for second in after)
+        self._tell(
+            f"no request was lost: {hurt} were answered badly by {BAD}, and after it 0 of {answered} failed"
+        )
 
     async def _timeline(self, incident: str) -> None:
         code, printed = await self._stage.kaeru("timeline", "verify", incident)

@@ -82,20 +82,34 @@ class Child:
 
 
 async def run(
-    argv: Sequence[str], env: Mapping[str, str] | None = None, *, timeout_s: float = 60.0
+    argv: Sequence[str],
+    env: Mapping[str, str] | None = None,
+    *,
+    text: str | None = None,
+    timeout_s: float = 60.0,
 ) -> tuple[int, str]:
-    """Run a program to its end: its exit code and everything it printed. Raises StartError after `timeout_s`."""
-    process = await asyncio.create_subprocess_exec(
-        *argv,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env={**os.environ, **(env or {})},
-    )
+    """Run a program to its end: its exit code and everything it printed. `text` is what it may read.
+
+    Raises StartError when it is not installed, and after `timeout_s`.
+    """
     try:
-        printed, _ = await asyncio.wait_for(process.communicate(), timeout_s)
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=asyncio.subprocess.DEVNULL if text is None else asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env={**os.environ, **(env or {})},
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        raise StartError(f"{argv[0]} is not installed.") from error
+    given = None if text is None else text.encode()
+    try:
+        printed, _ = await asyncio.wait_for(process.communicate(given), timeout_s)
     except TimeoutError as error:
-        process.kill()
-        await process.wait()
         raise StartError(f"{' '.join(argv)} did not end within {timeout_s:.0f} s.") from error
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     return process.returncode or 0, printed.decode(errors="replace")

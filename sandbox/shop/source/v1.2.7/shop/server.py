@@ -143,11 +143,17 @@ class Shop(ThreadingHTTPServer):
             for source in told:
                 selector.register(source, selectors.EVENT_READ)
             while all(key.fileobj is self.socket for key, _ in selector.select()):
-                try:
-                    connection, address = self.get_request()
-                except OSError:
-                    continue  # taken by another release, or the customer has gone
-                self.process_request(connection, address)
+                self.accept_one()
+        while self.accept_one():
+            pass  # those that wait would be refused by the end of the socket
+
+    def accept_one(self) -> bool:
+        try:
+            connection, address = self.get_request()
+        except OSError:
+            return False  # taken by another release, or the customer has gone
+        self.process_request(connection, address)
+        return True
 
     def finish_what_has_begun(self) -> None:
         self.stopping.set()
@@ -167,7 +173,7 @@ def run(config: Settings) -> None:
     told, tell = socket.socketpair()
     stops: list[socket.socket | TextIO] = [told]
     if config.listen_fd is None:
-        listener = socket.create_server(("127.0.0.1", config.port), backlog=128)
+        listener = socket.create_server((config.host, config.port), backlog=128)
     else:
         listener = socket.socket(fileno=config.listen_fd)
         stops.append(sys.stdin)  # a supervisor that is gone has closed it

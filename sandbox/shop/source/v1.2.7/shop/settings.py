@@ -11,6 +11,7 @@ class SettingsError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
+    host: str
     port: int
     log: Path | None  # None: no log file
     listen_fd: int | None  # a listening socket owned by a supervisor, instead of `port`
@@ -19,6 +20,7 @@ class Settings:
 
 def from_arguments(arguments: list[str]) -> Settings:
     parser = argparse.ArgumentParser(prog="shop", description="The tea shop.")
+    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 in a container")
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--log", type=Path)
     parser.add_argument("--listen-fd", type=int)
@@ -26,4 +28,4 @@ def from_arguments(arguments: list[str]) -> Settings:
     found = parser.parse_args(arguments)
     if not 0 <= found.port <= 65535:
         raise SettingsError(f"{found.port} is not a port; choose one from 0 to 65535.")
-    return Settings(port=found.port, log=found.log, listen_fd=found.listen_fd, probe_fd=found.probe_fd)
+    return Settings(**vars(found))
