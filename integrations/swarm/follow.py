@@ -14,7 +14,7 @@ from bot.ports.target import Observation
 from integrations.swarm.access import Manager
 from integrations.swarm.errors import Missing
 from integrations.swarm.history import History, Known
-from integrations.swarm.looking import debts_of, judged, look
+from integrations.swarm.looking import Look, debts_of, judged, look
 from integrations.swarm.updating import restore_pace
 
 _log = logging.getLogger(__name__)
@@ -22,6 +22,8 @@ _log = logging.getLogger(__name__)
 POLL_S = 0.25
 SILENT_S = 5.0
 """How long nothing new may happen before the same is said again."""
+STUCK_S = 3.0
+"""How long old tasks may stay beside a full set of new ones, with a node gone, before the daemon is woken up."""
 
 
 async def follow(
@@ -30,6 +32,7 @@ async def follow(
     """Observations until one is not unknown; `began` is the loop's time. Raises what a look raises."""
     loop = asyncio.get_running_loop()
     said, said_at = "", loop.time()
+    whole_since: float | None = None
     while True:
         try:
             at = await look(manager)
@@ -43,10 +46,23 @@ async def follow(
         if seen.outcome is not Outcome.UNKNOWN:
             yield await ended(manager, seen, component)
             return
+        whole_since = (whole_since or loop.time()) if _waits_in_vain(at, goal, history) else None
+        if whole_since is not None and loop.time() - whole_since >= STUCK_S:
+            # The daemon's updater waits without end for a task that was on the node that is gone. Any change of the
+            # spec makes it begin anew, and it then finds the new tasks and stops the old: this one is due anyway.
+            _log.warning("the update of %s is stuck on a node that is gone; woken up", manager.service_name)
+            await restore_pace(manager)
+            whole_since = None
         if seen.detail != said or loop.time() - said_at >= SILENT_S:
             said, said_at = seen.detail, loop.time()
             yield seen
         await asyncio.sleep(POLL_S)
+
+
+def _waits_in_vain(at: Look, goal: Known, history: History) -> bool:
+    count = at.count(history, goal.ref)
+    everywhere = count.running >= count.wanted and not count.starting
+    return at.state == "updating" and everywhere and bool(count.old) and bool(count.lost)
 
 
 async def ended(manager: Manager, seen: Observation, component: str) -> Observation:
