@@ -42,6 +42,7 @@ class Switched:
 
     goal: Goal
     workload: Workload
+    history: History
     wrote: bool
     slower: str = ""
 
@@ -109,7 +110,7 @@ class Switch:
         lost: OutcomeUnknown | None = None
         for _ in range(TRIES):
             if workload.shape_ref == goal.ref:
-                return Switched(goal, workload, wrote=lost is not None)
+                return Switched(goal, workload, history, wrote=lost is not None)
             await check(workload)
             if found is None:
                 raise _lost(goal, history)
@@ -127,9 +128,8 @@ class Switch:
                 lost = error
                 workload = await self._late(goal, error)
             else:
-                return Switched(
-                    goal, Workload(workload.kind, raw, workload.container), wrote=True, slower=slower
-                )
+                written = Workload(workload.kind, raw, workload.container)
+                return Switched(goal, written, history, wrote=True, slower=slower)
         if lost is not None:
             raise lost
         raise Conflict(

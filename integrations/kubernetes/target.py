@@ -146,6 +146,8 @@ class KubernetesTarget:
 
     async def _begun(self, done: Switched) -> Verdict:
         """What there is to say right after the write; where nothing was written it may be all over already."""
+        known = {name: r.ref for r in done.history.revisions for name in r.object_names}
+        self._shapes.know(done.workload, known)
         if not done.wrote:
             _, verdict = await self._follower(done.goal).look()
             if verdict.state is State.DONE and not is_widened(done.workload.raw):
