@@ -26,6 +26,7 @@ class Standing(StrEnum):
 class Release(Value):
     """A version that the target can run, with what is remembered of it.
 
+    `revision` is the target's own count, where there is one for the whole service; `note` what it says of it.
     `released_at` is the tag's time, `last_good_at` the last time kaeru saw it serve well (both UTC).
     """
 
@@ -34,6 +35,7 @@ class Release(Value):
     released_at: datetime | None = None
     last_good_at: datetime | None = None
     quarantined_by: str | None = None
+    revision: int | None = None
     note: str = ""
 
 
@@ -102,17 +104,26 @@ def older_than(
 
 
 def _grant(releases: Sequence[Release], current: Version | None, wanted: Version) -> Choice:
-    found = next((r for r in releases if r.version == wanted), None)
+    found = next((r for r in releases if r.version == wanted), None) or _by_revision(releases, wanted)
     if found is None:
         on_offer = (r for r in releases if r.version != current and r.standing is not Standing.QUARANTINED)
         names = ", ".join(r.version for r in on_offer) or "none"
         raise Refusal(f"{wanted} is not a release that can be run here. These are: {names}.")
     if found.version == current:
-        raise Refusal(f"{wanted} is what runs now. Choose another version.")
+        raise Refusal(f"{found.version} is what runs now. Choose another version.")
     if found.standing is Standing.QUARANTINED:
         by = f" by {found.quarantined_by}" if found.quarantined_by else ""
         raise Refusal(
-            f"{wanted} is quarantined{by}: it was rolled back before. Choose another version, "
+            f"{found.version} is quarantined{by}: it was rolled back before. Choose another version, "
             f"or lift the quarantine with `kaeru quarantine lift`."
         )
+    if found.version != wanted:
+        return Choice(version=found.version, why=f"revision {found.revision}, chosen by hand")
     return Choice(version=wanted, why="chosen by hand")
+
+
+def _by_revision(releases: Sequence[Release], wanted: Version) -> Release | None:
+    """The release that `r4` means: the target's revision 4."""
+    if not re.fullmatch(r"r[0-9]+", wanted):
+        return None
+    return next((r for r in releases if r.revision == int(wanted[1:])), None)

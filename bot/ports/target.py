@@ -29,13 +29,15 @@ class Available(Value):
 
     `version` is what people call it; `ref` is what the target needs to find exactly this one again, opaque to
     everybody else. Where one version exists in several shapes (same image, other settings), the one that was
-    seen serving well, else the newest, has the plain name and the others end in `+rN`. `good_at` is when this
+    seen serving well, else the newest, has the plain name and the others end in `+rN`. `revision` is the target's
+    own count, where it keeps one. `good_at` is when this
     very shape was last seen serving well. `note` is a phrase for people: "revision 4, kubectl, 3 days ago".
     """
 
     version: Version
     ref: str = ""
     since: datetime | None = None
+    revision: int | None = None
     good_at: datetime | None = None
     note: str = ""
 

@@ -159,18 +159,23 @@ class Arming:
         runnable = set(on_offer[0]).intersection(*on_offer[1:]) if on_offer else set()
         releases = []
         for version in runnable:
-            known = ledger.get(version)
+            known, image = ledger.get(version), ledger.get(spoken(version))
             shapes = [offered[version] for offered in on_offer]
             seen_good = [a.good_at for a in shapes if a.good_at is not None]
             good_at = known.last_good_at if known else min(seen_good, default=None)
             standing = Standing.UNKNOWN if good_at is None else Standing.GOOD
+            standing = known.standing if known else standing
+            if image is not None and image.standing is Standing.QUARANTINED:
+                known, standing = image, image.standing  # another shape of it is still the same image
             releases.append(
                 Release(
                     version=version,
-                    standing=known.standing if known else standing,
+                    standing=standing,
                     released_at=tagged.get(spoken(version)) or shapes[0].since,
                     last_good_at=good_at,
                     quarantined_by=known.quarantined_by if known else None,
+                    revision=shapes[0].revision if len(shapes) == 1 else None,
+                    note=shapes[0].note if len(shapes) == 1 else "",
                 )
             )
         newest_first = [tag.version for tag in tags]

@@ -17,6 +17,7 @@ from bot.domain.base import Refusal, UserId
 from bot.domain.incident import Incident
 from bot.domain.lifecycle import evolve
 from bot.domain.policy import Policy
+from bot.domain.releases import spoken
 from bot.domain.run import Step, steps_for
 from bot.domain.severity import Severity
 from bot.domain.timeline import Kind
@@ -141,7 +142,8 @@ class Desk:
             run = incident.find_run(event.run_id)
             plan = next((r.plan for r in incident.plans if r.number == event.number), None)
             left = {run.from_version, *(c.from_version for c in (plan.components if plan else ()))}
-            for bad in sorted(left - {run.to_version}):
+            # Where only the shape differs, the version's name stays that of the good one.
+            for bad in sorted(v for v in left if spoken(v) != spoken(run.to_version)):
                 uow.releases.quarantine(incident.service, bad, incident.id, event.at)
 
     async def follow_up(self, changed: Changed) -> None:

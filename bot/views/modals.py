@@ -94,6 +94,8 @@ def _choice(release: Release, target: str | None) -> Block:
         about = f"{about} {utc(release.last_good_at)}"
     elif release.released_at is not None:
         about = f"{about}, released {utc(release.released_at)}"
+    if release.revision is not None:
+        about = f"r{release.revision}: {about}"
     return option(release.version, release.version, description=about)
 
 

@@ -65,7 +65,12 @@ class History:
     def available(self) -> tuple[Available, ...]:
         return tuple(
             Available(
-                version=self.names[r.ref], ref=r.ref, since=r.since, good_at=r.good_at, note=self._note(r)
+                version=self.names[r.ref],
+                ref=r.ref,
+                since=r.since,
+                revision=r.number if r.object_names else None,
+                good_at=r.good_at,
+                note=self._note(r),
             )
             for r in self.revisions
         )

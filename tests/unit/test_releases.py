@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.base import Refusal
-from bot.domain.releases import Release, Standing, choose, order
+from bot.domain.releases import Release, Standing, choose, order, spoken
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 
@@ -55,6 +55,32 @@ def test_a_wish_that_cannot_be_granted_is_refused(wanted: str, sentence: str) ->
     releases = [release("v3"), release("v2", quarantined=True), release("v1")]
     with pytest.raises(Refusal, match=sentence):
         choose(releases, current="v3", wanted=wanted)
+
+
+def test_a_revision_of_the_target_can_be_asked_for() -> None:
+    releases = [release("v3"), release("v2").model_copy(update={"revision": 7}), release("v1")]
+    choice = choose(releases, current="v3", wanted="r7")
+    assert (choice.version, choice.why) == ("v2", "revision 7, chosen by hand")
+    with pytest.raises(Refusal, match="r8 is not a release"):
+        choose(releases, current="v3", wanted="r8")
+
+
+def test_a_release_whose_name_looks_like_a_revision_comes_first() -> None:
+    releases = [release("r9"), release("v2").model_copy(update={"revision": 7}), release("r7")]
+    assert choose(releases, current="r9", wanted="r7").version == "r7"
+
+
+def test_a_revision_of_a_quarantined_version_is_refused_by_its_name() -> None:
+    bad = release("v2", quarantined=True).model_copy(update={"revision": 7})
+    with pytest.raises(Refusal, match="v2 is quarantined by inc-1"):
+        choose([release("v3"), bad, release("v1")], current="v3", wanted="r7")
+
+
+@pytest.mark.parametrize(
+    ("version", "said"), [("v1.2.9+r3", "v1.2.9"), ("v1.2.9", "v1.2.9"), ("v1+rc1", "v1+rc1")]
+)
+def test_what_a_shape_says_of_itself(version: str, said: str) -> None:
+    assert spoken(version) == said
 
 
 def test_order_follows_the_repository() -> None:
