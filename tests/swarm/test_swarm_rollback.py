@@ -303,6 +303,37 @@ async def test_a_restart_in_between_is_not_another_version(service: Service, tar
     succeeded(await rolled_back(target, GOOD), GOOD)
 
 
+async def test_a_port_of_the_node_is_let_go_first_and_everything_else_stays(
+    service: Service, target: SwarmTarget
+) -> None:
+    port = {"Protocol": "tcp", "TargetPort": 8080, "PublishedPort": 23456, "PublishMode": "host"}
+    health = {"Test": ["CMD", "ls", "/tmp/ready"], "Interval": 500_000_000}  # noqa: S108 - a path in the image
+    await service.create(GOOD, replicas=1, Healthcheck=health, StopGracePeriod=5_000_000_000)
+    await service.change(
+        lambda spec: (
+            spec.update(EndpointSpec={"Mode": "vip", "Ports": [port]}),
+            spec["TaskTemplate"].update(
+                Resources={"Limits": {"MemoryBytes": 64 << 20}, "Reservations": {"NanoCPUs": 10_000_000}},
+                Placement={"Constraints": ["node.role==manager"], "MaxReplicas": 1},
+            ),
+        )
+    )
+    await service.change(lambda spec: spec.update(UpdateConfig={**OWN_PACE, "Order": "stop-first"}))
+    await service.settled()
+    first = await target.inspect()
+    assert first.running == first.current, "the tasks have the very shape that is set"
+    await service.deploy(BAD)
+    planned = change(await target.inspect(), first.current)
+    plan = await target.plan(planned)
+    assert any("port 23456 is a node's own" in warning.text for warning in plan.warnings)
+    assert any("stop-first" in action for action in plan.actions)
+    assert any("more tasks fit" in check.detail for check in plan.checks)
+    succeeded(await rolled_back(target, first.current), first.current)
+    after = (await service.get())["Spec"]
+    assert after["EndpointSpec"]["Ports"] == [port]
+    assert after["UpdateConfig"]["Order"] == "stop-first"
+
+
 async def test_another_shape_of_the_same_version_has_a_name_of_its_own(
     service: Service, target: SwarmTarget
 ) -> None:
