@@ -45,6 +45,11 @@ def services_file(shop: RunningShop, changes: Mapping[str, Any], second: Mapping
     if second is not None:
         first = {"target": shop_service.pop("target"), "tier": 0}
         shop_service["components"] = {"shop": first, "pictures": {"target": dict(second), "tier": 1}}
+    return whole_file({"shop": shop_service}, changes)
+
+
+def whole_file(described: Mapping[str, Any], changes: Mapping[str, Any]) -> str:
+    """The text of a kaeru.yml with these services and the people who look after them."""
     whole: Yaml = {
         "workspace": {"stakeholders": "incidents"},
         "people": {
@@ -56,7 +61,7 @@ def services_file(shop: RunningShop, changes: Mapping[str, Any], second: Mapping
             "default": {"quorum": 1, "approvers": ["@oncall"]},
             "critical": {"break_glass": True},
         },
-        "services": {"shop": shop_service},
+        "services": dict(described),
     }
     return yaml.safe_dump(laid_over(whole, changes), sort_keys=False)
 

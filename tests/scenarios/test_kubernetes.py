@@ -1,0 +1,233 @@
+"""The service is a Deployment on a real Kubernetes: what people live through when it has to go back."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from bot.domain import events as e
+from integrations.kubernetes.workload import REVISION
+from sandbox.clusters.kubernetes import KubernetesCluster
+from sandbox.clusters.shop_images import WEB
+from sandbox.workspace import forms
+from tests.kubernetes.fault_proxy import asking, drop_answer, fault_proxy
+from tests.kubernetes.steps import generation, images
+from tests.kubernetes.world import FragileShop, Shop, the_cluster
+from tests.scenarios.clusters import PATIENCE_S, KubernetesSite
+from tests.scenarios.world import BAD, DEPLOYS, GENERAL, GOOD, OLDER, Room, whispered
+
+pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(300)]
+
+BAD2 = "v1.3.1"
+
+
+@pytest.fixture(scope="module")
+def cluster() -> KubernetesCluster:
+    return the_cluster()
+
+
+@pytest.fixture
+async def site(cluster: KubernetesCluster, tmp_path: Path) -> AsyncIterator[KubernetesSite]:
+    async with AsyncExitStack() as stack:
+        made = KubernetesSite(cluster, stack, tmp_path)
+        await made.open()
+        yield made
+
+
+async def revision(shop: Shop) -> int:
+    """It grows by one with every other pod template that is set."""
+    return int((await shop.workload())["metadata"]["annotations"][REVISION])
+
+
+async def run_ends(room: Room, number: int = 1) -> None:
+    await room.when(lambda i: len(i.runs) == number and i.runs[-1].ended_at is not None, "the run to end")
+
+
+async def test_after_two_bad_versions_the_one_that_served_well_comes_back(site: KubernetesSite) -> None:
+    """`kubectl rollout undo` would go back to the first of the bad ones."""
+    await site.web.deploy(GOOD, env={"READY_AFTER": "1"})
+    world = await site.world()
+    await world.known_good()
+    await world.deploy(BAD)
+    await world.deploy(BAD2)
+    room = await world.declare()
+    await room.approve(to=GOOD)
+    await room.status("mitigated", "verified")
+    assert await world.serves() == GOOD
+    assert await images(site.web) == {f"{WEB}:{GOOD}"}
+    await room.status("verified")
+
+    counts = [event.detail for event in await room.events(e.StepStarted)]
+    assert any(re.search(r"\b[01] of 2 ready", detail) for detail in counts), counts
+    ledger = await world.read(lambda uow: uow.releases.all("shop"))
+    assert ledger[BAD2].quarantined_at is not None
+    assert ledger[GOOD].quarantined_at is None
+    await room.close()
+    text = await room.postmortem()
+    assert re.search(r"\b[01] of 2 ready", text)
+    assert f"shop works again on {GOOD}" in text
+    assert BAD2 in text
+
+    again = await world.declare()
+    blocked = await again.when(lambda i: bool(i.plans) and i.plans[-1].state == "blocked", "no plan")
+    assert "no version to return to" in blocked.plans[-1].note
+
+
+async def test_restarts_between_deploys_fool_nobody(site: KubernetesSite) -> None:
+    """Each restart is a revision of its own with the same image; the one before the bad one is no other release."""
+    await site.web.deploy(GOOD)
+    world = await site.world()
+    await world.known_good()
+    await site.web.restart()
+    await world.deploy(BAD)
+    await site.web.restart()
+    room = await world.declare()
+    await room.approve(to=GOOD)
+    await room.status("verified")
+    assert await world.serves() == GOOD
+    before = await generation(site.web)
+    answer = await whispered(world.bob, GENERAL, lambda: world.bob.command(GENERAL, "/rollback shop"))
+    assert "A new plan is being made there." in answer
+    said = forms.text_of(await room.sees("a rollback of this incident brought it there", timeout=60))
+    assert f"shop runs {GOOD} already" in said
+    assert (await world.serves(), await generation(site.web)) == (GOOD, before)
+
+
+async def test_two_ask_and_approve_at_once_and_it_goes_back_once(site: KubernetesSite) -> None:
+    await site.web.deploy(GOOD)
+    world = await site.world()
+    await world.bad_deploy()
+    before = await revision(site.web), await generation(site.web)
+    bob, carol = world.bob, world.carol
+    await asyncio.gather(bob.command(GENERAL, "/rollback shop"), carol.command(DEPLOYS, "/rollback shop"))
+
+    async def opened() -> Room | None:
+        found = [i for i in await world.incidents() if i.channel_id]
+        return Room(world, found[0].id, str(found[0].channel_id)) if found else None
+
+    room = await world.until(opened, "the channel")
+    await room.joined(bob)
+    await room.joined(carol)
+    await room.choose("High", by=bob)
+    card = await room.card(to=GOOD)
+    await asyncio.gather(bob.click(card, "Approve"), carol.click(card, "Approve"))
+    await room.status("verified")
+    assert len(await world.incidents()) == 1
+    assert len((await room.incident()).runs) == 1
+    assert (await revision(site.web), await generation(site.web)) == (before[0] + 1, before[1] + 1)
+
+
+async def test_a_target_that_crashes_fails_fast_says_why_and_the_next_one_is_offered(
+    site: KubernetesSite,
+) -> None:
+    site.web = FragileShop(site.space, site.api)
+    await site.web.deploy(OLDER)
+    await site.web.deploy(GOOD)
+    world = await site.world()
+    await world.bad_deploy()
+    await site.web.break_release(GOOD)
+    room = await world.declare()
+    await room.approve(to=GOOD)
+    await run_ends(room)
+    (failed,) = await room.events(e.RollbackFailed)
+    assert "the payment account is missing" in failed.reason
+    assert "hunter2" not in failed.model_dump_json()
+    assert f"web was put back: web runs {BAD} now." in failed.safe_state
+    (run,) = (await room.incident()).runs
+    assert run.ended_at is not None
+    assert (run.ended_at - run.approved_at).total_seconds() < PATIENCE_S
+    shown = await room.sees(
+        lambda m: (
+            "the payment account is missing" in forms.text_of(m) and "web was put back" in forms.text_of(m)
+        )
+    )
+    assert "hunter2" not in forms.text_of(shown)
+
+    await room.approve(to=OLDER)
+    await room.when(lambda i: len(i.runs) == 2 and i.status.value == "verified", "well on the older one")
+    assert await world.serves() == OLDER
+    ledger = await world.read(lambda uow: uow.releases.all("shop"))
+    assert {v for v, known in ledger.items() if known.quarantined_at} == {GOOD, BAD}
+
+
+async def test_somebody_deploys_while_it_goes_back(site: KubernetesSite) -> None:
+    await site.web.deploy(GOOD, env={"READY_AFTER": "4"})
+    world = await site.world()
+    await world.bad_deploy()
+    room = await world.declare()
+    before = await generation(site.web)
+    await room.approve(to=GOOD)
+
+    async def begun() -> bool:
+        return await generation(site.web) > before
+
+    await world.until(begun, "the rollback to be under way")
+    await site.web.kubectl("set", "image", "deployment/web", f"web={WEB}:{BAD2}")
+    await run_ends(room)
+    (failed,) = await room.events(e.RollbackFailed)
+    assert f"was set to {BAD2}, not to {GOOD}, by kubectl-set" in failed.reason
+    assert "kubectl-set" in forms.text_of(await room.sees("by kubectl-set", timeout=60))
+    # What somebody has just deployed is theirs: it is left as it is, and the next plan begins with it.
+    assert (
+        f"{WEB}:{BAD2}" == (await site.web.workload())["spec"]["template"]["spec"]["containers"][0]["image"]
+    )
+    await room.approve(to=GOOD)
+    await room.status("verified")
+    assert await world.serves() == GOOD
+
+
+async def test_the_api_server_goes_away_while_it_goes_back(site: KubernetesSite) -> None:
+    await site.web.deploy(GOOD, env={"READY_AFTER": "3"})
+    async with fault_proxy(site.cluster.kubeconfig) as proxy:
+        world = await site.world(kubeconfig=str(proxy.kubeconfig(site.folder)))
+        await world.bad_deploy()
+        room = await world.declare()
+        before = await generation(site.web)
+        await room.approve(to=GOOD)
+
+        async def begun() -> bool:
+            return await generation(site.web) > before
+
+        await world.until(begun, "the rollback to be under way")
+        await proxy.die()
+        await site.web.rolled_out(patience_s=PATIENCE_S)  # the cluster goes on without being looked at
+        assert not (await room.incident()).runs[0].ended_at
+        await proxy.come_back()
+        await room.status("verified")
+        assert (await world.serves(), await generation(site.web)) == (GOOD, before + 1)
+        await world.stop()
+
+
+async def test_the_answer_to_the_write_is_lost(site: KubernetesSite) -> None:
+    await site.web.deploy(GOOD)
+    async with fault_proxy(site.cluster.kubeconfig) as proxy:
+        world = await site.world(kubeconfig=str(proxy.kubeconfig(site.folder)))
+        await world.bad_deploy()
+        room = await world.declare()
+        before = await generation(site.web)
+        card = await room.card(to=GOOD)
+        proxy.next(asking("PATCH", "/deployments/web"), drop_answer)
+        seen = len(proxy.seen)
+        await world.bob.click(card, "Approve")
+        await room.status("verified")
+        written = [one for one in proxy.seen[seen:] if one.startswith("PATCH") and "dryRun" not in one]
+        assert len(written) == 1
+        assert (await world.serves(), await generation(site.web)) == (GOOD, before + 1)
+        await world.stop()
+
+
+async def test_what_kubernetes_has_forgotten_comes_back_from_memory(site: KubernetesSite) -> None:
+    site.web = Shop(site.space, site.api, extra={"revisionHistoryLimit": 0})
+    await site.web.deploy(GOOD)
+    world = await site.world()
+    await world.bad_deploy()
+    kept = await site.web.listed("replicasets")
+    assert [one["spec"]["template"]["spec"]["containers"][0]["image"] for one in kept] == [f"{WEB}:{BAD}"]
+    room = await world.declare()
+    await room.approve(to=GOOD)
+    await room.status("verified")
+    assert await world.serves() == GOOD
+    assert await images(site.web) == {f"{WEB}:{GOOD}"}
