@@ -44,7 +44,7 @@ async def follow(
             detail = f"After {timeout_s:g} s: {seen.detail}"
             seen = seen.model_copy(update={"outcome": Outcome.FAILED, "detail": detail})
         if seen.outcome is not Outcome.UNKNOWN:
-            yield await ended(manager, seen, component)
+            yield await ended(manager, at, seen, component)
             return
         whole_since = (whole_since or loop.time()) if _waits_in_vain(at, goal, history) else None
         if whole_since is not None and loop.time() - whole_since >= STUCK_S:
@@ -65,21 +65,18 @@ def _waits_in_vain(at: Look, goal: Known, history: History) -> bool:
     return at.state == "updating" and everywhere and bool(count.old) and bool(count.lost)
 
 
-async def ended(manager: Manager, seen: Observation, component: str) -> Observation:
+async def ended(manager: Manager, at: Look, seen: Observation, component: str) -> Observation:
     """`seen`, after the service has its own pace back; with the debt where it has not.
 
     Not after a failure: any update would wake a paused one up and try the failing tasks again.
     """
+    owed = debts_of(at.service, component)
+    if seen.outcome is not Outcome.SUCCEEDED or not owed:
+        return seen.model_copy(update={"debts": owed})
     try:
-        if seen.outcome is Outcome.SUCCEEDED:
-            await restore_pace(manager)
-            return seen
-        service = await manager.service()
-    except Missing:
-        return seen
+        await restore_pace(manager)
     except PortError as error:
+        # The rollback has succeeded all the same; what is owed can be given back later.
         _log.warning("the UpdateConfig of %s is not given back yet: %s", manager.service_name, error)
-        return seen.model_copy(
-            update={"detail": f"{seen.detail} Its UpdateConfig is not given back yet: {error}"}
-        )
-    return seen.model_copy(update={"debts": debts_of(service, component)})
+        return seen.model_copy(update={"debts": owed})
+    return seen

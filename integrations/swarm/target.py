@@ -121,7 +121,7 @@ class SwarmTarget:
             return (
                 found
                 if found.outcome is Outcome.UNKNOWN
-                else await ended(self._manager, found, change.component)
+                else await ended(self._manager, seen, found, change.component)
             )
         _check(seen.service["Spec"])
         order, parallelism = pace_of(change, seen, goal, self._settings.order)
