@@ -14,7 +14,8 @@ from integrations.kubernetes.workload import Workload, moment
 _log = logging.getLogger(__name__)
 
 LINES = 20
-_NOISE = ("BackOff", "Failed")  # what the state of the container says better
+# What the state of the container says better, and what is so on every pod of a cluster.
+_NOISE = ("BackOff", "Failed", "MissingClusterDNS", "DNSConfigForming")
 
 
 async def explained(api: Api, scene: Scene, verdict: Verdict) -> str:
