@@ -15,7 +15,9 @@ from urllib.parse import urlsplit
 
 from sandbox.clusters import debian
 from sandbox.clusters.commands import search_path
+from sandbox.clusters.errors import Unavailable
 from sandbox.clusters.places import places
+from tests.swarm.world import unavailable
 
 _SSHD = debian.Program("sshd", "openssh-server")
 
@@ -33,13 +35,13 @@ class Line:
 async def line_to(
     docker_host: str, *, at: Path | None = None, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[Line]:
-    """A line to a daemon's socket: on the socket `at`, or on a free port of 127.0.0.1."""
+    """A line to a daemon: on the socket `at`, or on a free port of 127.0.0.1."""
     line = Line("")
     relays: set[asyncio.Task[None]] = set()
 
     async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
-            await _relay(line, urlsplit(docker_host).path, reader, writer)
+            await _relay(line, docker_host, reader, writer)
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(relay(reader, writer))
@@ -67,7 +69,11 @@ async def line_to(
 async def _relay(
     line: Line, there_at: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
-    there, back = await asyncio.open_unix_connection(there_at)
+    place = urlsplit(there_at)
+    if place.scheme == "unix":
+        there, back = await asyncio.open_unix_connection(place.path)
+    else:
+        there, back = await asyncio.open_connection(place.hostname, place.port)
     losing = False
 
     async def forth() -> None:
@@ -202,6 +208,8 @@ class SshServer:
 @contextlib.contextmanager
 def sshd(folder: Path, docker_host: str, port: int) -> Iterator[SshServer]:
     """A real sshd, behind which `docker` means `docker_host`."""
+    if reason := debian.why_not([_SSHD], "An SSH server for tests"):
+        unavailable(Unavailable(reason))
     debian.install(debian.missing([_SSHD]), places().root / "apt.log")
     program = shutil.which("sshd", path=search_path())
     assert program is not None

@@ -23,7 +23,8 @@ from integrations.swarm.target import SwarmTarget
 from sandbox.clusters import swarm as clusters
 from sandbox.clusters.engine import Engine
 from sandbox.clusters.errors import Unavailable
-from sandbox.clusters.shop_images import CRASHES, WEB
+from sandbox.clusters.images import load
+from sandbox.clusters.shop_images import CRASHES, WEB, standard_images
 from sandbox.clusters.swarm import SwarmCluster
 from tests.fakes.memory import FakeMemory
 
@@ -233,9 +234,11 @@ class Service:
 def the_swarm() -> SwarmCluster:
     """Started where it does not run yet, and left running for the next time. Skips loudly where it cannot be had."""
     try:
-        return clusters.up()
+        cluster = clusters.up()
     except Unavailable as error:
         unavailable(error)
+    load(cluster.docker_host, standard_images())  # one that is given has none of ours yet
+    return cluster
 
 
 def unavailable(error: Unavailable) -> NoReturn:
