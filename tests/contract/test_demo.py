@@ -1,5 +1,8 @@
-"""The demo as a person starts and ends it. Its whole story is played by `make demo-check`."""
+"""The demo as a person starts and ends it. Its whole story is played by `make demo-check` and its like for clusters."""
 
+import asyncio
+import io
+import json
 import os
 import pty
 import re
@@ -11,20 +14,37 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+
+from bot.catalog import load_catalog
+from integrations.registry import kinds
+from sandbox.clusters.engine import Engine
+from sandbox.clusters.kubernetes import KubernetesCluster
+from sandbox.clusters.namespaces import kubectl
+from sandbox.clusters.swarm import SwarmCluster
+from sandbox.demo import kaeru_yml, places
+from sandbox.demo.places import GOOD, Place, owner
+from sandbox.demo.places.kubernetes import Kubernetes
+from sandbox.demo.places.processes import Processes
+from sandbox.demo.places.swarm import Swarm
+from sandbox.shop.load import Load
+
+pytest_plugins = ("tests.clusters",)
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @contextmanager
-def started(*words: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+def started(*words: str, env: dict[str, str] | None = None) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """`kaeru demo` on a terminal of its own; whatever is left of it afterwards is ended."""
     terminal, inside = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "bot", "demo", *words],
         cwd=ROOT,
+        env={**os.environ, **(env or {})},
         stdin=inside,
         stdout=inside,
         stderr=inside,
@@ -106,3 +126,95 @@ def test_a_port_that_is_taken_is_said_in_a_sentence(tmp_path: Path) -> None:
             )
         first.send_signal(signal.SIGINT)
         assert first.wait(30) == 0
+
+
+def test_kaeru_yml_of_each_place_is_one_that_kaeru_takes(tmp_path: Path) -> None:
+    (tmp_path / "shop").mkdir()
+    processes = Processes(tmp_path / "shop")
+    processes.url = "http://127.0.0.1:9"
+    found = [
+        processes,
+        Kubernetes(KubernetesCluster(tmp_path / "kubeconfig", "127.0.0.1", None)),
+        Swarm(SwarmCluster("unix:///run/docker.sock", "127.0.0.1", ingress=True)),
+    ]
+    written = []
+    for place in found:
+        path = tmp_path / "kaeru.yml"
+        kaeru_yml.write(path, root=tmp_path / "shop", url="http://127.0.0.1:9", target=place.target())
+        (component,) = load_catalog(path, kinds()).services["shop"].components
+        written.append(component.target.kind)
+    assert written == ["symlink", "kubernetes", "swarm"]
+
+
+def test_only_what_an_ended_demo_of_this_machine_left_behind_is_removed() -> None:
+    mine = owner.mine()
+    assert not owner.has_ended(mine)
+    pid, started, boot = mine.split(".")
+    with subprocess.Popen([sys.executable, "-c", ""]) as other:
+        ended = other.pid
+    assert owner.has_ended(f"{ended}.{started}.{boot}")
+    assert owner.has_ended(f"{pid}.{int(started) + 1}.{boot}"), "another process has this pid now"
+    assert not owner.has_ended(f"{ended}.{started}.another-boot")
+    assert not owner.has_ended("unknown")
+
+
+def test_a_cluster_that_cannot_be_had_is_said_in_a_sentence(tmp_path: Path) -> None:
+    env = {"KAERU_TEST_KUBECONFIG": str(tmp_path / "nowhere")}
+    with started("--on", "kubernetes", "--data", str(tmp_path / "demo"), env=env) as (process, terminal):
+        said = read_until(terminal, r"The demo stopped:.*\n")
+        assert process.wait(30) == 1
+        assert f"KAERU_TEST_KUBECONFIG names {tmp_path / 'nowhere'}, which does not exist" in said
+        assert "Traceback" not in said
+
+
+async def rolled_under_load(place: Place, *versions: str) -> list[dict[str, Any]]:
+    """Deploy one version after the other while customers come; what each second saw."""
+    report = io.StringIO()
+    load = Load(place.url, rps=20, seconds=90)
+    customers = asyncio.create_task(load.run(report))
+    for version in versions:
+        await place.deploy(version)
+    load.stopped.set()
+    await customers
+    return [json.loads(line) for line in report.getvalue().splitlines()]
+
+
+def served_by(seconds: list[dict[str, Any]]) -> set[str]:
+    """The versions that answered; AssertionError for a request that was not answered well."""
+    assert [second["errors"] for second in seconds if second["failed"]] == []
+    return {version for second in seconds for version in second["versions"]}
+
+
+@pytest.mark.kubernetes
+async def test_a_rollout_in_kubernetes_costs_no_request_and_its_namespace_goes_with_the_demo(
+    tmp_path: Path, kubernetes_cluster: KubernetesCluster
+) -> None:
+    place = await asyncio.to_thread(places.ready, "kubernetes", tmp_path / "shop")
+    assert isinstance(place, Kubernetes)
+    try:
+        await place.start()
+        seconds = await rolled_under_load(place, "v1.2.8", GOOD)
+        assert served_by(seconds) == {"v1.2.8", GOOD}
+    finally:
+        await place.stop()
+    left = kubectl(
+        kubernetes_cluster.kubeconfig, "get", "namespace", place.namespace, "--ignore-not-found", "--output",
+        "jsonpath={.status.phase}",
+    )  # fmt: skip
+    assert left in ("", "Terminating")
+
+
+@pytest.mark.swarm
+async def test_a_rollout_in_a_swarm_costs_no_request_and_its_service_goes_with_the_demo(
+    tmp_path: Path, swarm_cluster: SwarmCluster
+) -> None:
+    place = await asyncio.to_thread(places.ready, "swarm", tmp_path / "shop")
+    assert isinstance(place, Swarm)
+    try:
+        await place.start()
+        seconds = await rolled_under_load(place, "v1.2.8")
+        assert served_by(seconds) == {"v1.2.8", GOOD}
+    finally:
+        await place.stop()
+    services = Engine(swarm_cluster.docker_host).ask("GET", "/services")
+    assert place.service not in [service["Spec"]["Name"] for service in services]
