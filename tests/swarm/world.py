@@ -180,7 +180,7 @@ class Service:
             good = [
                 t
                 for t in alive
-                if image_of(t["Spec"]) == image_of(template)
+                if ref_of(t["Spec"]) == ref_of(template)
                 and t["Status"]["State"] == t["DesiredState"] == "running"
             ]
             count = len({task.get("Slot") or task["NodeID"] for task in good})
