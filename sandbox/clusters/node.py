@@ -207,6 +207,7 @@ class KubernetesNode:
                 "--concurrent-serviceaccount-token-syncs=20",
                 "--node-monitor-period=1s",
                 "--node-monitor-grace-period=20s",
+                "--horizontal-pod-autoscaler-sync-period=2s",
             ],
             "kube-scheduler": [
                 kubeconfig,
