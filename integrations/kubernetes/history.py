@@ -115,6 +115,7 @@ def joined(workload: Workload, objects: Iterable[Json], shapes: Sequence[Shape])
             known = by_ref[shape.ref]
             by_ref[shape.ref] = replace(
                 known,
+                since=_first(known, shape) if shape.ref == current.ref else known.since,
                 good_at=shape.good_at,
                 kept=kept or Keepsake(),
                 author=known.author or (kept.author if kept else ""),
@@ -164,14 +165,17 @@ def _in_order(read: Sequence[Revision]) -> list[Revision]:
 
     What is used again keeps the time it was made at first, but has been there in this place for no longer than
     the ones with lower numbers exist. The API's times are whole seconds, so what is added lies in the dark.
+    Not so where the last one was used again: what was left for it, as by a rollback, must not pass for what it replaced.
     """
-    dated, last = [], None
-    for revision in sorted(read, key=lambda r: r.number):
+    dated, last, made = [], None, None
+    ordered = sorted(read, key=lambda r: r.number)
+    for revision in ordered:
         since = revision.since
-        if last is not None and since is not None:
-            since = max(since, last + timedelta(microseconds=1))
+        if last is not None and made is not None and since is not None:
+            left_for_it = revision is ordered[-1] and since < made
+            since = since if left_for_it else max(since, last + timedelta(microseconds=1))
         dated.append(replace(revision, since=since))
-        last = since or last
+        last, made = since or last, revision.since or made
     return dated[::-1]
 
 
@@ -205,6 +209,11 @@ def _current(workload: Workload, by_ref: Mapping[str, Revision], read: Sequence[
     )
     cause = workload.annotations.get(CHANGE_CAUSE, known.cause)
     return replace(known, author=author_of(workload), cause=cause)
+
+
+def _first(current: Revision, shape: Shape) -> datetime | None:
+    """What runs now may have been forgotten by the cluster and brought back; what came meanwhile is younger."""
+    return None if current.since is None else min(current.since, shape.first_at)
 
 
 def _from_memory(workload: Workload, shape: Shape, kept: Keepsake) -> Revision:

@@ -120,6 +120,29 @@ def test_what_is_used_again_is_younger_than_what_was_between() -> None:
     assert history.warnings == ()
 
 
+def test_what_was_left_for_what_runs_again_is_the_younger_one() -> None:
+    """v1, then v2 and v3, then v1 again: neither is a release before v1, and a rollback from it does not lead there."""
+    objects = [
+        replica_set(2, template("v2")),
+        replica_set(3, template("v3")),
+        replica_set(4, template("v1"), minute=1, earlier="1"),
+    ]
+    history = joined(deployment(template("v1")), objects, ())
+    ages = sorted(history.available, key=lambda a: a.since or START)
+    assert [a.version for a in ages] == ["v1", "v2", "v3"]
+
+
+def test_what_runs_again_though_it_was_forgotten_is_the_older_one() -> None:
+    """v1 was brought back from memory, and v2 is in nothing but memory by now."""
+    history = joined(
+        deployment(template("v1"), revisionHistoryLimit=0),
+        [replica_set(9, template("v1"))],
+        (shape(template("v1"), last=9), shape(template("v2"), last=4)),
+    )
+    ages = sorted(history.available, key=lambda a: a.since or START)
+    assert [a.version for a in ages] == ["v1", "v2"]
+
+
 def test_a_template_that_no_replica_set_has_yet_is_the_current_one() -> None:
     history = joined(
         deployment(template("v3")), [replica_set(2, template("v2")), replica_set(None, template("v3"))], ()
