@@ -102,7 +102,7 @@ async def opened(
     deploy: Callable[[str], Awaitable[None]] | None = None,
     changes: Mapping[str, Any] | None = None,
 ) -> ClusterWorld:
-    """kaeru looks after the service `shop` with these components; stopped at the end of the stack."""
+    """Let kaeru look after the service `shop` with these components; stopped at the end of the stack."""
     service: Json = {
         "responders": ["@oncall"],
         "components": components,
