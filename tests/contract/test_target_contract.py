@@ -12,10 +12,11 @@ from bot.ports import Conflict, Refused
 from bot.ports.target import Change
 from bot.workflows.applying import applied, put_back
 from sandbox.shop.releases import Shop, build
+from tests.clusters import the_kubernetes
 from tests.contract.shop import copied, running
 from tests.contract.symlinks import symlink_target
 from tests.contract.worlds import KubernetesWorld, MemoryWorld, SwarmWorld, SymlinkWorld, World, change
-from tests.kubernetes.world import shop_on, the_cluster
+from tests.kubernetes.world import shop_on
 from tests.swarm.world import service_on, the_swarm
 
 
@@ -44,7 +45,7 @@ async def world(request: pytest.FixtureRequest, built: Shop, tmp_path: Path) -> 
                 yield SwarmWorld(swarm, service)
         return
     if request.param == "kubernetes":
-        async with shop_on(the_cluster()) as (deployment, shop_target):
+        async with shop_on(the_kubernetes()) as (deployment, shop_target):
             yield KubernetesWorld(shop_target, deployment)
         return
     async with AsyncExitStack() as stack:

@@ -8,13 +8,14 @@ import pytest
 from integrations.kubernetes.api import Api
 from sandbox.clusters.kubernetes import KubernetesCluster
 from sandbox.clusters.namespaces import Namespace, namespace
+from tests.clusters import the_kubernetes
 from tests.fakes.memory import FakeMemory
-from tests.kubernetes.world import Shop, api_of, the_cluster
+from tests.kubernetes.world import Shop, api_of
 
 
 @pytest.fixture(scope="session")
 def cluster() -> KubernetesCluster:
-    return the_cluster()
+    return the_kubernetes()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
@@ -10,14 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-import pytest
-
 from integrations.kubernetes.api import Api
 from integrations.kubernetes.errors import Missing
 from integrations.kubernetes.settings import KubernetesSettings
 from integrations.kubernetes.target import KubernetesTarget
 from integrations.kubernetes.workload import PLURALS
-from sandbox.clusters import kubernetes
 from sandbox.clusters.kubernetes import KubernetesCluster
 from sandbox.clusters.namespaces import Namespace, namespace
 from sandbox.clusters.shop_images import WEB
@@ -38,17 +34,6 @@ async def until(condition: Callable[[], Awaitable[Any]], what: str, *, patience_
         assert time.monotonic() < deadline, f"after {patience_s:.0f} s: not {what}"
         await asyncio.sleep(POLL_S)
     return found
-
-
-def the_cluster() -> KubernetesCluster:
-    """The one that runs. Without one, a test fails where CI is set, and is skipped aloud elsewhere."""
-    found = kubernetes.find()
-    if found is not None:
-        return found
-    why = "no Kubernetes answers: run `make cluster-up`"
-    if os.environ.get("CI"):
-        pytest.fail(why)
-    pytest.skip(why)
 
 
 def api_of(space: Namespace) -> Api:

@@ -15,9 +15,8 @@ from urllib.parse import urlsplit
 
 from sandbox.clusters import debian
 from sandbox.clusters.commands import search_path
-from sandbox.clusters.errors import Unavailable
 from sandbox.clusters.places import places
-from tests.swarm.world import unavailable
+from tests.clusters import without
 
 _SSHD = debian.Program("sshd", "openssh-server")
 
@@ -209,7 +208,7 @@ class SshServer:
 def sshd(folder: Path, docker_host: str, port: int) -> Iterator[SshServer]:
     """A real sshd, behind which `docker` means `docker_host`."""
     if reason := debian.why_not([_SSHD], "An SSH server for tests"):
-        unavailable(Unavailable(reason))
+        without("An SSH server", reason)
     debian.install(debian.missing([_SSHD]), places().root / "apt.log")
     program = shutil.which("sshd", path=search_path())
     assert program is not None

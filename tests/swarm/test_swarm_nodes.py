@@ -10,6 +10,7 @@ from bot.ports import Refused
 from bot.workflows.applying import applied
 from sandbox.clusters.errors import Unavailable
 from sandbox.clusters.throwaway import ThrowawaySwarm, throwaway_swarm
+from tests.clusters import without
 from tests.swarm.world import (
     BAD,
     GOOD,
@@ -19,7 +20,6 @@ from tests.swarm.world import (
     rolled_back,
     service_on,
     succeeded,
-    unavailable,
 )
 
 pytestmark = [pytest.mark.swarm, pytest.mark.timeout(240)]
@@ -31,7 +31,7 @@ def two() -> Iterator[ThrowawaySwarm]:
         with throwaway_swarm(2) as made:
             yield made
     except Unavailable as error:
-        unavailable(error)
+        without("Docker Swarm", str(error))
 
 
 async def test_a_worker_is_not_asked_for_services(two: ThrowawaySwarm) -> None:

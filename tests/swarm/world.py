@@ -5,13 +5,10 @@ import base64
 import contextlib
 import copy
 import json
-import os
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, NoReturn
-
-import pytest
+from typing import Any
 
 from bot.domain.base import Version
 from bot.domain.evidence import Outcome
@@ -20,12 +17,11 @@ from bot.workflows.applying import applied
 from integrations.swarm.service import Json, image_of, ref_of, version_of
 from integrations.swarm.settings import SwarmSettings
 from integrations.swarm.target import SwarmTarget
-from sandbox.clusters import swarm as clusters
 from sandbox.clusters.engine import Engine
-from sandbox.clusters.errors import Unavailable
 from sandbox.clusters.images import load
 from sandbox.clusters.shop_images import CRASHES, WEB, standard_images
 from sandbox.clusters.swarm import SwarmCluster
+from tests import clusters
 from tests.fakes.memory import FakeMemory
 
 GOOD, BAD, BAD2 = "v1.2.9", "v1.3.0", "v1.3.1"
@@ -232,20 +228,10 @@ class Service:
 
 
 def the_swarm() -> SwarmCluster:
-    """Started where it does not run yet, and left running for the next time. Skips loudly where it cannot be had."""
-    try:
-        cluster = clusters.up()
-    except Unavailable as error:
-        unavailable(error)
+    """The shared one, with our images."""
+    cluster = clusters.the_swarm()
     load(cluster.docker_host, standard_images())  # one that is given has none of ours yet
     return cluster
-
-
-def unavailable(error: Unavailable) -> NoReturn:
-    """Skip with the reason; with CI=true it is a failure."""
-    if os.environ.get("CI"):
-        pytest.fail(str(error))
-    pytest.skip(str(error))
 
 
 @contextlib.asynccontextmanager
