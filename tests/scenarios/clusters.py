@@ -119,7 +119,7 @@ async def opened(
     return world
 
 
-async def _door(stack: AsyncExitStack, door: AbstractContextManager[str]) -> str:
+async def opened_door(stack: AsyncExitStack, door: AbstractContextManager[str]) -> str:
     """Where it leads in. Doors have event loops of their own, hence the threads."""
     url = await asyncio.to_thread(door.__enter__)
     stack.push_async_callback(asyncio.to_thread, door.__exit__, None, None, None)
@@ -154,7 +154,7 @@ class KubernetesSite:
         await self.web.create(
             {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "shop"}, "spec": spec}
         )
-        return await _door(self.stack, service_url(self.cluster, self.space.name, "shop", 80))
+        return await opened_door(self.stack, service_url(self.cluster, self.space.name, "shop", 80))
 
     async def world(self, *, changes: Mapping[str, Any] | None = None, **target: Any) -> ClusterWorld:
         """kaeru, for `web`; `target` is what kaeru.yml says of it in addition."""
@@ -166,6 +166,6 @@ class KubernetesSite:
 async def swarm_world(stack: AsyncExitStack, folder: Path, service: Service) -> ClusterWorld:
     """kaeru, for a service of a Swarm of one node."""
     hosts = [service.docker_host]
-    url = await _door(stack, relay(to_service(hosts, service.name, WEB_PORT)))
+    url = await opened_door(stack, relay(to_service(hosts, service.name, WEB_PORT)))
     target = {"kind": "swarm", "host": service.docker_host, "service": service.name}
     return await opened(stack, folder, {"web": {"target": target}}, url, deploy=service.deploy)

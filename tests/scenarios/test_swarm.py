@@ -14,9 +14,10 @@ from sandbox.clusters.shop_images import WEB
 from sandbox.clusters.swarm import SwarmCluster
 from sandbox.clusters.throwaway import ThrowawaySwarm, throwaway_swarm
 from sandbox.workspace import forms
+from tests.clusters import without
 from tests.scenarios.clusters import ClusterWorld, swarm_world
 from tests.scenarios.world import BAD, GENERAL, GOOD, whispered
-from tests.swarm.world import Service, service_on, the_swarm, unavailable
+from tests.swarm.world import Service, service_on, the_swarm
 
 pytestmark = [pytest.mark.swarm, pytest.mark.timeout(300)]
 
@@ -57,7 +58,7 @@ def mortal() -> Iterator[ThrowawaySwarm]:
         with throwaway_swarm() as made:
             yield made
     except Unavailable as error:
-        unavailable(error)
+        without("Docker Swarm", str(error))
 
 
 async def poisoned(service: Service, world: ClusterWorld) -> None:
