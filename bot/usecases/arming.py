@@ -30,6 +30,7 @@ _log = logging.getLogger(__name__)
 
 ATTEMPTS = 3
 BASELINE_DAYS = 14
+NOTICED = 3
 
 
 class Arming:
@@ -101,7 +102,10 @@ class Arming:
         inspections, tags = await asyncio.gather(inspect_all(hands.targets), versions(hands.changes))
         running = _running(inspections)
         releases = await self._releases(service_name, inspections, tags)
-        way = direct(service_name, running, releases, wanted=wanted, before=before)
+        try:
+            way = direct(service_name, running, releases, wanted=wanted, before=before)
+        except Refusal as refusal:
+            raise Refusal(_with_reasons(refusal, inspections)) from refusal
         current, choice = way.leaves, way.choice
         steps = {
             name: Change(
@@ -269,6 +273,12 @@ def _running(inspections: Mapping[str, Inspection]) -> dict[str, Version]:
     if not inspections:
         raise Refusal("This service has no components in kaeru.yml, so there is nothing to roll back.")
     return {name: seen.current for name, seen in inspections.items()}
+
+
+def _with_reasons(refusal: Refusal, inspections: Mapping[str, Inspection]) -> str:
+    """Why there is nothing to return to may be in what was noticed of the targets: history that is gone, say."""
+    noticed = dict.fromkeys(w.text for seen in inspections.values() for w in seen.warnings)
+    return " ".join([str(refusal), *list(noticed)[:NOTICED]])
 
 
 def _ref(seen: Inspection, version: Version) -> str:

@@ -22,7 +22,7 @@ from bot.ports import Change, Inspection, TargetPlan
 from bot.store import Store
 from bot.usecases import bounds
 from bot.usecases.arming import Arming
-from bot.usecases.commands import RollBack, SetSeverity
+from bot.usecases.commands import Approve, RollBack, SetSeverity
 from bot.usecases.desk import Desk
 from bot.usecases.fleet import Fleet, Hands
 from bot.usecases.probing import Probing
@@ -224,3 +224,40 @@ async def test_a_component_that_is_gone_is_named_where_it_is_needed(world: World
     with pytest.raises(Refusal, match=r"^clock is not in kaeru\.yml any more\."):
         world.hands["shop"].target("clock")
     assert world.hands["shop"].target("web") is world.targets["shop"]["web"]
+
+
+async def test_no_shape_of_a_quarantined_image_is_chosen_or_granted(world: World) -> None:
+    for component in world.targets["shop"].values():
+        component.versions = ("v1.2.9", "v1.3.0", "v1.3.0+r2", "v1.4.0")
+        component.deploy("v1.4.0")
+    await world.store.write(lambda uow: uow.releases.quarantine("shop", "v1.3.0", "inc-1", now()))
+    assert (await world.arming.make("shop")).to_version == "v1.2.9"
+    with pytest.raises(Refusal, match=r"v1\.3\.0\+r2 is quarantined by inc-1"):
+        await world.arming.make("shop", wanted="v1.3.0+r2")
+
+
+async def test_leaving_a_shape_for_another_of_the_same_image_quarantines_neither(world: World) -> None:
+    for component in world.targets["shop"].values():
+        component.versions = ("v1.2.9", "v1.2.9+r2")
+        component.deploy("v1.2.9")
+    incident = (
+        await world.desk.roll_back(RollBack(by="UALICE", service="shop", version="v1.2.9+r2"))
+    ).incident
+    record = await world.plan(incident)
+    assert record.plan is not None
+    await world.desk.handle(SetSeverity(by="UALICE", incident_id=incident.id, severity=Severity.HIGH))
+    approve = Approve(by="UBOB", incident_id=incident.id, number=1, digest=record.plan.digest)
+    await world.desk.handle(approve)
+    ledger = await world.store.read(lambda uow: uow.releases.all("shop"))
+    assert not any(known.quarantined_at for known in ledger.values())
+
+
+async def test_what_was_noticed_of_the_target_is_said_where_there_is_no_plan(world: World) -> None:
+    incident = (await world.desk.roll_back(RollBack(by="UALICE", service="shop"))).incident
+    for component in world.targets["shop"].values():
+        component.versions = ("v1.3.0",)
+        component.running = "v1.2.0"
+    blocked = await world.plan(incident)
+    assert blocked.state is PlanState.BLOCKED
+    assert "no version to return to" in blocked.note
+    assert "v1.3.0 is set, v1.2.0 runs." in blocked.note
