@@ -16,21 +16,28 @@ from bot.domain.base import Refusal, Version
 from bot.domain.evidence import Baseline, BaselineSource, summarize
 from bot.domain.heading import Heading, direct, heading
 from bot.domain.incident import Incident, PlanState, Status
-from bot.domain.plan import ComponentChange, Level, Plan, Warn
-from bot.domain.releases import Choice, Release, Standing, by_name, order, spoken
-from bot.ports import Change, Inspection, PortError, TargetPlan, Unavailable
+from bot.domain.plan import ComponentChange, Plan
+from bot.domain.releases import Release, Standing, by_name, order, spoken
+from bot.ports import Change, Inspection, PortError, Unavailable
 from bot.ports.changes import Tagged
 from bot.store import Store
 from bot.store.errors import StoreError
 from bot.usecases.desk import Desk
-from bot.usecases.fleet import Fleet, Hands
+from bot.usecases.fleet import Fleet
 from bot.usecases.looking import between, inspect_all, plan_all, versions
+from bot.usecases.plan_parts import (
+    component_change,
+    proof_s_of,
+    ref_of,
+    running_versions,
+    warnings_of,
+    with_reasons,
+)
 
 _log = logging.getLogger(__name__)
 
 ATTEMPTS = 3
 BASELINE_DAYS = 14
-NOTICED = 3
 
 
 class Arming:
@@ -100,12 +107,12 @@ class Arming:
         service = self._catalog.service(service_name)
         hands = self._fleet.hands(service_name)
         inspections, tags = await asyncio.gather(inspect_all(hands.targets), versions(hands.changes))
-        running = _running(inspections)
+        running = running_versions(inspections)
         releases = await self._releases(service_name, inspections, tags)
         try:
             way = direct(service_name, running, releases, wanted=wanted, before=before)
         except Refusal as refusal:
-            raise Refusal(_with_reasons(refusal, inspections)) from refusal
+            raise Refusal(with_reasons(refusal, inspections)) from refusal
         current, choice = way.leaves, way.choice
         steps = {
             name: Change(
@@ -114,7 +121,7 @@ class Arming:
                 to_version=choice.version,
                 fingerprint=seen.fingerprint,
                 from_ref=seen.current_ref,
-                to_ref=_ref(seen, choice.version),
+                to_ref=ref_of(seen, choice.version),
             )
             for name, seen in inspections.items()
         }
@@ -130,16 +137,16 @@ class Arming:
             to_version=choice.version,
             why=choice.why,
             components=tuple(
-                _component(hands, steps[n], plans[n], inspections[n], tier=service.component(n).tier)
+                component_change(hands, steps[n], plans[n], inspections[n], tier=service.component(n).tier)
                 for n in steps
             ),
             changes=changes,
-            warnings=_warnings(inspections, plans, choice, releases),
+            warnings=warnings_of(inspections, plans, choice, releases),
             checks=tuple(check for plan in plans.values() for check in plan.checks),
             baseline=baseline,
             candidates=tuple(r for r in releases if set(running.values()) != {r.version})[:25],
             created_at=self._clock(),
-            proof_s=_proof_s(service),
+            proof_s=proof_s_of(service),
         )
 
     async def check_version(self, service_name: str, wanted: Version) -> None:
@@ -151,7 +158,7 @@ class Arming:
         except PortError:
             return  # the plan will say what is wrong with the target
         releases = await self._releases(service_name, inspections, tags)
-        direct(service_name, _running(inspections), releases, wanted=wanted)
+        direct(service_name, running_versions(inspections), releases, wanted=wanted)
 
     async def _releases(
         self, service: str, inspections: Mapping[str, Inspection], tags: tuple[Tagged, ...]
@@ -266,85 +273,3 @@ def _broke_down(error: Exception) -> str:
         f"kaeru itself failed while it made this plan ({type(error).__name__}); the log has the details. "
         "Press Refresh to try again, choose another version, or act by hand and note it here."
     )
-
-
-def _running(inspections: Mapping[str, Inspection]) -> dict[str, Version]:
-    """What every component is set to run."""
-    if not inspections:
-        raise Refusal("This service has no components in kaeru.yml, so there is nothing to roll back.")
-    return {name: seen.current for name, seen in inspections.items()}
-
-
-def _with_reasons(refusal: Refusal, inspections: Mapping[str, Inspection]) -> str:
-    """Why there is nothing to return to may be in what was noticed of the targets: history that is gone, say."""
-    noticed = dict.fromkeys(w.text for seen in inspections.values() for w in seen.warnings)
-    return " ".join([str(refusal), *list(noticed)[:NOTICED]])
-
-
-def _ref(seen: Inspection, version: Version) -> str:
-    """The target's own name for `version`; the current one where it runs already."""
-    if version == seen.current:
-        return seen.current_ref
-    return next((a.ref for a in seen.available if a.version == version), "")
-
-
-def _component(
-    hands: Hands, change: Change, plan: TargetPlan, seen: Inspection, *, tier: int
-) -> ComponentChange:
-    there = change.to_version == seen.current and seen.running in (seen.current, None)
-    return ComponentChange(
-        component=change.component,
-        kind=hands.targets[change.component].capabilities.kind,
-        from_version=change.from_version,
-        to_version=change.to_version,
-        fingerprint=change.fingerprint,
-        actions=(f"Nothing to do: it runs {seen.current} already",) if there else plan.actions,
-        expected_s=0.0 if there else plan.expected_s,
-        tier=tier,
-        from_ref=change.from_ref,
-        to_ref=change.to_ref,
-        payload=plan.payload,
-        diff=() if there else plan.diff,
-    )
-
-
-def _warnings(
-    inspections: Mapping[str, Inspection],
-    plans: Mapping[str, TargetPlan],
-    choice: Choice,
-    releases: tuple[Release, ...],
-) -> tuple[Warn, ...]:
-    warnings = [w for seen in inspections.values() for w in seen.warnings]
-    warnings += [w for plan in plans.values() for w in plan.warnings]
-    versions = {name: seen.current for name, seen in inspections.items()}
-    if len(set(versions.values())) > 1:
-        listed = ", ".join(f"{name} {version}" for name, version in versions.items())
-        warnings.append(Warn(level=Level.WARNING, text=f"The components run different versions: {listed}."))
-    chosen = next(r for r in releases if r.version == choice.version)
-    if chosen.last_good_at is None:
-        text = f"Nobody has seen {chosen.version} serve well yet, as far as kaeru remembers."
-        warnings.append(Warn(level=Level.WARNING, text=text))
-    warnings += _about_what_is_left(set(versions.values()) - {choice.version}, releases)
-    return tuple(dict.fromkeys(warnings))
-
-
-def _proof_s(service: Service) -> float:
-    """How long the proof takes when all is well: the first round is asked at once."""
-    health = service.health
-    return 0.0 if health is None else (health.consecutive - 1) * health.interval.total_seconds()
-
-
-def _about_what_is_left(left: set[Version], releases: tuple[Release, ...]) -> list[Warn]:
-    """Leaving a version that served well may help nobody; one that is quarantined should not be there at all."""
-    said = []
-    for release in releases:
-        if release.version not in left:
-            continue
-        if release.standing is Standing.QUARANTINED:
-            by = f" by {release.quarantined_by}" if release.quarantined_by else ""
-            text = f"{release.version} is quarantined: it was rolled back before{by}, and somebody deployed it again."
-            said.append(Warn(level=Level.INFO, text=text))
-        elif release.last_good_at is not None:
-            text = f"{release.version} itself was seen serving well: is it really this release that makes it ill?"
-            said.append(Warn(level=Level.WARNING, text=text))
-    return said
