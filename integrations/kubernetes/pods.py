@@ -66,8 +66,14 @@ class Pod:
 
     @property
     def over(self) -> bool:
-        """Nothing of it runs any more (evicted, finished); its controller does not count it either."""
-        return (self.raw.get("status") or {}).get("phase") in ("Failed", "Succeeded")
+        """Nothing of it runs any more: evicted, finished, or about to be deleted with all its containers ended.
+
+        The kubelet takes seconds to clear away what has ended; nobody is served by it meanwhile.
+        """
+        status = self.raw.get("status") or {}
+        containers = status.get("containerStatuses") or ()
+        stopped = containers and not any("running" in (c.get("state") or {}) for c in containers)
+        return status.get("phase") in ("Failed", "Succeeded") or bool(self.terminating and stopped)
 
     @property
     def terminating(self) -> bool:

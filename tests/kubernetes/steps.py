@@ -91,8 +91,13 @@ async def walk_back(target: Target, change: Change) -> Walk:
 
 
 async def images(shop: Shop) -> set[str]:
-    """Of all pods that there are, also of those that are about to end."""
-    return {pod["spec"]["containers"][0]["image"] for pod in await shop.pods()}
+    """Of all pods in which something runs or is about to, also of those that are about to end."""
+    return {pod["spec"]["containers"][0]["image"] for pod in await shop.pods() if not _has_stopped(pod)}
+
+
+def _has_stopped(pod: Json) -> bool:
+    states = [c["state"] for c in pod["status"].get("containerStatuses") or ()]
+    return "deletionTimestamp" in pod["metadata"] and bool(states) and all("running" not in s for s in states)
 
 
 async def generation(shop: Shop) -> int:

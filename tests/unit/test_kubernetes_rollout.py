@@ -141,6 +141,21 @@ def test_an_old_pod_that_terminates_is_no_success_yet() -> None:
     assert (verdict.state, verdict.detail) == (State.UNDER_WAY, "3 of 3 ready, 1 terminating.")
 
 
+@pytest.mark.parametrize(
+    "state", [{"terminated": {"exitCode": 0}}, {"waiting": {"reason": "ContainerCreating"}}]
+)
+def test_an_old_pod_whose_containers_have_ended_serves_nobody(state: Json) -> None:
+    """The kubelet needs seconds to clear it away."""
+    old = pod("old", "v1.3.0", terminating=True, state=state)
+    assert judge(scene(workload(), *three(), old)).state is State.DONE
+    with_sidecar = copy.deepcopy(old)
+    with_sidecar["status"]["containerStatuses"].append({"name": "proxy", "state": {"running": {}}})
+    assert judge(scene(workload(), *three(), with_sidecar)).state is State.UNDER_WAY
+    unknown = copy.deepcopy(old)
+    unknown["status"]["containerStatuses"] = []
+    assert judge(scene(workload(), *three(), unknown)).state is State.UNDER_WAY
+
+
 def test_a_pod_that_the_watch_has_not_told_of_yet_is_no_success() -> None:
     assert judge(scene(workload(), *three()[:2])).state is State.UNDER_WAY
 
