@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
 
-from sandbox.clusters.errors import ClusterError
+from sandbox.clusters.errors import ClusterError, Unavailable
 from sandbox.demo import places
 from sandbox.demo.places import BAD, GOOD, Place
 from sandbox.demo.play import NotAsPromised, Play
@@ -59,6 +59,9 @@ def main(*, check: bool, port: int, data: Path | None, on: str = places.PROCESSE
             return 130
         except BuildError as error:
             print(f"The demo stopped: {error}", file=sys.stderr)
+            return 1
+        except Unavailable as error:
+            print(f"{error} The demo without a cluster needs nothing of it: make demo.", file=sys.stderr)
             return 1
         except (StartError, NotAsPromised, TimeoutError, ClusterError) as error:
             print(f"The demo stopped: {error}", file=sys.stderr)

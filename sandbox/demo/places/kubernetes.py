@@ -21,6 +21,7 @@ NAME = "shop"
 REPLICAS = 3
 BEFORE = "v1.2.8"
 """What was deployed before the good release: the history has one more version to choose."""
+CAUSE = "kubernetes.io/change-cause"
 ROLLOUT_S = 90
 STOP_FIRST_S = 2
 """A pod serves for so long after it has been taken out of the Service, until every node knows."""
@@ -108,8 +109,8 @@ class Kubernetes:
     async def _set_image(self, version: str) -> None:
         change = ("set", "image", f"deployment/{NAME}", f"{NAME}={images.name(version)}")
         await self._kubectl(*change)
-        # What --record wrote down before it was deprecated: `rollout history` and kaeru show it.
-        cause = f"kubernetes.io/change-cause=kubectl {' '.join(change)}"
+        # What --record wrote down before it was deprecated: `kubectl rollout history` shows it.
+        cause = f"{CAUSE}=kubectl {' '.join(change)}"
         await self._kubectl("annotate", f"deployment/{NAME}", cause, "--overwrite")
 
     async def _rolled_out(self) -> None:
@@ -133,6 +134,7 @@ def _listed(namespace: str) -> dict[str, Any]:
 
 
 def _deployment() -> dict[str, Any]:
+    """Its first revision starts no pods: it is there to have been."""
     container = {
         "name": NAME,
         "image": images.name(BEFORE),
@@ -148,7 +150,7 @@ def _deployment() -> dict[str, Any]:
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": NAME},
+        "metadata": {"name": NAME, "annotations": {CAUSE: f"kubectl create, with {BEFORE}"}},
         "spec": {
             "replicas": 0,
             "selector": {"matchLabels": {"app": NAME}},
