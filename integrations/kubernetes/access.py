@@ -39,8 +39,13 @@ class _Connector(aiohttp.TCPConnector):
         made = await super()._create_connection(req, traces, timeout)
         if (closed := made.closed) is not None and made.transport is not None:
             self._leaving[closed] = made.transport
-            closed.add_done_callback(lambda done: self._leaving.pop(done, None))
+            closed.add_done_callback(self._left)
         return made
+
+    def _left(self, closed: "asyncio.Future[None]") -> None:
+        self._leaving.pop(closed, None)
+        # A server that still talks while a watch is hung up is nothing to tell; the future wants it looked at.
+        _ = closed.cancelled() or closed.exception()
 
     async def close(self, *, abort_ssl: bool = False) -> None:
         await super().close(abort_ssl=abort_ssl)
