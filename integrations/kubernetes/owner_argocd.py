@@ -109,14 +109,15 @@ class ArgoCd:
             app = await self._application(named, workload)
         except AuthFailed:
             return None
-        if app is None or read_mark(app) is None or application.automated(app) is not None:
+        return _debt(app, named.where, component)
+
+    async def owed(self, namespace: str, name: str, component: str) -> Debt | None:
+        """The same of the Application itself, whatever has become of the workload."""
+        try:
+            app = await self._api.get(application.path_of(namespace, name))
+        except Missing:
             return None
-        return Debt(
-            id=f"{PREFIX}:{named.where}",
-            component=component,
-            text=f"The automated sync of {KIND} {named.where} is off: what is merged is not deployed.",
-            until="Give it back once Git says what runs: revert the bad change there.",
-        )
+        return _debt(app, f"{namespace}/{name}", component)
 
     async def repay(self, namespace: str, name: str) -> None:
         """Put back the automated sync as it was. Raises Refused where it would undo the rollback at once."""
@@ -287,3 +288,14 @@ class ArgoCd:
                 remedy="Revert the change in Git first; or, if Git is right by now, sync it by hand in Argo CD. "
                 "Then give it back.",
             )
+
+
+def _debt(app: Json | None, where: str, component: str) -> Debt | None:
+    if app is None or read_mark(app) is None or application.automated(app) is not None:
+        return None
+    return Debt(
+        id=f"{PREFIX}:{where}",
+        component=component,
+        text=f"The automated sync of {KIND} {where} is off: what is merged is not deployed.",
+        until="Give it back once Git says what runs: revert the bad change there.",
+    )

@@ -105,12 +105,15 @@ class Flux:
         if named is None:
             return None
         try:
-            seen = await self.read(*named)
+            return await self.owed(*named, component)
         except AuthFailed:
             return None
+
+    async def owed(self, namespace: str, name: str, component: str) -> Debt | None:
+        """The same of the object itself, whatever has become of the workload."""
+        seen = await self.read(namespace, name)
         if seen is None or read_mark(seen) is None or not _suspended(seen):
             return None
-        namespace, name = named
         return Debt(
             id=f"{self._sort.prefix}:{namespace}/{name}",
             component=component,

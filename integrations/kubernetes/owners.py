@@ -1,13 +1,14 @@
 """Who else looks after a workload (Argo CD, Flux, Helm), what of theirs is suspended for a rollback, and who set it last."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
 from bot.domain.debts import Debt
-from bot.ports.errors import Refused
+from bot.ports.errors import AuthFailed, Conflict, Refused
 from integrations.kubernetes import owner_argocd, owner_flux, owner_helm
-from integrations.kubernetes.api import FIELD_MANAGER, Api, Json
+from integrations.kubernetes.api import FIELD_MANAGER, Api, Json, Missing
 from integrations.kubernetes.owner import Owner
 from integrations.kubernetes.owner_argocd import ArgoCd
 from integrations.kubernetes.owner_flux import Flux
@@ -39,6 +40,7 @@ class _Gardener(Protocol):
     async def suspend(self, namespace: str, name: str, workload: str, key: str) -> None: ...
     async def confirm(self, namespace: str, name: str) -> None: ...
     async def debt(self, workload: Json, component: str) -> Debt | None: ...
+    async def owed(self, namespace: str, name: str, component: str) -> Debt | None: ...
     async def repay(self, namespace: str, name: str) -> None: ...
 
 
@@ -77,6 +79,27 @@ class Owners:
         """What kaeru has left suspended because of `workload`, as the world itself says."""
         found = await asyncio.gather(*(g.debt(workload, component) for g in self._gardeners.values()))
         return tuple(debt for debt in found if debt is not None)
+
+    async def left(self, tokens: Sequence[str], component: str) -> tuple[tuple[Debt, ...], tuple[str, ...]]:
+        """The debts of what `tokens` name, and a sentence for each of them that somebody has resumed.
+
+        Needs no workload: one that was deleted leaves its owner suspended.
+        """
+        debts, resumed = [], []
+        for token in tokens:
+            gardener, namespace, name = self._of(token)
+            try:
+                debt = await gardener.owed(namespace, name, component)
+                if debt is None:
+                    await gardener.confirm(namespace, name)
+            except Missing:  # nothing is left that could undo anything
+                continue
+            except (Conflict, AuthFailed) as error:
+                resumed.append(error.advice)
+                continue
+            if debt is not None:
+                debts.append(debt)
+        return tuple(debts), tuple(resumed)
 
     async def repay(self, debt: Debt) -> None:
         """Give back what `debt` says is suspended, exactly as it was; nothing where somebody has done so.

@@ -159,13 +159,11 @@ class KubernetesTarget:
 
     async def _observation(self, change: Change, verdict: Verdict, *, whole: bool = True) -> Observation:
         """`whole` is whether what is suspended is looked for as well."""
-        debts: tuple[Debt, ...] = ()
-        if whole and payload.read(change.payload).suspend:
-            workload = await workload_of(self._api, self._settings)
-            debts = await self._owners.debts(workload.raw, change.component)
-        return Observation(
-            outcome=verdict.outcome, detail=verdict.detail, running=verdict.running, debts=debts
-        )
+        detail, debts = verdict.detail, tuple[Debt, ...]()
+        if whole and (suspended := payload.read(change.payload).suspend):
+            debts, resumed = await self._owners.left(suspended, change.component)
+            detail = " ".join((detail, *resumed))
+        return Observation(outcome=verdict.outcome, detail=detail, running=verdict.running, debts=debts)
 
 
 def _server(settings: KubernetesSettings) -> str:

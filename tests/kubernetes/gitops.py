@@ -16,13 +16,14 @@ AUTOMATED = {"prune": True, "selfHeal": True, "allowEmpty": False}
 
 
 def install(cluster: KubernetesCluster) -> None:
-    """The custom resource definitions, where they are not there yet; they stay, because others may be using them."""
+    """The custom resource definitions, just as they are written; they stay, because others may be using them."""
     for file in sorted(CRDS.glob("*.yaml")):
         try:
             kubectl(cluster.kubeconfig, "create", "--filename", str(file))
         except ClusterError as error:
             if "AlreadyExists" not in str(error):
                 raise
+            kubectl(cluster.kubeconfig, "replace", "--filename", str(file))  # nothing where it is the same
     names = [f"crd/{n}" for n in _names()]
     kubectl(cluster.kubeconfig, "wait", "--for=condition=established", "--timeout=30s", *names)
 
@@ -72,6 +73,20 @@ class Gitops:
         )
         await self.compared("Synced", name=name)
 
+    async def application_set(self, name: str = "shop", **spec: Any) -> None:
+        template = {
+            "metadata": {"name": "shop"},
+            "spec": {"project": "default", "destination": {"namespace": self.space.name}},
+        }
+        await self.apply(
+            {
+                "apiVersion": "argoproj.io/v1alpha1",
+                "kind": "ApplicationSet",
+                "metadata": {"name": name},
+                "spec": {"generators": [], "template": template, **spec},
+            }
+        )
+
     async def compared(self, status: str, *, name: str = "shop", at: str = "2000-01-01T00:00:00Z") -> None:
         """What Argo CD's controller writes when it has compared Git with the cluster."""
         resource = {
@@ -115,7 +130,14 @@ class Gitops:
                 "spec": {"interval": "1m", "url": "https://git.example/shop"},
             }
         )
-        await self.status("gitrepositories", "shop", {"artifact": {"revision": revision}})
+        artifact = {
+            "digest": "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef",
+            "lastUpdateTime": "2000-01-01T00:00:00Z",
+            "path": "gitrepository/shop/shop.tar.gz",
+            "revision": revision,
+            "url": "https://source.example/shop.tar.gz",
+        }
+        await self.status("gitrepositories", "shop", {"artifact": artifact})
 
     async def helm_release(self, name: str = "web", **spec: Any) -> None:
         await self.apply(
@@ -123,7 +145,17 @@ class Gitops:
                 "apiVersion": "helm.toolkit.fluxcd.io/v2",
                 "kind": "HelmRelease",
                 "metadata": {"name": name},
-                "spec": {"interval": "10m", "chart": {"spec": {"chart": "web", "version": "1.3.0"}}, **spec},
+                "spec": {
+                    "interval": "10m",
+                    "chart": {
+                        "spec": {
+                            "chart": "web",
+                            "version": "1.3.0",
+                            "sourceRef": {"kind": "HelmRepository", "name": "charts"},
+                        }
+                    },
+                    **spec,
+                },
             }
         )
 

@@ -190,13 +190,7 @@ async def test_what_a_parent_sets_is_not_suspended(owners: Owners, gitops: Gitop
 
 
 async def test_what_an_application_set_sets_is_not_suspended(owners: Owners, gitops: Gitops) -> None:
-    made = {
-        "apiVersion": "argoproj.io/v1alpha1",
-        "kind": "ApplicationSet",
-        "metadata": {"name": "shops"},
-        "spec": {"generators": [], "template": {}},
-    }
-    await gitops.apply(made)
+    await gitops.application_set("shops")
     uid = (await gitops.get("applicationsets", "shops"))["metadata"]["uid"]
     reference = {
         "apiVersion": "argoproj.io/v1alpha1",
@@ -320,7 +314,11 @@ async def test_a_parent_undoes_a_suspension_only_if_its_manifest_says_so(
             "name": "apps",
             "labels": {f"{KUSTOMIZE}/name": "flux-system", f"{KUSTOMIZE}/namespace": gitops.space.name},
         },
-        "spec": {"interval": "10m", "prune": True},
+        "spec": {
+            "interval": "10m",
+            "prune": True,
+            "sourceRef": {"kind": "GitRepository", "name": "shop"},
+        },
     }
     await gitops.apply(child, manager="kustomize-controller")
     workload = await _flux(gitops, KUSTOMIZE, "apps")
