@@ -4,10 +4,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import dataclass
 
 from bot.domain.evidence import Outcome
 from bot.domain.plan import Plan
-from bot.ports import Change, Observation, OutcomeUnknown, PortError, Target, Unavailable
+from bot.ports import Change, Conflict, Observation, OutcomeUnknown, PortError, Target, Unavailable
 from bot.usecases.bounds import WRITE_S, reading, writing
 
 _log = logging.getLogger(__name__)
@@ -112,20 +113,29 @@ def _unknown(error: PortError) -> Observation:
     return Observation(outcome=Outcome.UNKNOWN, detail=error.advice, running=None)
 
 
-async def settle(target: Target, change: Change, key: str, *, back: bool) -> str:
-    """Put a component back where that is safer, and say in sentences what was seen of it."""
-    name = change.component
+@dataclass(frozen=True)
+class Settled:
+    """`said` is what was seen, in sentences. `overtaken` is whether somebody else has set something else meanwhile."""
+
+    said: str
+    overtaken: bool = False
+
+
+async def settle(target: Target, change: Change, key: str, *, back: bool) -> Settled:
+    """Put a component back where that is safer, and say what was seen of it."""
+    name, overtaken = change.component, False
     if not back:
-        return await _what_runs(target, name)
+        return Settled(await _what_runs(target, name))
     try:
         seen = await put_back(target, change, key=key)
     except PortError as error:
-        why = error.advice
+        why, overtaken = error.advice, isinstance(error, Conflict)
     else:
         if seen.outcome is Outcome.SUCCEEDED:
-            return f"{name} was put back: {name} runs {seen.running or change.from_version} now."
+            return Settled(f"{name} was put back: {name} runs {seen.running or change.from_version} now.")
         why = seen.detail
-    return f"{name} could not be put back: {why.rstrip('.')}. {await _what_runs(target, name)}"
+    said = f"{name} could not be put back: {why.rstrip('.')}. {await _what_runs(target, name)}"
+    return Settled(said, overtaken)
 
 
 async def _what_runs(target: Target, name: str) -> str:

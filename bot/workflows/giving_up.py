@@ -8,7 +8,7 @@ from bot.domain.base import Refusal
 from bot.domain.evidence import judge
 from bot.domain.incident import Incident, Status
 from bot.ports import Change
-from bot.workflows.applying import change_of, settle
+from bot.workflows.applying import Settled, change_of, settle
 from bot.workflows.means import Means
 from bot.workflows.verdict import (
     Requests,
@@ -43,13 +43,16 @@ class GivingUp:
         outcome, reason = how_it_ended(run)
         decision = safest(stage, outcome, Requests.of(before), Requests.of(after))
         back = to_put_back(run, plan) if decision.go_back else ()
-        said: list[str] = []
+        settled: list[Settled] = []
         for tier in reversed(plan.tiers):
             settling = (
                 self._settled(incident, change_of(plan, c.component), run_id, back=c.component in back)
                 for c in tier
             )
-            said += await asyncio.gather(*settling)
+            settled += await asyncio.gather(*settling)
+        # What somebody else has taken away says nothing about the version that it was to be.
+        overtaken = any(one.overtaken for one in settled)
+        said = [one.said for one in settled]
         event = e.RollbackFailed(
             at=self._means.clock(),
             run_id=run_id,
@@ -62,24 +65,27 @@ class GivingUp:
         def ended(now_it_is: Incident) -> tuple[e.Event, ...]:
             if now_it_is.status is not Status.ROLLING_BACK:
                 return ()
-            return (event, *what_next(now_it_is, run, stage, outcome, now=self._means.clock()))
+            asked = what_next(now_it_is, run, stage, outcome, now=self._means.clock(), overtaken=overtaken)
+            return (event, *asked)
 
         await self._means.desk.change(
             incident.id,
             ended,
             also=lambda uow: (
                 uow.releases.quarantine(incident.service, run.to_version, incident.id, event.at)
-                if decision.target_is_bad
+                if decision.target_is_bad and not overtaken
                 else None
             ),
         )
 
-    async def _settled(self, incident: Incident, change: Change, run_id: str, *, back: bool) -> str:
+    async def _settled(self, incident: Incident, change: Change, run_id: str, *, back: bool) -> Settled:
         try:
             target = self._means.fleet.hands(incident.service).target(change.component)
             return await settle(target, change, f"{run_id}/revert:{change.component}", back=back)
         except Refusal as refusal:
-            return str(refusal)
+            return Settled(str(refusal))
         except Exception as error:  # noqa: BLE001 - the run has to end, whatever an adapter does
             _log.exception("%s of %s could not be settled", change.component, run_id)
-            return f"{change.component}: what runs now could not be established ({type(error).__name__}, see the log)."
+            return Settled(
+                f"{change.component}: what runs now could not be established ({type(error).__name__}, see the log)."
+            )

@@ -176,12 +176,21 @@ def changing(plan: Plan) -> tuple[ComponentChange, ...]:
 
 
 def what_next(
-    incident: Incident, run: Run, stage: Stage, outcome: Outcome, *, now: datetime
+    incident: Incident,
+    run: Run,
+    stage: Stage,
+    outcome: Outcome,
+    *,
+    now: datetime,
+    overtaken: bool = False,
 ) -> tuple[e.Event, ...]:
-    """Ask for the next plan at once, so that the next good version is on offer when people look up."""
+    """Ask for the next plan at once, so that the next good version is on offer when people look up.
+
+    `overtaken` is whether somebody else has set something else meanwhile.
+    """
     record = incident.record
     number = record.number + 1 if record else 1
-    if outcome is Outcome.UNKNOWN or stage in (Stage.UNTOUCHED, Stage.HALFWAY):
+    if overtaken or outcome is Outcome.UNKNOWN or stage in (Stage.UNTOUCHED, Stage.HALFWAY):
         reason = "this plan is made from the world as it is found now"
     else:
         reason = f"{run.to_version} did not help; this offers the next good version"

@@ -76,7 +76,7 @@ async def test_what_cannot_be_reached_is_given_up_in_time(monkeypatch: pytest.Mo
 async def test_that_it_was_put_back_is_said_once_it_was_seen() -> None:
     target = slow()
     await applied(target, CHANGE, key="k")
-    assert await settle(target, CHANGE, "k", back=True) == "web was put back: web runs v3 now."
+    assert (await settle(target, CHANGE, "k", back=True)).said == "web was put back: web runs v3 now."
     assert target.running == "v3"
 
 
@@ -84,7 +84,7 @@ async def test_a_way_back_whose_answer_is_lost_is_observed() -> None:
     target = slow()
     await applied(target, CHANGE, key="k")
     target.lost = True
-    assert await settle(target, CHANGE, "k", back=True) == "web was put back: web runs v3 now."
+    assert (await settle(target, CHANGE, "k", back=True)).said == "web was put back: web runs v3 now."
     assert target.starts == ["v2", "v3"]
 
 
@@ -92,30 +92,39 @@ async def test_that_it_could_not_be_put_back_is_said_with_what_runs() -> None:
     target = slow()
     await applied(target, CHANGE, key="k")
     target.failing.append(Refused("The disk is read-only.", remedy="Mount it again."))
-    said = await settle(target, CHANGE, "k", back=True)
-    assert said == "web could not be put back: The disk is read-only. Mount it again. web runs v2 now."
+    settled = await settle(target, CHANGE, "k", back=True)
+    assert not settled.overtaken
+    assert (
+        settled.said == "web could not be put back: The disk is read-only. Mount it again. web runs v2 now."
+    )
 
 
 async def test_a_version_that_does_not_start_again_was_not_put_back() -> None:
     target = slow()
     await applied(target, CHANGE, key="k")
     target.broken = frozenset({"v3"})
-    said = await settle(target, CHANGE, "k", back=True)
-    assert said == "web could not be put back: v3 is set and v2 runs. web runs v2 now."
+    settled = await settle(target, CHANGE, "k", back=True)
+    assert not settled.overtaken
+    assert settled.said == "web could not be put back: v3 is set and v2 runs. web runs v2 now."
 
 
 async def test_somebody_elses_version_is_not_put_back() -> None:
     target = slow()
     await applied(target, CHANGE, key="k")
     target.deploy("v1")
-    said = await settle(target, CHANGE, "k", back=True)
-    assert said == "web could not be put back: v1 is set, not v2: someone else was here. web runs v1 now."
+    settled = await settle(target, CHANGE, "k", back=True)
+    assert settled.overtaken
+    assert (
+        settled.said
+        == "web could not be put back: v1 is set, not v2: someone else was here. web runs v1 now."
+    )
 
 
 async def test_what_stays_is_only_looked_at() -> None:
     target = slow()
-    assert await settle(target, CHANGE, "k", back=False) == "web runs v3 now."
+    assert (await settle(target, CHANGE, "k", back=False)).said == "web runs v3 now."
     target.failing.append(Conflict("Somebody is here."))
-    said = await settle(target, CHANGE, "k", back=False)
-    assert said == "web: what runs now could not be established (Somebody is here)."
+    settled = await settle(target, CHANGE, "k", back=False)
+    assert not settled.overtaken
+    assert settled.said == "web: what runs now could not be established (Somebody is here)."
     assert target.starts == []
