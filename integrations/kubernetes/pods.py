@@ -111,15 +111,23 @@ class Pod:
             image = self.images.get(name, str(container.get("image") or "its image"))
             return Trouble(
                 container=name,
-                sentence=f"{self.name} cannot get the image {image} ({reason}{_because(message, image)})",
+                sentence=f"{self._who(name)} cannot get the image {image} ({reason}{_because(message, image)})",
                 patience_s=HOPELESS_S if reason in _HOPELESS else PATIENCE_S,
             )
         if reason in _START:
-            text = f"{self.name} cannot be started ({reason}{_because(message)})"
+            text = f"{self._who(name)} cannot be started ({reason}{_because(message)})"
             return Trouble(container=name, sentence=text, patience_s=PATIENCE_S)
-        return self._crash(container, looping=reason == _LOOP)
+        return self._crash(name, container, looping=reason == _LOOP)
 
-    def _crash(self, container: Json, *, looping: bool) -> Trouble | None:
+    def _who(self, container: str) -> str:
+        """The pod and, where it has more than one, which of its containers."""
+        spec = self.raw.get("spec") or {}
+        first = [str(one.get("name")) for one in spec.get("initContainers") or ()]
+        if not first and len(spec.get("containers") or ()) < 2:
+            return self.name
+        return f"{self.name} ({'init container' if container in first else 'container'} {container})"
+
+    def _crash(self, name: str, container: Json, *, looping: bool) -> Trouble | None:
         ended = (container.get("state") or {}).get("terminated")
         crashes = int(container.get("restartCount") or 0) + 1
         # Once is no trouble yet, nor is one that runs again: it may well stay up when what it waits for is there.
@@ -131,8 +139,8 @@ class Pod:
         else:
             how = f"ended {crashes} times, with exit code {last.get('exitCode', 'unknown')}"
         return Trouble(
-            container=str(container.get("name")),
-            sentence=f"{self.name} {how}",
+            container=name,
+            sentence=f"{self._who(name)} {how}",
             patience_s=0.0 if crashes > 2 and looping else LOOP_S,
             crashed=True,
         )

@@ -366,7 +366,10 @@ def test_an_init_container_counts_as_well() -> None:
     ]
     trouble = Pod(ill).trouble
     assert trouble is not None
-    assert trouble.sentence == "web-x cannot get the image migrate:v9 (ErrImageNeverPull)"
+    assert (
+        trouble.sentence
+        == "web-x (init container migrate) cannot get the image migrate:v9 (ErrImageNeverPull)"
+    )
 
 
 def test_a_sick_pod_of_the_version_that_is_left_fails_nothing() -> None:
