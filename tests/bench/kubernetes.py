@@ -15,7 +15,7 @@ from sandbox.workspace.model import Json
 from tests.bench.clusters import ILL, PATIENCE_S, WELL, Clusters, Crew, Rounds, Side, crew, opened, service
 from tests.bench.result import Result, at_most
 from tests.kubernetes.fault_proxy import FaultProxy, fault_proxy
-from tests.kubernetes.world import Shop, api_of
+from tests.kubernetes.world import Shop, api_of, until
 
 READY_AFTER_S = 2
 FIVE = 5
@@ -62,8 +62,20 @@ class Member(Shop):
         """Deploy the bad version, quickly, and leave the strategy as everybody has it."""
         container = {"name": "web", "image": f"{WEB}:{ILL}"}
         await self.patch({"spec": {"strategy": _AT_ONCE, "template": {"spec": {"containers": [container]}}}})
-        await self.rolled_out(patience_s=PATIENCE_S)
+        await until(self._is_spoilt, f"spoilt: {self.name}", patience_s=PATIENCE_S)
         await self.patch({"spec": {"strategy": _OWN}})
+
+    async def _is_spoilt(self) -> bool:
+        """Whether nothing else runs any more. Pods that have ended may be listed for half a minute more."""
+        workload, pods = await self.workload(), await self.pods()
+        status = workload["status"]
+        states = [c["state"] for pod in pods for c in pod["status"].get("containerStatuses", ())]
+        return (
+            status.get("observedGeneration", 0) >= workload["metadata"]["generation"]
+            and status.get("updatedReplicas") == status.get("readyReplicas") == self.replicas
+            and len(states) == len(pods)
+            and sum("running" in state for state in states) == self.replicas
+        )
 
     def target(self, **more: object) -> Json:
         """What kaeru.yml says of it."""
