@@ -35,7 +35,7 @@ HEALTH: Json = {
     "interval": "250ms",
     "probe_every": "400ms",
     # It is not the pods' fault how long this machine takes to start them.
-    "thresholds": {"latency_slack": "3s"},
+    "thresholds": {"latency_slack": "10s", "max_p95": "20s"},
 }
 
 
