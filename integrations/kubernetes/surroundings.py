@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # the client takes its time to import, and nothing here needs
 
 AUTOSCALING = ("autoscaling/v2", "autoscaling/v2beta2", "autoscaling/v1")
 POLICY = ("policy/v1", "policy/v1beta1")
+METRICS = "metrics.k8s.io"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -23,7 +24,8 @@ LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 class Surroundings:
     """What was found in the namespace, and sentences for what could not be.
 
-    `quotas_known` is False where quotas could not be read: then nobody knows whether there is room.
+    `quotas_known` is False where quotas could not be read: then nobody knows whether there is room. `metrics` is
+    False where nobody measures how much pods use.
     """
 
     autoscalers: tuple[Json, ...] = ()
@@ -31,6 +33,7 @@ class Surroundings:
     quotas: tuple[Json, ...] = ()
     limit_ranges: tuple[Json, ...] = ()
     quotas_known: bool = True
+    metrics: bool = True
     notes: tuple[Warn, ...] = ()
 
 
@@ -42,6 +45,7 @@ async def surroundings_of(api: "Api", namespace: str) -> Surroundings:
         _listed(api, ("v1",), "resourcequotas", namespace),
         _listed(api, ("v1",), "limitranges", namespace),
     )
+    metrics = isinstance(autoscalers, str) or not autoscalers or await _served(api, METRICS)
     failed = [found for found in (autoscalers, budgets, quotas, limits) if isinstance(found, str)]
     return Surroundings(
         autoscalers=() if isinstance(autoscalers, str) else autoscalers,
@@ -49,6 +53,7 @@ async def surroundings_of(api: "Api", namespace: str) -> Surroundings:
         quotas=() if isinstance(quotas, str) else quotas,
         limit_ranges=() if isinstance(limits, str) else limits,
         quotas_known=not isinstance(quotas, str),
+        metrics=metrics,
         notes=tuple(Warn(level=Level.INFO, text=text) for text in failed),
     )
 
@@ -58,26 +63,44 @@ async def _listed(
 ) -> tuple[Json, ...] | str:
     """The objects, by the first of these API versions that is served; a sentence where they cannot be had."""
     for group_version in group_versions:
-        if plural in await api.resources(group_version):
-            base = "api" if group_version == "v1" else "apis"
-            try:
-                listed = await api.list(f"/{base}/{group_version}/namespaces/{namespace}/{plural}")
-            except AuthFailed as error:
-                return f"Whether {plural} matter here is not known. {error.advice}"
-            except Missing:
+        base = "api" if group_version == "v1" else "apis"
+        try:
+            if plural not in await api.resources(group_version):
                 continue
-            return tuple(listed["items"])
+            listed = await api.list(f"/{base}/{group_version}/namespaces/{namespace}/{plural}")
+        except AuthFailed as error:
+            return f"Whether {plural} matter here is not known. {error.advice}"
+        except Missing:
+            continue
+        return tuple(listed["items"])
     return f"This cluster serves no {plural}, so none was looked for."
+
+
+async def _served(api: "Api", group: str) -> bool:
+    """Whether the cluster serves the group; taken for granted where nobody may know.
+
+    Asked of the API server itself: what is behind a group of somebody else's may be down, and hold up no plan.
+    """
+    try:
+        return bool(await api.versions(group))
+    except AuthFailed:
+        return True
 
 
 def about(workload: Workload, found: Surroundings) -> tuple[Warn, ...]:
     """What of it somebody should know who rolls `workload` back."""
     notes = list(found.notes)
-    notes += [_autoscaler(hpa) for hpa in found.autoscalers if _scales(hpa, workload)]
+    for hpa in found.autoscalers:
+        if _scales(hpa, workload):
+            notes.append(_autoscaler(hpa))
+            if not found.metrics and _by_use(hpa):
+                notes.append(_blind(hpa))
     labels = (workload.template.get("metadata") or {}).get("labels") or {}
-    for budget in found.budgets:
-        if selects((budget.get("spec") or {}).get("selector"), labels):
-            notes.append(_budget(budget))
+    notes += [
+        _budget(budget)
+        for budget in found.budgets
+        if selects((budget.get("spec") or {}).get("selector"), labels)
+    ]
     return (*notes, *_how_it_replaces(workload), *_applied(workload))
 
 
@@ -94,6 +117,23 @@ def _autoscaler(hpa: Json) -> Warn:
         "how many there are is left to it."
     )
     return Warn(level=Level.INFO, text=text)
+
+
+def _by_use(hpa: Json) -> bool:
+    """Whether it goes by what pods use of CPU or memory. Without a word on it, autoscaling/v1 means CPU."""
+    spec = hpa.get("spec") or {}
+    if "metrics" in spec:
+        return any(one.get("type") in ("Resource", "ContainerResource") for one in spec["metrics"] or ())
+    others = (hpa["metadata"].get("annotations") or {}).get("autoscaling.alpha.kubernetes.io/metrics")
+    return others is None or "targetCPUUtilizationPercentage" in spec
+
+
+def _blind(hpa: Json) -> Warn:
+    text = (
+        f"This cluster serves no metrics ({METRICS}): the HorizontalPodAutoscaler {hpa['metadata']['name']} "
+        "cannot scale by load."
+    )
+    return Warn(level=Level.WARNING, text=text)
 
 
 def _budget(budget: Json) -> Warn:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import aiohttp
 from aiohttp import web
@@ -17,7 +18,13 @@ from aiohttp import web
 from integrations.kubernetes.access import Link
 from integrations.kubernetes.credentials import Account, source
 
-Forward = Callable[[], Awaitable[web.StreamResponse]]
+
+class Forward(Protocol):
+    """Passes the request on, to another path of the server if one is given."""
+
+    async def __call__(self, path_qs: str = "") -> web.StreamResponse: ...
+
+
 Fault = Callable[[web.Request, Forward], Awaitable[web.StreamResponse]]
 When = Callable[[web.Request], bool]
 
@@ -33,6 +40,7 @@ class FaultProxy:
     port: int = 0
     seen: list[str] = field(default_factory=list)
     _faults: list[tuple[When, Fault]] = field(default_factory=list)
+    _rules: list[tuple[When, Fault]] = field(default_factory=list)
     _watches: set[asyncio.Transport] = field(default_factory=set)
     _runner: web.AppRunner | None = None
     _site: web.TCPSite | None = None
@@ -53,6 +61,10 @@ class FaultProxy:
     def next(self, when: When, fault: Fault, *, times: int = 1) -> None:
         """The next `times` requests for which `when` holds go through `fault`."""
         self._faults += [(when, fault)] * times
+
+    def always(self, when: When, fault: Fault) -> None:
+        """Every request for which `when` holds goes through `fault`, unless `next` has one for it."""
+        self._rules.append((when, fault))
 
     async def die(self) -> None:
         """Refuse connections, and break off those that are open."""
@@ -87,23 +99,26 @@ class FaultProxy:
         self.seen.append(f"{request.method} {request.path_qs}")
         body = await request.read()
 
-        async def forward() -> web.StreamResponse:
-            return await self._forward(request, body)
+        async def forward(path_qs: str = "") -> web.StreamResponse:
+            return await self._forward(request, body, path_qs or request.path_qs)
 
         for entry in self._faults:
             if entry[0](request):
                 self._faults.remove(entry)
                 return await entry[1](request, forward)
+        for when, fault in self._rules:
+            if when(request):
+                return await fault(request, forward)
         return await forward()
 
-    async def _forward(self, request: web.Request, body: bytes) -> web.StreamResponse:
+    async def _forward(self, request: web.Request, body: bytes, path_qs: str) -> web.StreamResponse:
         """The server's answer, not sent on yet; a watch is passed on as it comes."""
         headers = {k: v for k, v in request.headers.items() if k.lower() not in _HOP}
         if self.account.authorization:
             headers.setdefault("Authorization", self.account.authorization)
         async with self.link.changing.request(
             request.method,
-            f"{self.account.place.host}{request.path_qs}",
+            f"{self.account.place.host}{path_qs}",
             headers=headers,
             data=body or None,
             timeout=aiohttp.ClientTimeout(total=60),
@@ -191,6 +206,25 @@ async def gone_inside(request: web.Request, _forward: Forward) -> web.StreamResp
     return web.Response(text=f"{line}\n", content_type="application/json")
 
 
+def below(path: str) -> When:
+    """Requests of a path, or of what is below it."""
+    return lambda request: request.path == path or request.path.startswith(f"{path}/")
+
+
+def instead(known: str, called: str) -> Fault:
+    """A group version that the server knows (`policy/v1beta1`), served under the name of another (`policy/v1`)."""
+
+    async def fault(request: web.Request, forward: Forward) -> web.StreamResponse:
+        path = request.path_qs.replace(f"/apis/{called}", f"/apis/{known}", 1)
+        answer = await forward(path)
+        assert isinstance(answer, web.Response)
+        assert isinstance(answer.body, bytes)
+        body = answer.body.replace(f'"{known}"'.encode(), f'"{called}"'.encode())
+        return web.Response(status=answer.status, body=body, content_type="application/json")
+
+    return fault
+
+
 def late(seconds: float) -> Fault:
     """The server takes its time; what is asked of it happens after that."""
 
@@ -217,6 +251,15 @@ def says(status: int, reason: str = "", message: str = "", *, headers: dict[str,
 
     async def fault(_request: web.Request, _forward: Forward) -> web.StreamResponse:
         return _status(status, reason, message, headers)
+
+    return fault
+
+
+def answers(said: object) -> Fault:
+    """It answers this itself."""
+
+    async def fault(_request: web.Request, _forward: Forward) -> web.StreamResponse:
+        return web.json_response(said)
 
     return fault
 

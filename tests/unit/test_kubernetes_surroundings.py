@@ -267,6 +267,29 @@ def test_autoscalers_and_budgets_of_this_workload_are_named() -> None:
 
 
 @pytest.mark.parametrize(
+    ("spec", "annotations", "blind"),
+    [
+        ({}, {}, True),
+        ({"targetCPUUtilizationPercentage": 80}, {}, True),
+        ({"metrics": [{"type": "Resource"}]}, {}, True),
+        ({"metrics": [{"type": "External"}]}, {}, False),
+        ({}, {"autoscaling.alpha.kubernetes.io/metrics": "[]"}, False),
+    ],
+)
+def test_an_autoscaler_that_goes_by_use_needs_somebody_who_measures(
+    spec: Json, annotations: Json, blind: bool
+) -> None:
+    target = {"kind": "Deployment", "name": "web"}
+    hpa = {
+        "metadata": {"name": "mine", "annotations": annotations},
+        "spec": {"scaleTargetRef": target, "maxReplicas": 9, **spec},
+    }
+    without = texts(workload(), autoscalers=(hpa,), metrics=False)
+    assert ("the HorizontalPodAutoscaler mine cannot scale by load." in without) is blind
+    assert "cannot scale" not in texts(workload(), autoscalers=(hpa,))
+
+
+@pytest.mark.parametrize(
     ("one", "said"),
     [
         (workload("daemonset", updateStrategy={"type": "OnDelete"}), "only when somebody deletes them"),
