@@ -94,7 +94,7 @@ class Stage:
 
     async def _shop(self) -> None:
         await self.place.start()
-        load = [sys.executable, "-m", "sandbox.shop.load", "--url", self.shop_url, "--rps", "20"]
+        load = [sys.executable, "-m", "sandbox.shop.load", "--url", self.shop_url, "--rps", "20", "--fresh"]
         load += ["--seconds", str(LOAD_SECONDS), "--report", str(self.report)]
         await self._child("customers", load).start()
 

@@ -52,9 +52,12 @@ class Second:
 
 
 class Load:
-    """`rps` requests a second, started evenly whether or not earlier ones have been answered."""
+    """`rps` requests a second, started evenly whether or not earlier ones have been answered.
 
-    def __init__(self, url: str, *, rps: float, seconds: float, seed: int = 0) -> None:
+    With `fresh` each has a connection of its own, as customers have: a few kept ones would all stay with one replica.
+    """
+
+    def __init__(self, url: str, *, rps: float, seconds: float, seed: int = 0, fresh: bool = False) -> None:
         """Raises LoadError for an address that is not this machine's, and for too much load."""
         if urlsplit(url).hostname not in ("127.0.0.1", "localhost", "::1"):
             raise LoadError(f"The load only visits this machine; {url} is elsewhere. Use 127.0.0.1.")
@@ -63,6 +66,7 @@ class Load:
         self.url = url
         self.rps = rps
         self.seconds = seconds
+        self.fresh = fresh
         self.stopped = asyncio.Event()
         self._random = random.Random(seed)
         self._second = Second()
@@ -71,7 +75,11 @@ class Load:
         """Visit until the time is over or `stopped` is set; write one line of JSON per second to `report`."""
         # A connection that was idle for half a second is not used again, because a shop that is being
         # replaced closes its idle ones after a second: nothing is ever sent into a closing connection.
-        limits = httpx.Limits(max_connections=MAX_IN_FLIGHT, keepalive_expiry=0.5)
+        limits = httpx.Limits(
+            max_connections=MAX_IN_FLIGHT,
+            max_keepalive_connections=0 if self.fresh else None,
+            keepalive_expiry=0.5,
+        )
         async with (
             httpx.AsyncClient(base_url=self.url, limits=limits, timeout=10, trust_env=False) as client,
             asyncio.TaskGroup() as group,
@@ -135,7 +143,7 @@ class Load:
 
 
 async def _run(asked: argparse.Namespace) -> None:
-    load = Load(asked.url, rps=asked.rps, seconds=asked.seconds, seed=asked.seed)
+    load = Load(asked.url, rps=asked.rps, seconds=asked.seconds, seed=asked.seed, fresh=asked.fresh)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, load.stopped.set)
     if asked.report is None:
@@ -152,6 +160,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=600, help="ends after so many (default 600)")
     parser.add_argument("--report", type=Path, metavar="FILE", help="appended to; default: the terminal")
     parser.add_argument("--seed", type=int, default=0, help="another order of visits")
+    parser.add_argument("--fresh", action="store_true", help="a connection of its own for every request")
     try:
         asyncio.run(_run(parser.parse_args()))
     except LoadError as error:

@@ -170,13 +170,24 @@ def test_a_cluster_that_cannot_be_had_is_said_in_a_sentence(tmp_path: Path) -> N
 async def rolled_under_load(place: Place, *versions: str) -> list[dict[str, Any]]:
     """Deploy one version after the other while customers come; what each second saw."""
     report = io.StringIO()
-    load = Load(place.url, rps=20, seconds=90)
+    load = Load(place.url, rps=20, seconds=90, fresh=True)
     customers = asyncio.create_task(load.run(report))
     for version in versions:
         await place.deploy(version)
+        await only_answers(report, version)
     load.stopped.set()
     await customers
     return [json.loads(line) for line in report.getvalue().splitlines()]
+
+
+async def only_answers(report: io.StringIO, version: str, within_s: float = 20.0) -> None:
+    """Return once a second has been answered by this version alone: the last of the others is gone."""
+    async with asyncio.timeout(within_s):
+        while True:
+            lines = report.getvalue().splitlines()
+            if lines and set(json.loads(lines[-1])["versions"]) == {version}:
+                return
+            await asyncio.sleep(0.1)
 
 
 def served_by(seconds: list[dict[str, Any]]) -> set[str]:
