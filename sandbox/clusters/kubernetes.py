@@ -69,6 +69,11 @@ def find() -> KubernetesCluster | None:
     return _cluster(node) if not _unready(node) else None
 
 
+def own_node() -> KubernetesNode | None:
+    """The node of the cluster of our own, running or not; None where there is none (it is given, or kind's)."""
+    return None if given.kubeconfig() else _node(places())
+
+
 def up() -> KubernetesCluster:
     """Bring the cluster up, or find it running. Compiles Kubernetes first where that has not been done.
 

@@ -116,6 +116,13 @@ class KubernetesNode:
             argv = [str(program) if program.exists() else name, *commands[name]]
             self.daemon(name).start(argv, network=self.network.namespace(0), hostname=NAME)
 
+    def api_server(self, port: int) -> list[str]:
+        """How one more API server is started, beside the cluster's own and on the same data."""
+        program = self.binaries / "kube-apiserver"
+        flags = [flag for flag in self._commands()["kube-apiserver"] if not flag.startswith("--secure-port=")]
+        # The cluster's own goes on being the one that pods are led to.
+        return [str(program), *flags, f"--secure-port={port}", "--endpoint-reconciler-type=none"]
+
     def write_kubeconfig(self) -> None:
         """Needs the certificate that the API server makes when it first starts."""
         cluster = {"server": self.server, "certificate-authority": str(self.authority)}
