@@ -8,6 +8,7 @@ import asyncio
 import json
 import os
 import platform
+import signal
 import sys
 import tempfile
 import time
@@ -46,8 +47,9 @@ def benches(clusters: Clusters) -> tuple[Bench, ...]:
         Bench(ingest.NAMES, ingest.measure),
         Bench(growth.NAMES, growth.measure),
         *(Bench(size.names, partial(kubernetes.measure, clusters, size)) for size in kubernetes.SIZES),
-        Bench(revisions.NAMES, partial(revisions.measure, clusters)),
         Bench(swarm.NAMES, partial(swarm.measure, clusters)),
+        # The last one: the cluster goes on tidying up after it for a while.
+        Bench(revisions.NAMES, partial(revisions.measure, clusters)),
     )
 
 
@@ -118,4 +120,6 @@ def write(path: Path, results: Sequence[Result]) -> None:
 
 
 if __name__ == "__main__":
+    # A benchmark that is ended cleans up like one that is interrupted.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     sys.exit(main(sys.argv[1:]))
