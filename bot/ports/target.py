@@ -109,13 +109,15 @@ class Observation(Value):
     succeeded: the target version runs, and that was observed. failed: it does not and will not by itself.
     unknown: still under way, or it could not be seen. `detail` is one sentence, with live counts where there
     are any ("7 of 10 ready, 1 terminating"); `running` is what serves now. `debts` are what is suspended because
-    of this change.
+    of this change. `untouched` says of a failed one that this change has taken no effect on what is set to run, and
+    will not any more: there is nothing to put back, and nothing was learned of the target version.
     """
 
     outcome: Outcome
     detail: str
     running: Version | None
     debts: tuple[Debt, ...] = ()
+    untouched: bool = False
 
 
 class Target(Protocol):

@@ -73,7 +73,13 @@ class Switching:
             )
             return Outcome.FAILED.value
         await self._means.journal.finished(
-            incident.id, run, step_id, outcome=seen.outcome, detail=seen.detail, debts=seen.debts
+            incident.id,
+            run,
+            step_id,
+            outcome=seen.outcome,
+            detail=seen.detail,
+            untouched=seen.untouched and seen.outcome is Outcome.FAILED,
+            debts=seen.debts,
         )
         return seen.outcome.value
 

@@ -13,6 +13,8 @@ from bot.cli.deferred import DeferredEngine
 from bot.clock import now
 from bot.domain import decide
 from bot.domain import events as e
+from bot.domain.debts import Debt
+from bot.domain.evidence import Outcome
 from bot.domain.incident import Incident
 from bot.domain.policy import Policy
 from bot.domain.run import Run, StepState
@@ -33,9 +35,13 @@ COMPONENTS = ("api", "web", "worker")
 
 @dataclasses.dataclass
 class Odd(MemoryTarget):
-    """With `trouble`, `apply` raises it, once. With `gate`, it begins, and ends when the gate is open."""
+    """With `trouble`, `apply` raises it, once. With `gate`, it begins, and ends when the gate is open.
+
+    With `declines_with`, `apply` changes nothing and gives that.
+    """
 
     trouble: Exception | None = None
+    declines_with: Observation | None = None
     gate: asyncio.Event | None = None
     begun: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
     applying: int = 0
@@ -49,6 +55,8 @@ class Odd(MemoryTarget):
             if self.trouble is not None:
                 trouble, self.trouble = self.trouble, None
                 raise trouble
+            if self.declines_with is not None:
+                return self.declines_with
             if self.gate is not None:
                 await self.gate.wait()
             return await super().apply(change, key)
@@ -159,6 +167,28 @@ async def test_one_that_declines_keeps_no_other_from_its_end_and_none_is_left_ha
     assert told.outcome == "failed"
     assert "read-only" in told.reason
     assert "none is left halfway" in told.safe_state
+    ledger = await world.store.read(lambda uow: uow.releases.all("shop"))
+    assert "v1.2.9" not in ledger or ledger["v1.2.9"].quarantined_at is None
+
+
+async def test_one_that_was_seen_to_have_changed_nothing_holds_nothing_against_the_version(
+    world: World,
+) -> None:
+    run_id = await world.approved()
+    debt = Debt(id="sync", component="web", text="The sync of web is suspended.", until="Resume it.")
+    for name, target in world.targets.items():
+        detail, debts = f"{name} still is set to v1.3.0.", (debt,) if name == "web" else ()
+        target.declines_with = Observation(
+            outcome=Outcome.FAILED, detail=detail, running="v1.3.0", debts=debts, untouched=True
+        )
+    assert await world.steps.apply_tier(run_id, list(COMPONENTS)) == "failed"
+    run = await world.run()
+    assert all(run.step(f"apply:{name}").untouched for name in COMPONENTS)
+    await world.steps.give_up(run_id)
+    told = await world.failed()
+    assert "still is set to v1.3.0" in told.reason
+    assert told.safe_state.startswith("No component was changed.")
+    assert [owed.debt.id for owed in (await world.incident()).debts] == ["sync"]
     ledger = await world.store.read(lambda uow: uow.releases.all("shop"))
     assert "v1.2.9" not in ledger or ledger["v1.2.9"].quarantined_at is None
 
