@@ -74,8 +74,10 @@ async def test_what_the_cluster_has_forgotten_is_remembered(space: Namespace, ap
 
 async def test_pruned_revisions_are_named(space: Namespace, api: Api) -> None:
     shop = Shop(space, api, replicas=1, extra={"revisionHistoryLimit": 1})
-    await shop.recorded("v1.2.8", "v1.2.9", "v1.3.0", "v1.3.1")
-    await shop.rolled_out()
+    shop.replicas = 0
+    for version in ("v1.2.8", "v1.2.9", "v1.3.0", "v1.3.1"):
+        await shop.recorded(version)
+        await shop.second_over()
 
     async def pruned() -> bool:
         return len(await shop.listed("replicasets")) == 2

@@ -93,6 +93,33 @@ async def test_the_way_back_is_not_blocked_by_the_pods_of_the_way_there(
     assert (back.end.outcome, back.end.running) == (Outcome.SUCCEEDED, "v1.3.0")
 
 
+async def test_what_the_controller_says_in_its_events_is_passed_on(
+    target: KubernetesTarget, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That it can make no pod, and why, stands in no status of a StatefulSet."""
+    monkeypatch.setattr(rollout, "BLOCKED_S", 8.0)
+    shop.replicas = 1
+    await shop.deploy("v1.2.9")
+    await shop.deploy("v1.3.0")
+    quota = {"metadata": {"name": "closed"}, "spec": {"hard": {"pods": "0"}}}
+    await shop.create({"apiVersion": "v1", "kind": "ResourceQuota", **quota})
+
+    async def counted() -> bool:
+        found = await shop.get("resourcequotas", "closed")
+        return bool(((found.get("status") or {}).get("used") or {}).get("pods") == "1")
+
+    await until(counted, "counted by the quota")
+    walked = await walk(target, await change_to(target, "v1.2.9"))
+    (uid,) = {(await shop.workload())["metadata"]["uid"]}
+    events = [e for e in await shop.listed("events") if e["involvedObject"].get("uid") == uid]
+    refused = [e for e in events if e["reason"] == "FailedCreate"]
+    assert {e["source"]["component"] for e in refused} == {"statefulset-controller"}
+    assert walked.end.outcome is Outcome.FAILED
+    assert walked.end.detail.startswith("No new pods can be made: create Pod web-0 in StatefulSet web failed")
+    assert "exceeded quota: closed" in walked.end.detail
+    assert "exceeded quota: closed" in refused[0]["message"]
+
+
 async def _stuck_on_a_bad_version(shop: Shop) -> Json:
     await shop.deploy("v1.2.9")
     await shop.deploy("v1.3.0", env={"NEVER_READY": "1"}, wait=False)

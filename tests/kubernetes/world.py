@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -169,6 +170,18 @@ class Shop:
         if new:
             self.replicas = replicas
             await self.kubectl("scale", f"{self.kind}/{self.name}", f"--replicas={replicas}")
+
+    async def second_over(self) -> None:
+        """Wait until what is made next is younger than all ReplicaSets there are.
+
+        The API's times are whole seconds, and of two of the same second the cluster prunes either.
+        """
+        last = max(one["metadata"]["creationTimestamp"] for one in await self.listed("replicasets"))
+
+        async def over() -> bool:
+            return datetime.now(UTC) >= datetime.fromisoformat(last) + timedelta(seconds=1)
+
+        await until(over, f"over: the second {last}")
 
     def manifest(self, image: str, env: Mapping[str, str | None], **pod: Any) -> Json:
         labels = {"app": self.name}
