@@ -105,7 +105,7 @@ class Survey:
     async def _mark_good(self, service: str, seen: Mapping[str, Inspection]) -> None:
         """A shape was good where its version was, for a whole window of rounds after the shape became current."""
         health = self._catalog.service(service).health
-        settled = {name: look for name, look in seen.items() if look.running in (look.current, None)}
+        settled = {name: look for name, look in seen.items() if look.running == look.current}
         if health is None or not settled:
             return
         window = health.probe_every * ROUNDS

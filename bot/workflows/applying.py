@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bot.domain.evidence import Outcome
 from bot.domain.plan import Plan
 from bot.ports import Change, Conflict, Observation, OutcomeUnknown, PortError, Target, Unavailable
-from bot.usecases.bounds import WRITE_S, reading, writing
+from bot.usecases.bounds import reading, writing
 
 _log = logging.getLogger(__name__)
 
@@ -17,6 +17,8 @@ LOOK_AGAIN_S = 1.0
 BLIND_FOR_S = 60.0
 """How long a target may not answer at all before what has become of a change counts as unknown."""
 INSIST_FOR_S = 60.0
+FOLLOW_S = 4 * 3600.0
+"""The last limit: targets have their own, which people set."""
 
 Tell = Callable[[Observation], Awaitable[None]]
 """Called with each look at a change that is still under way."""
@@ -86,7 +88,7 @@ async def followed(target: Target, change: Change, key: str, *, tell: Tell = _to
     A target that does not answer is asked again for `BLIND_FOR_S`.
     """
     loop = asyncio.get_running_loop()
-    until, blind_until = loop.time() + WRITE_S, loop.time() + BLIND_FOR_S
+    until, blind_until = loop.time() + FOLLOW_S, loop.time() + BLIND_FOR_S
     seen: Observation | None = None
     trouble: PortError
     while True:
@@ -103,7 +105,7 @@ async def followed(target: Target, change: Change, key: str, *, tell: Tell = _to
         except PortError as error:
             trouble = error
         else:
-            trouble = OutcomeUnknown(f"{change.component} came to no end within {WRITE_S / 60:.0f} min.")
+            trouble = OutcomeUnknown(f"{change.component} came to no end within {FOLLOW_S / 3600:.0f} h.")
         if loop.time() >= min(until, blind_until):
             return _unknown(trouble)
         await asyncio.sleep(LOOK_AGAIN_S)

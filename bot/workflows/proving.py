@@ -7,10 +7,12 @@ from bot.catalog.model import Service
 from bot.domain.base import Version
 from bot.domain.evidence import Baseline, Finding, Outcome, Probe, consecutive_version, judge, overall
 from bot.domain.incident import Status
+from bot.domain.plan import Plan
 from bot.domain.releases import spoken
-from bot.domain.run import PROVE, WATCH
+from bot.domain.run import PROVE, WATCH, Run, apply_step
 from bot.workflows.journal import already
 from bot.workflows.means import Means
+from bot.workflows.verdict import changing
 
 
 class Proving:
@@ -36,7 +38,7 @@ class Proving:
         loop = asyncio.get_running_loop()
         deadline = self._means.clock() + health.prove_for
         # What answered well in a row while the last of the old instances ended counts; one look after it is due.
-        rounds = self._means.probing.recent(incident.service, run.approved_at)
+        rounds = self._means.probing.recent(incident.service, counts_from(run, plan))
         while True:
             rounds.append(await self._means.probing.probe(incident.service))
             # From the answers on: what is written down meanwhile must not delay the next round.
@@ -117,6 +119,17 @@ class Proving:
     async def _versions_now(self, service: str, since: datetime) -> set[str]:
         probes = await self._means.store.read(lambda uow: uow.probes.window(service, since))
         return {p.version for p in probes[-10:] if p.version}
+
+
+def counts_from(run: Run, plan: Plan) -> datetime:
+    """From when on a good round may be the target's: since the last component began to change.
+
+    Where the version before calls itself the same, its answers cannot be told apart: since the last one had changed.
+    """
+    steps = [run.step(apply_step(c.component)) for c in plan.components]
+    alike = any(spoken(c.from_version) == spoken(c.to_version) for c in changing(plan))
+    moments = [step.finished_at if alike else step.started_at for step in steps]
+    return max((at for at in moments if at is not None), default=run.approved_at)
 
 
 def _why_unproven(probes: list[Probe], findings: tuple[Finding, ...], version: Version) -> str:

@@ -80,7 +80,8 @@ def up() -> KubernetesCluster:
     Raises Unavailable, or ClusterError when it does not start.
     """
     if cluster := find():
-        _sweep(cluster)
+        if not cluster.given:
+            _sweep(cluster)
         return cluster
     if reason := available():
         raise Unavailable(reason)

@@ -16,7 +16,7 @@ from sandbox.clusters.engine import Engine
 from sandbox.clusters.errors import ClusterError, Unavailable
 from sandbox.clusters.images import Image, load
 from sandbox.clusters.network import Network, claim
-from sandbox.clusters.places import places
+from sandbox.clusters.places import locked, places
 from sandbox.clusters.processes import Identity, identity, is_running
 from sandbox.clusters.shop_images import standard_images
 
@@ -97,7 +97,9 @@ def throwaway_swarm(nodes: int = 1, images: Sequence[Image] | None = None) -> It
     owner = identity(os.getpid())
     if owner is None:
         raise ClusterError("/proc does not know this process: this is no Linux that can run containers.")
-    (folder / "owner.json").write_text(json.dumps(asdict(owner)))
+    written = folder / "owner.json.new"
+    written.write_text(json.dumps(asdict(owner)))
+    written.rename(folder / "owner.json")
     try:
         routes = [(number, 1, (number - 1) // 2) for number in range(1, 2 * nodes + 1)]
         network = claim(name, folder / "network.json", nodes, routes)
@@ -112,10 +114,10 @@ def remove_orphans() -> None:
     """Remove the throw-away Swarms whose process has ended without doing so."""
     if not _all().exists():
         return
-    for folder in _all().iterdir():
-        owner = folder / "owner.json"
-        if owner.exists() and not is_running(Identity(**json.loads(owner.read_text()))):
-            _remove(folder)
+    with locked(_all() / "orphans.lock", patience_s=120, doing="removing throw-away Swarms"):
+        for owner in _all().glob("*/owner.json"):
+            if not is_running(Identity(**json.loads(owner.read_text()))):
+                _remove(owner.parent)
 
 
 def _all() -> Path:
