@@ -4,20 +4,21 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
 
 from bot.domain.base import Version
 from bot.domain.debts import Debt
 from bot.domain.evidence import Outcome
 from bot.domain.plan import Level, Warn
-from bot.ports.errors import Conflict, Refused
+from bot.ports.errors import Conflict, OutcomeUnknown, PortError, Refused
 from bot.ports.memory import Memory
 from bot.ports.target import Capabilities, Change, Inspection, Observation, TargetPlan
 from integrations.swarm.access import Manager
 from integrations.swarm.follow import ended, follow
 from integrations.swarm.history import History, Known, history
-from integrations.swarm.looking import Look, debts_of, judged, look
+from integrations.swarm.looking import Doubt, Look, debts_of, judged, look
 from integrations.swarm.planning import pace_of, planned
-from integrations.swarm.service import Json, image_of, own_spec, replicas_of, version_of
+from integrations.swarm.service import Json, image_of, owes_update_config, own_spec, replicas_of, version_of
 from integrations.swarm.settings import SwarmSettings
 from integrations.swarm.updating import restore_pace, write
 
@@ -32,6 +33,7 @@ class SwarmTarget:
         self._memory = memory
         self._manager = Manager(settings)
         self._began: dict[str, float] = {}
+        self._doubts: dict[str, Doubt] = {}
 
     @property
     def identity(self) -> str:
@@ -82,11 +84,11 @@ class SwarmTarget:
             raise self._conflict(seen, known, change.to_version)
         return await self._go(change.backwards, seen, goal, known, key)
 
-    async def observe(self, change: Change, key: str) -> Observation:  # noqa: ARG002 - the port's signature; what is seen needs no key
+    async def observe(self, change: Change, key: str) -> Observation:
         seen = await look(self._manager)
         known = await self._history(seen.service)
         goal = self._wanted(known, change.to_ref, change.to_version)
-        found = judged(seen, goal, known)
+        found = judged(seen, goal, known, self._doubts.get(_run(change, key)))
         return found.model_copy(update={"debts": debts_of(seen.service, change.component)})
 
     async def follow(self, change: Change, key: str) -> AsyncGenerator[Observation, None]:
@@ -98,6 +100,7 @@ class SwarmTarget:
             component=change.component,
             began=self._began.setdefault(_run(change, key), asyncio.get_running_loop().time()),
             timeout_s=self._settings.timeout.total_seconds(),
+            doubt=self._doubts.get(_run(change, key)),
         )
         try:
             async for seen in looks:
@@ -115,7 +118,8 @@ class SwarmTarget:
 
     async def _go(self, change: Change, seen: Look, goal: Known, known: History, key: str) -> Observation:
         """Set `goal`, unless that is what is set. The pace is given back at the end, by `follow` or here."""
-        self._began[_run(change, key)] = asyncio.get_running_loop().time()
+        run = _run(change, key)
+        self._began[run] = asyncio.get_running_loop().time()
         if seen.ref == goal.ref:
             found = judged(seen, goal, known)
             return (
@@ -125,11 +129,25 @@ class SwarmTarget:
             )
         _check(seen.service["Spec"])
         order, parallelism = pace_of(change, seen, goal, self._settings.order)
-        await write(self._manager, seen.service, goal.template, order=order, parallelism=parallelism)
-        seen = await look(self._manager)
-        if seen.ref == goal.ref:
-            return judged(seen, goal, known)
-        raise self._conflict(seen, known, change.to_version)
+        try:
+            await write(self._manager, seen.service, goal.template, order=order, parallelism=parallelism)
+        except OutcomeUnknown:
+            self._doubts[run] = Doubt(seen.ref, datetime.now(UTC))
+            raise
+        self._doubts.pop(run, None)
+        return await self._written(goal, known)
+
+    async def _written(self, goal: Known, known: History) -> Observation:
+        """What is seen right after a write. Raises nothing that would mean "nothing was changed"; `follow` looks on."""
+        name = self._settings.service
+        try:
+            seen = await look(self._manager)
+        except PortError as error:
+            detail = f"{name} was updated; what came of it could not be seen yet ({str(error).rstrip('.')})."
+            return Observation(outcome=Outcome.UNKNOWN, detail=detail, running=None)
+        found = judged(seen, goal, known)
+        # The pace is given back by whoever follows, to any end.
+        return found.model_copy(update={"outcome": Outcome.UNKNOWN})
 
     async def _history(self, service: Json) -> History:
         return history(service, await self._memory.shapes())

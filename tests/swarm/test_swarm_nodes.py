@@ -1,14 +1,16 @@
 """Nodes that go away: a Swarm of our own for that, of two."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 
 import pytest
 
-from bot.domain.evidence import Outcome
-from bot.ports import Refused
+from bot.ports import Change, Observation, Refused, Unavailable
 from bot.workflows.applying import applied
-from sandbox.clusters.errors import Unavailable
+from integrations.swarm.settings import SwarmSettings
+from integrations.swarm.target import SwarmTarget
+from sandbox.clusters import errors
 from sandbox.clusters.throwaway import ThrowawaySwarm, throwaway_swarm
 from tests.clusters import without
 from tests.swarm.world import (
@@ -30,7 +32,7 @@ def two() -> Iterator[ThrowawaySwarm]:
     try:
         with throwaway_swarm(2) as made:
             yield made
-    except Unavailable as error:
+    except errors.Unavailable as error:
         without("Docker Swarm", str(error))
 
 
@@ -59,18 +61,49 @@ async def test_a_global_service_on_two_nodes(two: ThrowawaySwarm) -> None:
             await target.aclose()
 
 
+class Sufferer(SwarmTarget):
+    """Counts how often the daemon was gone for whoever followed a change."""
+
+    outages = 0
+
+    async def follow(self, change: Change, key: str) -> AsyncGenerator[Observation, None]:
+        try:
+            async with aclosing(super().follow(change, key)) as looks:
+                async for seen in looks:
+                    yield seen
+        except Unavailable:
+            self.outages += 1
+            raise
+
+
 async def test_the_daemon_is_restarted_in_the_middle(two: ThrowawaySwarm) -> None:
     async with service_on(two.docker_host, repository="kaeru-test/web") as service:
-        target = service.target()
+        settings = SwarmSettings(service=service.name, host=service.docker_host)
+        target = Sufferer(settings, service.memory)
         try:
             await service.create(GOOD)
             await target.inspect()
             await service.deploy(BAD)
             planned = change(await target.inspect(), GOOD)
-            assert (await target.apply(planned, "INC-1/apply")).outcome is Outcome.UNKNOWN
-            restart = asyncio.create_task(asyncio.to_thread(two.manager.restart_daemon))
-            seen = await applied(target, planned, key="INC-1/apply")
-            await restart
+            restarts: list[asyncio.Task[None]] = []
+
+            async def met() -> bool:
+                return target.outages > 0
+
+            async def returns() -> None:
+                await eventually(met, "the run meets the outage")
+                await asyncio.to_thread(two.manager.start)
+
+            async def dies(_seen: Observation) -> None:
+                """While it is followed; it stays away until that has been noticed."""
+                if not restarts:
+                    await asyncio.to_thread(two.manager.stop)
+                    restarts.append(asyncio.create_task(returns()))
+
+            seen = await applied(target, planned, key="INC-1/apply", tell=dies)
+            await asyncio.gather(*restarts)
+            assert len(restarts) == 1
+            assert target.outages > 0
             succeeded(seen, GOOD)
         finally:
             await target.aclose()
