@@ -27,11 +27,13 @@ class Looking:
         row = self._connection.execute(sql, parameters).fetchone()
         return None if row is None else row[0]
 
-    async def until(self, sql: str, *parameters: Any, timeout_s: float = 30.0) -> float:
+    async def until(
+        self, sql: str, *parameters: Any, timeout_s: float = 30.0, every_s: float = LOOK_EVERY_S
+    ) -> float:
         """Look until `sql` gives something true. Returns `time.monotonic()` of that moment. Raises NeverCame."""
         deadline = time.monotonic() + timeout_s
         while not self.one(sql, *parameters):
             if time.monotonic() > deadline:
                 raise NeverCame(f"waited {timeout_s:.0f} s in vain for: {sql} {parameters}")
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(every_s)
         return time.monotonic()

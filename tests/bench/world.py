@@ -13,7 +13,7 @@ from sandbox.demo.stage import READY_S, Stage, manifest
 from sandbox.workspace import forms
 from sandbox.workspace.model import Json
 from sandbox.workspace.person import Person
-from tests.bench.database import Looking
+from tests.bench.database import LOOK_EVERY_S, Looking
 
 OLD, NEW = "v1.0.0", "v1.1.0"
 
@@ -176,10 +176,10 @@ class Incident:
     async def plan_card(self) -> Json:
         return await self._alice.message(self.channel, has_button("Approve"), timeout=20)
 
-    async def reached(self, status: str, *, timeout_s: float = 60.0) -> float:
+    async def reached(self, status: str, *, timeout_s: float = 60.0, every_s: float = LOOK_EVERY_S) -> float:
         """Wait until the bot has committed that the incident stands there. Returns the time."""
         is_there = "SELECT status = ? FROM kaeru_incident WHERE id = ?"
-        return await self._database.until(is_there, status, self.id, timeout_s=timeout_s)
+        return await self._database.until(is_there, status, self.id, timeout_s=timeout_s, every_s=every_s)
 
 
 def has_button(text: str) -> Callable[[Json], bool]:
