@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from bot.domain.plan import Check
+from bot.domain.plan import Check, Level, Warn
 from bot.ports.errors import AuthFailed, Conflict, Refused
 from bot.ports.target import Change
 from integrations.kubernetes.api import Api
@@ -57,11 +57,12 @@ def undoing(owners: Sequence[Owner]) -> list[Check]:
 
 
 def to_roll_back(settings: KubernetesSettings) -> list[Right]:
-    """What a rollback takes: the one write, and watching what becomes of it."""
+    """What a rollback takes: the one write, and watching what becomes of it; a watch that is too old lists again."""
     plural = settings.kind.resource
     return [
         ("patch", "apps", plural, settings.name),
         ("watch", "apps", plural, settings.name),
+        ("list", "apps", plural, ""),
         ("watch", "", "pods", ""),
     ]
 
@@ -92,6 +93,16 @@ async def rights(
         return Check(name=name, ok=False, detail=detail)
     held = ", ".join(f"{verb} {what}" for verb, _, what, _ in wanted)
     return Check(name=name, ok=True, detail=f"kaeru may {held} in namespace {namespace}")
+
+
+async def explaining(api: Api, settings: KubernetesSettings) -> list[Warn]:
+    """A warning where kaeru could not say why a rollback fails. Raises Unavailable."""
+    wanted = [("get", "", "pods/log", ""), ("list", "", "events", "")]
+    check = await rights(api, settings, wanted)
+    # Where even asking is not allowed, another check has said so.
+    if check.ok or not check.required:
+        return []
+    return [Warn(level=Level.INFO, text=f"If this fails, its reason may not be seen: {check.detail}.")]
 
 
 async def dry_run(

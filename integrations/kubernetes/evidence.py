@@ -1,9 +1,10 @@
 """What explains a failure: the last words of a container, and what the cluster says of the pod. Read-only."""
 
 import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from bot.ports.errors import AuthFailed, PortError
+from bot.ports.errors import AuthFailed, PortError, Unavailable
 from integrations.kubernetes.api import Api
 from integrations.kubernetes.pods import Pod, Trouble, said
 from integrations.kubernetes.rollout import Verdict
@@ -30,16 +31,25 @@ async def explained(api: Api, scene: Scene, verdict: Verdict) -> str:
         if trouble is not None and trouble.crashed:
             parts.append(await _last_words(api, workload.namespace, pod, trouble))
         parts.append(await _complaint(api, workload.namespace, pod))
+    elif workload.kind != "deployment":
+        parts.append(await _unmade(api, workload, verdict))
     return " ".join(filter(None, parts))
 
 
 async def refusal(api: Api, workload: Workload) -> str:
-    """Why the controller could not make a pod since the template was set; empty where it could, or nobody may ask."""
+    """Why the controller could not make a pod since the template was set; empty where it could, or nobody may ask.
+
+    That nobody may ask is said by `explained`, when there is something to explain.
+    """
     try:
         found = await _warnings(api, workload.namespace, workload.uid)
     except AuthFailed as error:
         _log.info("the events of %s cannot be read: %s", workload.title, error)
         return ""
+    return _refused(workload, found)
+
+
+def _refused(workload: Workload, found: Sequence[Json]) -> str:
     written = changed_at(workload)
     since = [e for e in found if e.get("reason") == "FailedCreate" and (not written or _at(e) >= written)]
     return str(since[-1].get("message", "")) if since else ""
@@ -61,12 +71,23 @@ def _at(event: Json) -> datetime:
     return at or datetime.min.replace(tzinfo=UTC)
 
 
+async def _unmade(api: Api, workload: Workload, verdict: Verdict) -> str:
+    """Why there are no pods to look at, unless the verdict says that; a Deployment tells it without being asked."""
+    try:
+        why = _refused(workload, await _warnings(api, workload.namespace, workload.uid))
+    except PortError as error:
+        return f"Whether the cluster refuses its pods cannot be read: {error}"
+    return f"The cluster says: {said(why).rstrip('.')}." if why and said(why) not in verdict.detail else ""
+
+
 async def _last_words(api: Api, namespace: str, pod: Pod, trouble: Trouble) -> str:
     try:
         text = await api.logs(namespace, pod.name, trouble.container, lines=LINES)
         if not text.strip():
             text = await api.logs(namespace, pod.name, trouble.container, previous=True, lines=LINES)
-    except PortError as error:
+    except (AuthFailed, Unavailable) as error:
+        return f"Its log cannot be read: {error}"
+    except PortError as error:  # it has not written any, or is gone
         _log.info("the log of %s cannot be read: %s", pod.name, error)
         return ""
     lines = [line for line in text.splitlines() if line.strip()]
@@ -77,8 +98,7 @@ async def _complaint(api: Api, namespace: str, pod: Pod) -> str:
     try:
         found = [e for e in await _warnings(api, namespace, pod.uid) if e.get("reason") not in _NOISE]
     except PortError as error:
-        _log.info("the events of %s cannot be read: %s", pod.name, error)
-        return ""
+        return f"What the cluster says of {pod.name} cannot be read: {error}"
     if not found:
         return ""
     return f"The cluster says of {pod.name}: {said(str(found[-1].get('message', ''))).rstrip('.')}."

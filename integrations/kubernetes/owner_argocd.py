@@ -230,16 +230,22 @@ class ArgoCd:
     async def _undone_by(self, app: Json) -> str:
         """Who would undo the suspension of `app`, as a sentence."""
         for reference in app["metadata"].get("ownerReferences") or ():
-            if reference.get("kind") == "ApplicationSet" and not await self._lets_be(app, reference):
-                return f"the ApplicationSet {reference.get('name')} sets it."
+            if reference.get("kind") != "ApplicationSet":
+                continue
+            by = f"the ApplicationSet {reference.get('name')}"
+            try:
+                if not await self._lets_be(app, reference):
+                    return f"{by} sets it."
+            except AuthFailed as error:
+                return f"whether {by} would set it anew is not known. {error} {RIGHTS}"
         parent = self._named(app)
         itself = (app["metadata"].get("namespace"), app["metadata"]["name"])
         if parent is None or (parent.namespace, parent.name) == itself:
             return ""
         try:
             above = await self._application(parent, app)
-        except AuthFailed:
-            above = None
+        except AuthFailed as error:
+            return f"whether {KIND} {parent.where} would set it anew is not known. {error} {RIGHTS}"
         if above is None or application.automated(above) is None:
             return ""
         return f"{KIND} {parent.where} sets it and syncs by itself."
@@ -252,8 +258,6 @@ class ArgoCd:
             spec = (await self._api.get(path)).get("spec") or {}
         except Missing:
             return True  # an orphan: nobody is left who would set it
-        except AuthFailed:
-            return False
         if (spec.get("syncPolicy") or {}).get("applicationsSync") in _LEAVES_ALONE:
             return True
         for rule in spec.get("ignoreApplicationDifferences") or ():

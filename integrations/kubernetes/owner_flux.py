@@ -4,6 +4,7 @@ Both are suspended by `spec.suspend`. A parent Kustomization undoes that only wh
 something about `suspend`, which is seen in `managedFields`; then it is not done.
 """
 
+import logging
 from dataclasses import dataclass
 
 from bot.domain.debts import Debt
@@ -23,6 +24,8 @@ from integrations.kubernetes.owner import (
 )
 from integrations.kubernetes.owner_argocd import GIT, RIGHTS
 from integrations.kubernetes.settings import KubernetesSettings
+
+_log = logging.getLogger(__name__)
 
 KUSTOMIZE = "kustomize.toolkit.fluxcd.io"
 HELM = "helm.toolkit.fluxcd.io"
@@ -170,7 +173,18 @@ class Flux:
                 warning="" if heals else undone,
             )
         action = f"Suspend {self.kind} {where}; it stays suspended until it is given back"
-        return Owner(self.kind, namespace, name, heals=heals, token=token, action=action)
+        warning = await self._blind(seen, namespace)
+        return Owner(self.kind, namespace, name, heals=heals, token=token, action=action, warning=warning)
+
+    async def _blind(self, seen: Json, namespace: str) -> str:
+        """What kaeru will not see when it gives it back, as a sentence."""
+        if self._sort is not KUSTOMIZATION:
+            return ""
+        try:
+            await self._source_revision((seen.get("spec") or {}).get("sourceRef") or {}, namespace)
+        except AuthFailed as error:
+            return f"{error} So it will be given back without knowing whether Git has moved on. {RIGHTS}"
+        return ""
 
     def _heals(self, workload: Json, seen: Json) -> bool:
         if self._sort is HELM_RELEASE:
@@ -194,8 +208,8 @@ class Flux:
             return ""
         try:
             above = await Flux(self._api, self._settings, KUSTOMIZATION).read(*parent)
-        except AuthFailed:
-            above = None
+        except AuthFailed as error:
+            return f"whether Flux Kustomization {'/'.join(parent)} would set it anew is not known. {error} {RIGHTS}"
         if above is not None and _suspended(above):
             return ""
         return f"its manifest in Git says `suspend`, and Flux Kustomization {'/'.join(parent)} applies that."
@@ -209,7 +223,17 @@ class Flux:
                 return  # it upgrades only when something changes
             wants = "It still says the same as when it was suspended"
         else:
-            now = await self._source_revision(spec.get("sourceRef") or {}, namespace)
+            try:
+                now = await self._source_revision(spec.get("sourceRef") or {}, namespace)
+            except AuthFailed as error:  # the plan has said so
+                _log.warning(
+                    "%s %s/%s is resumed without knowing whether Git has moved on: %s",
+                    self.kind,
+                    namespace,
+                    name,
+                    error,
+                )
+                return
             if not mark.revision or now != mark.revision:
                 return
             wants = f"Its source still is at {mark.revision}, as when it was suspended"
@@ -228,7 +252,7 @@ class Flux:
                     path = f"/apis/{SOURCE}/{version}/namespaces/{where}/{plural}/{reference.get('name')}"
                     try:
                         status = (await self._api.get(path)).get("status") or {}
-                    except (Missing, AuthFailed):
+                    except Missing:
                         return ""
                     return str((status.get("artifact") or {}).get("revision") or "")
         return ""

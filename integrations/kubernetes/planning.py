@@ -36,10 +36,11 @@ async def plan(
 ) -> TargetPlan:
     """Raises Unavailable, Refused, AuthFailed where not even looking is possible."""
     reader = configs or Configs(api, settings.namespace)
-    (seen, owned), around, rights = await asyncio.gather(
+    (seen, owned), around, rights, dumb = await asyncio.gather(
         _look(api, settings, memory, owners, reader),
         surroundings_of(api, settings.namespace),
         checking.rights(api, settings, checking.to_roll_back(settings)),
+        checking.explaining(api, settings),
     )
     workload, found = seen.workload, seen.history.find(change.to_version, change.to_ref)
     checks = [checking.there(seen, change, found), checking.unchanged(seen, change)]
@@ -56,7 +57,7 @@ async def plan(
         _may_delete(api, settings, stuck),
     )
     lines, config_warnings = compared(found.template, found.kept.configs, held, change.to_version)
-    warnings = [*about(workload, around), *slower, *tried.warnings, *config_warnings]
+    warnings = [*about(workload, around), *slower, *tried.warnings, *config_warnings, *dumb]
     warnings += [Warn(level=Level.WARNING, text=owner.warning) for owner in owned if owner.warning]
     warnings += refused_pods(found.template, around.quotas, around.limit_ranges, change.to_version)
     checks += [*tried.checks, _quota(around, found, pace), *deleting]

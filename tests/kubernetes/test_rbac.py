@@ -15,23 +15,14 @@ from integrations.kubernetes.api import Api
 from integrations.kubernetes.errors import RBAC
 from integrations.kubernetes.target import KubernetesTarget
 from tests.fakes.memory import FakeMemory
+from tests.kubernetes.granted import FOLDER, documents, rules
 from tests.kubernetes.steps import change_to, released, walk, walk_back
 from tests.kubernetes.world import Shop, until
 
 pytestmark = pytest.mark.kubernetes
 
 Json = dict[str, Any]
-FOLDER = Path(__file__).parents[2] / RBAC
 ROLES = ("inspect", "rollback", "secrets", "gitops")
-
-
-def rules(*roles: str) -> list[Json]:
-    """What the manifests of these roles allow."""
-    return [rule for role in roles for rule in _documents(f"{role}.yaml")[0]["rules"]]
-
-
-def _documents(name: str) -> list[Json]:
-    return [d for d in yaml.safe_load_all((FOLDER / name).read_text(encoding="utf-8")) if d]
 
 
 async def _account(shop: Shop, where: Path, *roles: str) -> Path:
@@ -40,7 +31,7 @@ async def _account(shop: Shop, where: Path, *roles: str) -> Path:
 
 @pytest.mark.parametrize("file", sorted(path.name for path in FOLDER.glob("*.yaml")))
 async def test_the_api_server_accepts_the_manifest(file: str, shop: Shop) -> None:
-    for document in _documents(file):
+    for document in documents(file):
         if file == "account.yaml" and document["kind"] == "ServiceAccount":
             document["metadata"]["namespace"] = shop.space.name  # its own does not exist in a dry run
         path = {"Namespace": "/api/v1/namespaces"}.get(document["kind"], "")
@@ -51,9 +42,9 @@ async def test_the_api_server_accepts_the_manifest(file: str, shop: Shop) -> Non
 
 @pytest.mark.parametrize("role", ROLES)
 def test_each_role_has_its_binding_to_the_one_account(role: str) -> None:
-    (bound,) = _documents(f"bind-{role}.yaml")
-    (made,) = _documents(f"{role}.yaml")
-    account = _documents("account.yaml")[1]["metadata"]
+    (bound,) = documents(f"bind-{role}.yaml")
+    (made,) = documents(f"{role}.yaml")
+    account = documents("account.yaml")[1]["metadata"]
     assert bound["roleRef"]["name"] == made["metadata"]["name"] == f"kaeru-{role}"
     assert "namespace" not in bound["metadata"]  # it is given where it is applied
     assert bound["subjects"] == [{"kind": "ServiceAccount", **account}]
