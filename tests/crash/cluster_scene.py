@@ -12,12 +12,13 @@ from sandbox.workspace.local import LocalWorkspace
 from sandbox.workspace.timings import Timings
 from tests.contract.shop import RunningShop
 from tests.crash import cluster_victim
-from tests.crash.scene import MANIFEST, Bot, Scene
+from tests.crash.scene import MANIFEST, PRELOADED, Bot, Scene
 from tests.scenarios import services
-from tests.scenarios.clusters import HEALTH
+from tests.scenarios.clusters import HEALTH, PATIENCE_S
 
-_PROCESSES = multiprocessing.get_context("spawn")
-"""A fork would share what the adapters' libraries have opened."""
+# As in scene.py; there is one server for both, and whoever asks first starts it.
+_PROCESSES = multiprocessing.get_context("forkserver")
+_PROCESSES.set_forkserver_preload(["tests.crash.cluster_victim", *PRELOADED])
 
 
 class ClusterBot(Bot):
@@ -30,6 +31,12 @@ class ClusterBot(Bot):
 class ClusterScene(Scene):
     shop: RunningShop = field(init=False, repr=False)  # there is none: the service is in the cluster
 
+    async def connected(self) -> None:
+        hub = self.workspace.context.hub
+        await self.until(
+            lambda: self.bot.listening and bool(hub.connections), "a bot that listens", within=PATIENCE_S
+        )
+
     async def knows(self, version: str) -> None:
         """Wait until the bot has seen `version` serve well."""
         alice = self.workspace.person("alice")
@@ -39,7 +46,7 @@ class ClusterScene(Scene):
             text = "" if home is None else forms.text_of(home)
             return version in text and "seen serving well" in text
 
-        await self.until_async(known, f"kaeru to know {version}", within=90.0, every=0.5)
+        await self.until_async(known, f"kaeru to know {version}", within=PATIENCE_S, every=0.5)
 
 
 @contextlib.asynccontextmanager

@@ -30,7 +30,8 @@ Seen = TypeVar("Seen")
 
 # Importing the bot takes seconds of a busy core; here it is imported once and each victim is a fork of that.
 _PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(["tests.crash.victim", "integrations.symlink", "integrations.git"])
+PRELOADED = ("tests.crash.victim", "integrations.symlink", "integrations.git")
+_PROCESSES.set_forkserver_preload(list(PRELOADED))
 
 
 @dataclass

@@ -30,13 +30,13 @@ async def test_killed_while_a_deployment_goes_back(place: str, tmp_path: Path) -
     async with AsyncExitStack() as stack:
         site = KubernetesSite(the_kubernetes(), stack, tmp_path)
         await site.open()
-        await site.web.deploy(GOOD, env={"READY_AFTER": "1"})
+        await site.deploy(GOOD, env={"READY_AFTER": "1"})
         url = await site.door(app="web")
         stage = await stack.enter_async_context(
             cluster_scene(tmp_path, site.target(site.web), url, die_at=(place,))
         )
         await stage.knows(GOOD)
-        await site.web.deploy(BAD)
+        await site.deploy(BAD)
         generation, revision = await counted(site.web)
         story = await goes_back(stage)
         assert await images(site.web) == {f"{WEB}:{GOOD}"}

@@ -26,7 +26,7 @@ Json = dict[str, Any]
 T = TypeVar("T")
 
 WEB_PORT = 8080
-PATIENCE_S = 90.0
+PATIENCE_S = 120.0
 """For what takes seconds on an idle machine."""
 HEALTH: Json = {
     "version": {"path": "/version"},
@@ -139,6 +139,11 @@ class KubernetesSite:
         self.api: Api = await self.stack.enter_async_context(aclosing(api_of(self.space)))
         self.web = Shop(self.space, self.api)
 
+    async def deploy(self, version: str, **more: Any) -> None:
+        """As `Shop.deploy`, with the patience that busy machines need."""
+        await self.web.deploy(version, wait=False, **more)
+        await self.web.rolled_out(patience_s=PATIENCE_S)
+
     def target(self, shop: Shop, **more: Any) -> Json:
         """What kaeru.yml says of a workload."""
         place = {
@@ -160,7 +165,7 @@ class KubernetesSite:
         """kaeru, for `web`; `target` is what kaeru.yml says of it in addition."""
         url = await self.door(app=self.web.name)
         components = {"web": {"target": self.target(self.web, **target)}}
-        return await opened(self.stack, self.folder, components, url, deploy=self.web.deploy, changes=changes)
+        return await opened(self.stack, self.folder, components, url, deploy=self.deploy, changes=changes)
 
 
 async def swarm_world(stack: AsyncExitStack, folder: Path, service: Service) -> ClusterWorld:

@@ -49,7 +49,7 @@ async def run_ends(room: Room, number: int = 1) -> None:
 
 async def test_after_two_bad_versions_the_one_that_served_well_comes_back(site: KubernetesSite) -> None:
     """`kubectl rollout undo` would go back to the first of the bad ones."""
-    await site.web.deploy(GOOD, env={"READY_AFTER": "1"})
+    await site.deploy(GOOD, env={"READY_AFTER": "1"})
     world = await site.world()
     await world.known_good()
     await world.deploy(BAD)
@@ -79,7 +79,7 @@ async def test_after_two_bad_versions_the_one_that_served_well_comes_back(site: 
 
 async def test_restarts_between_deploys_fool_nobody(site: KubernetesSite) -> None:
     """Each restart is a revision of its own with the same image; the one before the bad one is no other release."""
-    await site.web.deploy(GOOD)
+    await site.deploy(GOOD)
     world = await site.world()
     await world.known_good()
     await site.web.restart()
@@ -98,7 +98,7 @@ async def test_restarts_between_deploys_fool_nobody(site: KubernetesSite) -> Non
 
 
 async def test_two_ask_and_approve_at_once_and_it_goes_back_once(site: KubernetesSite) -> None:
-    await site.web.deploy(GOOD)
+    await site.deploy(GOOD)
     world = await site.world()
     await world.bad_deploy()
     before = await revision(site.web), await generation(site.web)
@@ -125,8 +125,8 @@ async def test_a_target_that_crashes_fails_fast_says_why_and_the_next_one_is_off
     site: KubernetesSite,
 ) -> None:
     site.web = FragileShop(site.space, site.api)
-    await site.web.deploy(OLDER)
-    await site.web.deploy(GOOD)
+    await site.deploy(OLDER)
+    await site.deploy(GOOD)
     world = await site.world()
     await world.bad_deploy()
     await site.web.break_release(GOOD)
@@ -153,7 +153,7 @@ async def test_a_target_that_crashes_fails_fast_says_why_and_the_next_one_is_off
 
 
 async def test_somebody_deploys_while_it_goes_back(site: KubernetesSite) -> None:
-    await site.web.deploy(GOOD, env={"READY_AFTER": "4"})
+    await site.deploy(GOOD, env={"READY_AFTER": "4"})
     world = await site.world()
     await world.bad_deploy()
     room = await world.declare()
@@ -179,7 +179,7 @@ async def test_somebody_deploys_while_it_goes_back(site: KubernetesSite) -> None
 
 
 async def test_the_api_server_goes_away_while_it_goes_back(site: KubernetesSite) -> None:
-    await site.web.deploy(GOOD, env={"READY_AFTER": "3"})
+    await site.deploy(GOOD, env={"READY_AFTER": "3"})
     async with fault_proxy(site.cluster.kubeconfig) as proxy:
         world = await site.world(kubeconfig=str(proxy.kubeconfig(site.folder)))
         await world.bad_deploy()
@@ -201,7 +201,7 @@ async def test_the_api_server_goes_away_while_it_goes_back(site: KubernetesSite)
 
 
 async def test_the_answer_to_the_write_is_lost(site: KubernetesSite) -> None:
-    await site.web.deploy(GOOD)
+    await site.deploy(GOOD)
     async with fault_proxy(site.cluster.kubeconfig) as proxy:
         world = await site.world(kubeconfig=str(proxy.kubeconfig(site.folder)))
         await world.bad_deploy()
@@ -220,7 +220,7 @@ async def test_the_answer_to_the_write_is_lost(site: KubernetesSite) -> None:
 
 async def test_what_kubernetes_has_forgotten_comes_back_from_memory(site: KubernetesSite) -> None:
     site.web = Shop(site.space, site.api, extra={"revisionHistoryLimit": 0})
-    await site.web.deploy(GOOD)
+    await site.deploy(GOOD)
     world = await site.world()
     await world.bad_deploy()
     kept = await site.web.listed("replicasets")

@@ -55,7 +55,7 @@ async def site(tmp_path: Path) -> AsyncIterator[KubernetesSite]:
 
 async def test_its_sync_is_suspended_by_the_approval_owed_and_given_back(site: KubernetesSite) -> None:
     gitops = Gitops(site.web)
-    await site.web.deploy(GOOD)
+    await site.deploy(GOOD)
     await gitops.labelled(annotations={TRACKING: gitops.tracking_id})
     world = await site.world(argocd_namespace=site.space.name)
     await world.bad_deploy()
