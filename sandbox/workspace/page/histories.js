@@ -24,7 +24,12 @@ export async function load(id, history) {
   history.loading = true;
   const local = history.messages.filter((m) => m.is_local);
   try {
-    const answer = await call("history", { user: state.me, channel: id, limit: PAGE });
+    let answer;
+    do {
+      // What comes meanwhile may not be in the answer: it is asked for once more then.
+      history.stale = false;
+      answer = await call("history", { user: state.me, channel: id, limit: PAGE });
+    } while (history.stale);
     history.messages = [...answer.messages, ...local].sort(byTs);
     history.hasMore = answer.has_more;
     history.bookmarks = answer.bookmarks ?? [];
@@ -115,6 +120,7 @@ function put(list, message) {
 /** A message that is new, or another version of a known one. */
 export function takeMessage(channel, message) {
   const history = state.histories.get(channel);
+  if (history?.loading) history.stale = true;
   if (history?.loaded && (!isReply(message) || history.messages.some((m) => m.ts === message.ts))) {
     const added = put(history.messages, message);
     if (added && history.skip) history.skip += 1;
@@ -126,6 +132,7 @@ export function takeMessage(channel, message) {
 
 export function forget(channel, ts) {
   const history = state.histories.get(channel);
+  if (history?.loading) history.stale = true;
   if (history) history.messages = history.messages.filter((m) => m.ts !== ts);
   if (state.thread?.channel === channel) {
     if (state.thread.ts === ts) state.thread = null;

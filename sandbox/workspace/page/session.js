@@ -114,5 +114,6 @@ function take(event) {
 
 function fill(event, field) {
   const history = state.histories.get(event.channel);
+  if (history?.loading) history.stale = true;
   if (history) history[field] = event[field];
 }
