@@ -22,6 +22,13 @@ class Missing(Refused):
     """What was asked for does not exist."""
 
 
+def is_lost(error: Exception) -> bool:
+    """Whether one of the client's errors is about the way to the daemon, and not an answer of its own."""
+    if isinstance(error, DockerError):
+        return bool(error.status == _LOST)
+    return isinstance(error, aiohttp.ClientError | OSError)
+
+
 def translate(error: Exception, *, host: str, doing: str, writes: bool = False) -> Exception:
     """The port's error for one of the client's; a Stale for an update that came too late.
 

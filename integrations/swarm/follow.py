@@ -14,8 +14,9 @@ from bot.ports.target import Observation
 from integrations.swarm.access import Manager
 from integrations.swarm.errors import Missing
 from integrations.swarm.history import History, Known
-from integrations.swarm.looking import Look, debts_of, judged, look
-from integrations.swarm.updating import restore_pace
+from integrations.swarm.looking import Doubt, Look, debts_of, judged, look
+from integrations.swarm.service import is_marked
+from integrations.swarm.updating import restore_pace, wake
 
 _log = logging.getLogger(__name__)
 
@@ -27,9 +28,16 @@ STUCK_S = 3.0
 
 
 async def follow(
-    manager: Manager, goal: Known, history: History, *, component: str, began: float, timeout_s: float
+    manager: Manager,
+    goal: Known,
+    history: History,
+    *,
+    component: str,
+    began: float,
+    timeout_s: float,
+    doubt: Doubt | None = None,
 ) -> AsyncGenerator[Observation, None]:
-    """Observations until one is not unknown; `began` is the loop's time. Raises what a look raises."""
+    """Observations until one is not unknown; `began` is the loop's time. Raises what `Manager` raises."""
     loop = asyncio.get_running_loop()
     said, said_at = "", loop.time()
     whole_since: float | None = None
@@ -39,7 +47,7 @@ async def follow(
         except Missing as error:
             yield Observation(outcome=Outcome.FAILED, detail=error.advice, running=None)
             return
-        seen = judged(at, goal, history)
+        seen = judged(at, goal, history, doubt)
         if seen.outcome is Outcome.UNKNOWN and loop.time() - began >= timeout_s:
             detail = f"After {timeout_s:g} s: {seen.detail}"
             seen = seen.model_copy(update={"outcome": Outcome.FAILED, "detail": detail})
@@ -49,9 +57,11 @@ async def follow(
         whole_since = (whole_since or loop.time()) if _waits_in_vain(at, goal, history) else None
         if whole_since is not None and loop.time() - whole_since >= STUCK_S:
             # The daemon's updater waits without end for a task that was on the node that is gone. Any change of the
-            # spec makes it begin anew, and it then finds the new tasks and stops the old: this one is due anyway.
-            _log.warning("the update of %s is stuck on a node that is gone; woken up", manager.service_name)
-            await restore_pace(manager)
+            # spec makes it begin anew, and it then finds the new tasks and stops the old.
+            await wake(manager)
+            _log.warning("the update of %s was stuck on a node that is gone; woken up", manager.service_name)
+            detail = f"{seen.detail} The daemon's update was stuck on a node that is gone and was woken up."
+            seen = seen.model_copy(update={"detail": detail})
             whole_since = None
         if seen.detail != said or loop.time() - said_at >= SILENT_S:
             said, said_at = seen.detail, loop.time()
@@ -71,7 +81,7 @@ async def ended(manager: Manager, at: Look, seen: Observation, component: str) -
     Not after a failure: any update would wake a paused one up and try the failing tasks again.
     """
     owed = debts_of(at.service, component)
-    if seen.outcome is not Outcome.SUCCEEDED or not owed:
+    if seen.outcome is not Outcome.SUCCEEDED or not is_marked(at.service["Spec"]):
         return seen.model_copy(update={"debts": owed})
     try:
         await restore_pace(manager)

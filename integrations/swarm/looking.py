@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from bot.domain.base import Version
 from bot.domain.debts import Debt
@@ -13,6 +13,17 @@ from integrations.swarm.access import Manager
 from integrations.swarm.history import History, Known
 from integrations.swarm.service import Json, owes_update_config, ref_of, update_state
 from integrations.swarm.tasks import Tally, serving, tally, verdict
+
+LOST = timedelta(seconds=10)
+"""How long after an update whose answer was lost the update may still take effect."""
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """An update away from the shape `ref` that may or may not have been made; `at` is when its answer was lost, UTC."""
+
+    ref: str
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -70,10 +81,12 @@ def debts_of(service: Json, component: str) -> tuple[Debt, ...]:
     )
 
 
-def judged(seen: Look, goal: Known, history: History) -> Observation:
+def judged(seen: Look, goal: Known, history: History, doubt: Doubt | None = None) -> Observation:
     """What `seen` says of a change to `goal`."""
     name = seen.service["Spec"]["Name"]
     running = seen.running(history)
+    if doubt is not None and seen.ref == doubt.ref != goal.ref:
+        return _doubtful(seen, history, doubt)
     if seen.ref != goal.ref:
         how = " (the daemon rolled it back by itself)" if seen.state.startswith("rollback") else ""
         detail = f"{name} is set to {seen.current(history)}, not to {history.name(goal.ref)}{how}."
@@ -86,3 +99,15 @@ def judged(seen: Look, goal: Known, history: History) -> Observation:
     if outcome is Outcome.SUCCEEDED:
         running = history.name(goal.ref)
     return Observation(outcome=outcome, detail=f"{detail}.", running=running)
+
+
+def _doubtful(seen: Look, history: History, doubt: Doubt) -> Observation:
+    is_open = seen.at - doubt.at < LOST
+    still = f"{seen.service['Spec']['Name']} is still set to {seen.current(history)}"
+    end = "it may still take effect" if is_open else "nothing was changed"
+    return Observation(
+        outcome=Outcome.UNKNOWN if is_open else Outcome.FAILED,
+        detail=f"The answer of the daemon was lost, and {still}: {end}.",
+        running=seen.running(history),
+        untouched=not is_open,
+    )

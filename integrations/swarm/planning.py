@@ -1,9 +1,7 @@
 """What a rollback would do, what stands in its way, and how long it takes. Read-only."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from bot.domain.plan import Check, Level, Warn
 from bot.ports.target import Change, TargetPlan
@@ -11,6 +9,7 @@ from integrations.swarm import diff
 from integrations.swarm.access import Manager
 from integrations.swarm.history import History, Known
 from integrations.swarm.looking import Look
+from integrations.swarm.payload import Payload, read
 from integrations.swarm.service import (
     Json,
     image_of,
@@ -85,15 +84,18 @@ async def planned(
         checks=tuple(checks),
         expected_s=UPDATE_S + waves * (START_S + _health_s(goal)),
         diff=diff.lines(service["Spec"]["TaskTemplate"], goal.template),
-        payload=json.dumps({"order": order, "parallelism": parallelism}),
+        payload=Payload(order=order, parallelism=parallelism).text,
     )
 
 
 def pace_of(change: Change, seen: Look, goal: Known, wish: Order | None) -> tuple[Order, int]:
-    """Order and parallelism: as they were planned, else (the way back) as they would be planned."""
+    """Order and parallelism: as they were planned, else (the way back) as they would be planned.
+
+    Raises Conflict where what was planned cannot be read.
+    """
     if change.payload:
-        planned_pace: dict[str, Any] = json.loads(change.payload)
-        return planned_pace["order"], int(planned_pace["parallelism"])
+        payload = read(change.payload)
+        return payload.order, payload.parallelism
     order, _ = order_for(seen.service, goal.template, wish)
     return order, parallelism_for(seen.service, order, nodes=_count(seen.service, seen.nodes))
 

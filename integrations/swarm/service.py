@@ -15,6 +15,8 @@ Json = dict[str, Any]
 
 UPDATE_CONFIG_BEFORE = "kaeru.dev/update-config-before"
 """The service label that holds the service's own UpdateConfig (JSON) while a rollback has a fast one in place."""
+WOKEN = "kaeru.dev/woken"
+"""The service label that counts how often the daemon's updater was woken up during a rollback."""
 
 _NOISE = frozenset({"ForceUpdate", "Runtime"})
 _DIGEST = re.compile(r"^sha256:([0-9a-f]{12})[0-9a-f]*$")
@@ -99,8 +101,9 @@ def references_of(template: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]
 
 
 def own_spec(spec: Mapping[str, Any]) -> Json:
-    """The service spec as it is without kaeru's fast UpdateConfig and its label."""
+    """The service spec as it is without kaeru's fast UpdateConfig and labels."""
     own: Json = copy.deepcopy(dict(spec))
+    (own.get("Labels") or {}).pop(WOKEN, None)
     saved = (own.get("Labels") or {}).pop(UPDATE_CONFIG_BEFORE, None)
     if saved is None:
         return own
@@ -115,6 +118,12 @@ def own_spec(spec: Mapping[str, Any]) -> Json:
 def owes_update_config(spec: Mapping[str, Any]) -> bool:
     """Whether kaeru's UpdateConfig is still in place."""
     return UPDATE_CONFIG_BEFORE in (spec.get("Labels") or {})
+
+
+def is_marked(spec: Mapping[str, Any]) -> bool:
+    """Whether anything of kaeru's is in place that goes with the end of a rollback."""
+    labels = spec.get("Labels") or {}
+    return UPDATE_CONFIG_BEFORE in labels or WOKEN in labels
 
 
 def update_state(service: Mapping[str, Any]) -> str:

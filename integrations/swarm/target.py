@@ -122,11 +122,14 @@ class SwarmTarget:
         self._began[run] = asyncio.get_running_loop().time()
         if seen.ref == goal.ref:
             found = judged(seen, goal, known)
-            return (
-                found
-                if found.outcome is Outcome.UNKNOWN
-                else await ended(self._manager, seen, found, change.component)
-            )
+            if found.outcome is Outcome.UNKNOWN:
+                return found
+            if found.outcome is Outcome.SUCCEEDED and not owes_update_config(seen.service["Spec"]):
+                # Without kaeru's pace in place it is not the end of kaeru's own update.
+                name, version = self._settings.service, known.name(goal.ref)
+                detail = f"{name} already runs {version}, so nothing was changed: {found.detail}"
+                found = found.model_copy(update={"detail": detail})
+            return await ended(self._manager, seen, found, change.component)
         _check(seen.service["Spec"])
         order, parallelism = pace_of(change, seen, goal, self._settings.order)
         try:

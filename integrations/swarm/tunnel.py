@@ -32,13 +32,17 @@ def command(host: str) -> tuple[str, ...]:
 
 
 class Tunnel:
-    """Listens on `path` from `open` to `aclose`. `complaint` is what ssh said last when it ended with an error."""
+    """Listens on `path` from `open` to `aclose`.
+
+    `complaint` is what ssh said last when it ended with an error, `complained_at` when that was, in the loop's time.
+    """
 
     def __init__(self, argv: Sequence[str]) -> None:
         self._argv = tuple(argv)
         self._folder = tempfile.mkdtemp(prefix="kaeru-ssh-")  # readable for this user alone
         self.path = Path(self._folder) / "docker.sock"
         self.complaint = ""
+        self.complained_at = 0.0
         self._server: asyncio.Server | None = None
         self._relays: set[asyncio.Task[None]] = set()
 
@@ -93,6 +97,7 @@ class Tunnel:
                         lines = (await said).decode(errors="replace").strip().splitlines()
                         if await ssh.wait() != 0 and lines:
                             self.complaint = redact(lines[-1])[:300]
+                            self.complained_at = asyncio.get_running_loop().time()
         finally:
             # First what cannot be interrupted: this may be cancelled a second time.
             if ssh.returncode is None:
