@@ -88,7 +88,7 @@ def narrate(event: e.Event, incident: Incident | None = None) -> str:  # noqa: C
         case e.RollbackApproved():
             return _approved(event)
         case e.StepStarted():
-            return f"Step {_title(event, incident)} started{_because(event.detail)}"
+            return _started(event, incident)
         case e.StepFinished():
             return _finished(event, incident)
         case e.DebtTaken():
@@ -150,6 +150,15 @@ def _approved(event: e.RollbackApproved) -> str:
 def _title(event: e.StepStarted | e.StepFinished, incident: Incident | None) -> str:
     steps = [s for run in (incident.runs if incident else ()) if run.id == event.run_id for s in run.steps]
     return f"“{next((typed(s.title) for s in steps if s.id == event.step_id), typed(event.step_id))}”"
+
+
+def _started(event: e.StepStarted, incident: Incident | None) -> str:
+    """Its beginning, or where it stands: that is told by the same event, again."""
+    steps = [s for run in (incident.runs if incident else ()) if run.id == event.run_id for s in run.steps]
+    began = next((s.started_at for s in steps if s.id == event.step_id), None)
+    under_way = began is not None and began < event.at
+    how = "under way" if under_way else "started"
+    return f"Step {_title(event, incident)} {how}{_because(event.detail)}"
 
 
 def _finished(event: e.StepFinished, incident: Incident | None) -> str:
