@@ -6,7 +6,7 @@ import shutil
 import signal
 import stat
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,8 +67,8 @@ class Dockerd:
     def _cgroup(self) -> str:
         return f"kaeru/{self.network}"
 
-    def start(self) -> None:
-        """Start it unless it runs; `await_ready` says when it answers."""
+    def start(self, more: Mapping[str, object] | None = None) -> None:
+        """Start it unless it runs; `await_ready` says when it answers. `more` goes into its daemon.json."""
         if self.daemon.running():
             return
         self.home.mkdir(parents=True, exist_ok=True)
@@ -92,7 +92,7 @@ class Dockerd:
             wrapper.chmod(wrapper.stat().st_mode | stat.S_IXUSR)
             settings |= {"runtimes": {"kaeru": {"path": str(wrapper)}}, "default-runtime": "kaeru"}
         config = self.home / "daemon.json"
-        config.write_text(json.dumps(settings, indent=2))
+        config.write_text(json.dumps(settings | dict(more or {}), indent=2))
         self.daemon.start(
             ["dockerd", "--config-file", str(config)], network=self.network, hostname=self.hostname
         )

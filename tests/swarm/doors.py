@@ -1,15 +1,15 @@
-"""Other ways to the socket of a real daemon: TCP with TLS, SSH, and a line that loses answers."""
+"""Other ways to a real daemon: TCP with TLS, SSH, and a line that loses answers."""
 
 import asyncio
 import contextlib
 import os
+import re
 import shutil
 import socket
-import ssl
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,17 +23,29 @@ _SSHD = debian.Program("sshd", "openssh-server")
 
 @dataclass
 class Line:
-    """A way through. `lose_answers` asks of each request's head whether its answer is lost, and the line with it."""
+    """A way through. `lose_answers` asks of each request's head whether its answer is lost, and the line with it.
+
+    `keep` asks whether the request does not arrive at all: it ends up in `kept`, and may be delivered late.
+    """
 
     docker_host: str
     lose_answers: Callable[[bytes], bool] = lambda _head: False
+    keep: Callable[[bytes], bool] = lambda _head: False
     lost: int = 0
+    kept: list[bytes] = field(default_factory=list)
+
+    async def deliver_late(self, there_at: str, request: bytes) -> bytes:
+        """The first line of the daemon's answer to a request that was kept."""
+        reader, writer = await _connect(there_at)
+        writer.write(request)
+        answer = await reader.readline()
+        writer.close()
+        await writer.wait_closed()
+        return answer
 
 
 @contextlib.asynccontextmanager
-async def line_to(
-    docker_host: str, *, at: Path | None = None, tls: ssl.SSLContext | None = None
-) -> AsyncIterator[Line]:
+async def line_to(docker_host: str, *, at: Path | None = None) -> AsyncIterator[Line]:
     """A line to a daemon: on the socket `at`, or on a free port of 127.0.0.1."""
     line = Line("")
     relays: set[asyncio.Task[None]] = set()
@@ -52,7 +64,7 @@ async def line_to(
         server = await asyncio.start_unix_server(accept, path=str(at))
         line.docker_host = f"unix://{at}"
     else:
-        server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls)
+        server = await asyncio.start_server(accept, "127.0.0.1", 0)
         line.docker_host = f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield line
@@ -68,16 +80,15 @@ async def line_to(
 async def _relay(
     line: Line, there_at: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
-    place = urlsplit(there_at)
-    if place.scheme == "unix":
-        there, back = await asyncio.open_unix_connection(place.path)
-    else:
-        there, back = await asyncio.open_connection(place.hostname, place.port)
+    there, back = await _connect(there_at)
     losing = False
 
     async def forth() -> None:
         nonlocal losing
         while block := await reader.read(1 << 16):
+            if line.keep(block):
+                line.kept.append(block + await _rest(block, reader))
+                return
             losing = line.lose_answers(block) or losing
             back.write(block)
             await back.drain()
@@ -100,24 +111,37 @@ async def _relay(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def _connect(there_at: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    place = urlsplit(there_at)
+    if place.scheme == "unix":
+        return await asyncio.open_unix_connection(place.path)
+    return await asyncio.open_connection(place.hostname, place.port)
+
+
+async def _rest(block: bytes, reader: asyncio.StreamReader) -> bytes:
+    """What is still to come of a request that begins with `block`, which has the whole head."""
+    head, _, body = block.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)^content-length: (\d+)", head, re.MULTILINE)
+    assert length is not None
+    return await reader.readexactly(int(length[1]) - len(body))
+
+
 @dataclass(frozen=True)
 class Certificates:
-    """An authority, a daemon's certificate for 127.0.0.1, and kaeru's."""
+    """An authority, a daemon's certificate for its address, and kaeru's."""
 
     folder: Path
 
     def file(self, name: str) -> Path:
         return self.folder / f"{name}.pem"
 
-    def server(self) -> ssl.SSLContext:
-        """As dockerd does with --tlsverify."""
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(self.file("ca")))
-        context.load_cert_chain(self.file("server"), self.file("server-key"))
-        context.verify_mode = ssl.CERT_REQUIRED
-        return context
+    def of_daemon(self) -> dict[str, object]:
+        """What dockerd is to be told: to let in nobody without a certificate of the authority."""
+        files = {"tlscacert": "ca", "tlscert": "server", "tlskey": "server-key"}
+        return {"tlsverify": True, **{option: str(self.file(name)) for option, name in files.items()}}
 
 
-def certificates(folder: Path) -> Certificates:
+def certificates(folder: Path, address: str) -> Certificates:
     """Made by openssl."""
     folder.mkdir()
 
@@ -128,7 +152,10 @@ def certificates(folder: Path) -> Certificates:
     make(
         *new, "-x509", "-keyout", "ca-key.pem", "-out", "ca.pem", "-days", "2", "-subj", "/CN=test authority"
     )
-    for name, extra in (("server", "subjectAltName=IP:127.0.0.1"), ("client", "extendedKeyUsage=clientAuth")):
+    for name, extra in (
+        ("server", f"subjectAltName=IP:{address}"),
+        ("client", "extendedKeyUsage=clientAuth"),
+    ):
         make(*new, "-keyout", f"{name}-key.pem", "-out", f"{name}.csr", "-subj", f"/CN={name}")
         (folder / f"{name}.ext").write_text(f"{extra}\n", encoding="ascii")
         sign = (
@@ -144,30 +171,6 @@ def certificates(folder: Path) -> Certificates:
         )
         make(*sign, "-out", f"{name}.pem", "-days", "2", "-extfile", f"{name}.ext")
     return Certificates(folder)
-
-
-@contextlib.contextmanager
-def refusing(pems: Certificates, port: int) -> Iterator[None]:
-    """A TLS server on 127.0.0.1 that wants a certificate of the authority and says so; nothing is behind it."""
-    files = {"-cert": "server", "-key": "server-key", "-CAfile": "ca"}
-    argv = [
-        "openssl",
-        "s_server",
-        "-accept",
-        f"127.0.0.1:{port}",
-        "-Verify",
-        "1",
-        "-verify_return_error",
-        "-www",
-    ]
-    argv += [part for option, name in files.items() for part in (option, str(pems.file(name)))]
-    quiet = subprocess.DEVNULL
-    with subprocess.Popen(argv, stdin=quiet, stdout=quiet, stderr=quiet) as process:
-        try:
-            _await_port(port)
-            yield
-        finally:
-            process.terminate()
 
 
 def _await_port(port: int, within_s: float = 10) -> None:

@@ -14,6 +14,7 @@ from bot.domain.base import Version
 from bot.domain.evidence import Outcome
 from bot.ports.target import Change, Inspection, Observation
 from bot.workflows.applying import applied
+from integrations.swarm.access import Manager
 from integrations.swarm.service import Json, image_of, ref_of, version_of
 from integrations.swarm.settings import SwarmSettings
 from integrations.swarm.target import SwarmTarget
@@ -277,6 +278,15 @@ async def rolled_back(target: SwarmTarget, to_version: Version, key: str = "INC-
     plan = await target.plan(planned)
     assert [check for check in plan.checks if not check.ok] == []
     return await applied(target, planned.model_copy(update={"payload": plan.payload}), key=key)
+
+
+async def asked(host: str | None = None, *, service: str = "none", **other: Any) -> None:
+    """Ask a manager for a service, and let go of it."""
+    manager = Manager(SwarmSettings(service=service, host=host, **other))
+    try:
+        await manager.service()
+    finally:
+        await manager.aclose()
 
 
 async def remembered(service: Service, target: SwarmTarget, *versions: str) -> None:
