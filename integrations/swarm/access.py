@@ -12,7 +12,8 @@ from aiodocker import Docker, DockerError
 
 from bot.ports.errors import AuthFailed, OutcomeUnknown, Refused, Unavailable
 from integrations.swarm.contexts import Endpoint, endpoint_of
-from integrations.swarm.errors import Missing, translate
+from integrations.swarm.errors import Missing, is_lost, translate
+from integrations.swarm.handshake import refusal
 from integrations.swarm.service import Json
 from integrations.swarm.settings import LOCAL, SwarmSettings
 from integrations.swarm.tunnel import Tunnel, command
@@ -32,6 +33,7 @@ class Manager:
         self._settings = settings
         self._docker: Docker | None = None
         self._tunnel: Tunnel | None = None
+        self._guard: tuple[str, ssl.SSLContext] | None = None
         self._opening = asyncio.Lock()
 
     @property
@@ -115,14 +117,34 @@ class Manager:
 
     async def _ask(self, path: str, doing: str, *, writes: bool = False, **request: Any) -> Any:
         docker = await self._connected()
+        began = asyncio.get_running_loop().time()
         try:
             # The public methods send no whole spec, and lose what tells a stale index from other errors.
-            return await docker._query_json(path, **{"method": "GET", **request})  # noqa: SLF001 - see above
+            answer = await docker._query_json(path, **{"method": "GET", **request})  # noqa: SLF001 - see above
         except (DockerError, aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            if self._tunnel is not None and self._tunnel.complaint:
-                said, self._tunnel.complaint = self._tunnel.complaint.rstrip("."), ""
-                raise _ssh_failed(self.host, said.rstrip("."), doing, writes=writes) from error
+            if is_lost(error) and (said := self._complaint(began)):
+                raise _ssh_failed(self.host, said, doing, writes=writes) from error
+            if not is_lost(error):
+                self._answered()
+            elif not writes and (alert := await self._turned_away()) is not None:
+                raise translate(alert, host=self.host, doing=doing) from error
             raise translate(error, host=self.host, doing=doing, writes=writes) from error
+        self._answered()
+        return answer
+
+    def _complaint(self, since: float) -> str:
+        """What ssh said when it failed after `since`; what it said before explains nothing that happens now."""
+        if self._tunnel is None or self._tunnel.complained_at < since:
+            return ""
+        return self._tunnel.complaint.rstrip(".")
+
+    async def _turned_away(self) -> ssl.SSLError | None:
+        """What the daemon has against kaeru's certificate, if that is why it closes connections."""
+        return None if self._guard is None else await refusal(*self._guard)
+
+    def _answered(self) -> None:
+        if self._tunnel is not None:
+            self._tunnel.complaint = ""
 
     async def _connected(self) -> Docker:
         async with self._opening:
@@ -144,6 +166,7 @@ class Manager:
             if not endpoint.has_tls:
                 return Docker(url=endpoint.host.replace("tcp", "http", 1), timeout=timeout)
             context = await asyncio.to_thread(_tls, endpoint)
+            self._guard = endpoint.host, context
             return Docker(url=endpoint.host.replace("tcp", "https", 1), ssl_context=context, timeout=timeout)
         raise Refused(
             f"{self.host} leads to {endpoint.host}, which kaeru has no way to.",
