@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from integrations.kubernetes.workload import Workload, moment
+from integrations.process import redact
 
 CAUSE_LENGTH = 120
 
 # `kubectl set env … --record` writes down the values it was given.
 _ASSIGNMENT = re.compile(r"\b([A-Za-z_][A-Za-z0-9_.-]*)=(\S+)")
 _FLAG = re.compile(r"(--[A-Za-z-]+)=(\S+)")
+_USER = re.compile(r"://[^/\s@]+@")  # a token may stand there without any password
 _CONTROLLERS = ("kube-controller-manager",)
 
 
@@ -26,8 +28,8 @@ def author_of(workload: Workload) -> str:
 
 
 def said_cause(cause: str) -> str:
-    """A change-cause as it may be shown: one line, no values of variables, not too long."""
-    line = _FLAG.sub(r"\1=…", " ".join(cause.split()))
+    """A change-cause as it may be shown: one line, no secrets, no values of variables, not too long."""
+    line = _FLAG.sub(r"\1=…", _USER.sub("://…@", " ".join(redact(cause).split())))
     if " set image " not in f" {line} ":
         line = _ASSIGNMENT.sub(r"\1=…", line)
     return line if len(line) <= CAUSE_LENGTH else f"{line[: CAUSE_LENGTH - 1]}…"

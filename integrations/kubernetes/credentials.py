@@ -48,7 +48,8 @@ class Tls:
             with tempfile.NamedTemporaryFile("w", encoding="ascii") as file:  # the library takes only files
                 file.write(f"{self.certificate}\n{self.key}\n")
                 file.flush()
-                made.load_cert_chain(file.name)
+                # Without a password a key that is encrypted would be asked for on the terminal.
+                made.load_cert_chain(file.name, password=lambda: b"")
         return made
 
 
@@ -116,8 +117,8 @@ def _account(chosen: kubeconfig.Chosen, given: plugins.Credential | None) -> Acc
     }
     if given is not None:
         simple = {"token": given.token} if given.token else {}
-    keys = ("server", "insecure-skip-tls-verify", "tls-server-name", "proxy-url")
-    read = _configured(name, {key: cluster[key] for key in keys if key in cluster}, simple)
+    spoken = ("server", "insecure-skip-tls-verify", "tls-server-name", "proxy-url")
+    read = _configured(name, {key: cluster[key] for key in spoken if key in cluster}, simple)
     host = str(read.host)
     try:
         certificate = given.certificate if given and not given.token else _pem(user, "client-certificate")
@@ -127,7 +128,9 @@ def _account(chosen: kubeconfig.Chosen, given: plugins.Credential | None) -> Acc
             tls.context()
     except OSError as error:
         missing = f": {error.filename} {error.strerror}" if error.filename and error.strerror else ""
-        raise Refused(f"The certificates of context {name} cannot be used{missing}.") from error
+        keys = "Give PEM files that belong together, the key without a passphrase."
+        remedy = keys if isinstance(error, ssl.SSLError) else ""
+        raise Refused(f"The certificates of context {name} cannot be used{missing}.", remedy=remedy) from error
     except ValueError:
         raise Refused(f"The certificates of context {name} cannot be read.") from None  # it quotes them
     renew_at = None

@@ -6,11 +6,12 @@ from contextlib import aclosing
 
 from bot.ports.errors import Unavailable
 from integrations.kubernetes.api import Api
-from integrations.kubernetes.errors import Expired
 from integrations.kubernetes.template import Json
 
 PAUSE_S = 0.5
 """Between two lists where watching fails: then it is polled, which is slower and no less true."""
+
+SHORT_S = 1.0
 
 
 class Feed:
@@ -37,6 +38,7 @@ class Feed:
 
     async def run(self) -> None:
         """Never ends by itself. Raises what listing raises; a watch that breaks is no trouble yet."""
+        clock = asyncio.get_running_loop().time
         listed_already = self.objects is not None
         while True:
             if not listed_already:
@@ -44,10 +46,14 @@ class Feed:
             listed_already = False
             try:
                 while True:
+                    began = clock()
                     await self._watch()
-            except Expired:
-                continue
-            except Unavailable:
+                    # A proxy may end each watch at once; a server lets it last for seconds.
+                    if clock() < began + SHORT_S:
+                        await asyncio.sleep(PAUSE_S)
+            except (
+                Unavailable
+            ):  # or Expired, again and again where the server has forgotten what it has just said
                 await asyncio.sleep(PAUSE_S)
 
     async def _list(self) -> None:

@@ -6,6 +6,7 @@ import logging
 import os
 import ssl
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -362,6 +363,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
         openssl("req", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN=kaeru-{name}")
         signing = ("-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "extensions")
         openssl("x509", "-req", "-in", f"{name}.csr", *signing, "-out", f"{name}.crt", "-days", "1")
+    openssl("ec", "-in", "client.key", "-out", "locked.key", "-aes256", "-passout", "pass:hunter2")
     return Authority(folder)
 
 
@@ -413,6 +415,33 @@ async def test_a_client_certificate_by_file_by_data_and_from_a_plugin(
     with pytest.raises(Refused, match="certificates of context production cannot be used") as caught:
         await _ask(write(tls.address, broken, **trusted))
     assert "PRIVATE KEY" not in _everything(caught.value)
+
+
+async def test_a_key_with_a_passphrase_is_refused_and_nobody_is_asked_on_the_terminal(
+    tls: Server, write: Write, authority: Authority
+) -> None:
+    files = {"client-certificate": str(authority.client_crt), "client-key": str(authority.locked_key)}
+    kubeconfig = write(tls.address, files, **{"certificate-authority": str(authority.ca_crt)})
+    # A terminal of its own: what is asked there would be waited for.
+    code = (
+        "import asyncio, sys; from pathlib import Path; from integrations.kubernetes.credentials import source\n"
+        "from bot.ports.errors import Refused\n"
+        "try: asyncio.run(source(Path(sys.argv[1]), None).read())\n"
+        "except Refused as refused: print('refused:', refused.advice)\n"
+    )
+    asking = [
+        "script",
+        "-qec",
+        f"{sys.executable} -c '{code.replace(chr(39), chr(34))}' {kubeconfig}",
+        "/dev/null",
+    ]
+    async with asyncio.timeout(60):
+        process = await asyncio.create_subprocess_exec(
+            *asking, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
+        )
+        said, _ = await process.communicate()
+    assert b"pass phrase" not in said
+    assert b"the key without a passphrase" in said
 
 
 def _base64(path: Path) -> str:

@@ -328,6 +328,13 @@ def test_the_author_is_who_set_the_template_last() -> None:
             "kubectl set env deploy/web PASSWORD=… --record=…",
         ),
         ("kubectl set image web=shop/web:v2 --token=hunter2", "kubectl set image web=shop/web:v2 --token=…"),
+        ("deploy.sh --password hunter2 v2", "deploy.sh --password [redacted] v2"),
+        ("deploy https://bot:hunter2@git.example/shop", "deploy https://…@git.example/shop"),
+        ("deploy https://hunter2@git.example/shop", "deploy https://…@git.example/shop"),
+        (
+            "kubectl set image web=shop/web:v2 # token: hunter2",
+            "kubectl set image web=shop/web:v2 # token: [redacted]",
+        ),
         ("a\nb\tc", "a b c"),
         ("x" * 200, "x" * 119 + "…"),
     ],
