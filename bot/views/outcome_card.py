@@ -1,5 +1,6 @@
 """How a run ended: mitigated and then verified, or stuck. Each says what can be done next."""
 
+from bot.domain.decide import is_alive
 from bot.domain.evidence import Outcome
 from bot.domain.incident import Incident, Status
 from bot.domain.run import PROVE, WATCH, Run, StepState
@@ -110,6 +111,6 @@ def _next(incident: Incident) -> list[Block]:
             "There is no other version that is known to be good. Fix forward, or put a good release in place."
         )
     choose = button("Choose version", Action.ROLLBACK_CHOOSE, ref)
-    again = button("Make a new plan", Action.ROLLBACK_REFRESH, ref)
+    again = None if is_alive(incident.record) else button("Make a new plan", Action.ROLLBACK_REFRESH, ref)
     close, release = close_button(incident, "Close"), _release(incident)
     return [section(f"*What next?* {advice}"), *row(offer, choose, again, close, release)]

@@ -23,7 +23,7 @@ from bot.domain.decide.planning import (
     request_plan,
     world_moved,
 )
-from bot.domain.decide.state import Events, failed_checks
+from bot.domain.decide.state import Events, failed_checks, is_alive
 from bot.domain.decide.steering import close, remind_of_forward_fix, roll_back_after_all, set_severity
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "give_back",
     "given_back_by_hand",
     "hold",
+    "is_alive",
     "join",
     "must_be_seen_to",
     "owed_by",
