@@ -17,9 +17,11 @@ from integrations.kubernetes.owner import MARK
 from integrations.kubernetes.owner_argocd import REFRESH, TRACKING
 from integrations.kubernetes.owners import Owner, Owners, who_changed
 from sandbox.clusters.kubernetes import KubernetesCluster
+from sandbox.clusters.namespaces import namespace
 from tests.kubernetes import fault_proxy as faults
 from tests.kubernetes.fault_proxy import asking, fault_proxy
 from tests.kubernetes.gitops import AUTOMATED, Gitops, install
+from tests.kubernetes.granted import granted
 from tests.kubernetes.world import Shop, until
 
 pytestmark = pytest.mark.kubernetes
@@ -460,3 +462,32 @@ async def test_without_rights_it_is_a_sentence(limited: Owners, gitops: Gitops) 
         assert f"may not get {resource} in namespace {gitops.space.name}" in owner.warning
         assert "rbac/gitops.yaml" in owner.warning
     assert await limited.debts(workload, "web") == ()
+
+
+async def test_a_parent_that_may_not_be_seen_is_taken_for_one_that_undoes_it(
+    gitops: Gitops, cluster: KubernetesCluster, shop: Shop, tmp_path: Path
+) -> None:
+    """In the namespace of the children kaeru may do all it needs; in that of their parents it may do nothing."""
+    with namespace(cluster) as elsewhere:
+        parent = f"{elsewhere.name}_all:argoproj.io/Application:{gitops.space.name}/shop"
+        await gitops.application(automated=AUTOMATED, annotations={TRACKING: parent})
+        await gitops.kustomization()
+        child = await gitops.get("kustomizations", "apps")
+        labels = {f"{KUSTOMIZE}/name": "all", f"{KUSTOMIZE}/namespace": elsewhere.name}
+        from_git = {
+            "apiVersion": child["apiVersion"],
+            "kind": child["kind"],
+            "metadata": {"name": "apps", "labels": labels},
+            "spec": {**child["spec"], "suspend": False},
+        }
+        await gitops.apply(from_git, manager="kustomize-controller")
+        await gitops.labelled(annotations={TRACKING: gitops.tracking_id})
+        workload = await _flux(gitops, KUSTOMIZE, "apps")
+        async with granted(shop.space, tmp_path, "inspect", "gitops") as account:
+            settings = shop.settings(kubeconfig=account.kubeconfig, argocd_namespace=shop.space.name)
+            async with aclosing(Api(settings)) as api:
+                found = await Owners(api, settings).find(workload)
+    assert [owner.token for owner in found] == ["", ""]
+    for owner, resource in zip(found, ("applications", "kustomizations"), strict=True):
+        assert f"{elsewhere.name}/all would set it anew is not known" in owner.refusal
+        assert f"may not get {resource} in namespace {elsewhere.name}" in owner.refusal
