@@ -15,8 +15,10 @@ from bot.domain.evidence import Outcome
 from integrations.process import redact
 from integrations.swarm.service import Json, moment, ref_of, replicas_of, update_state
 
-STEADY = timedelta(seconds=1)
+STEADY = timedelta(seconds=0.5)
 """How long a task has to run before it counts as one that came up; one that ends at once "runs" for a moment too."""
+STEADY_AFTER_FAILURE = timedelta(seconds=3)
+"""The same where one of the shape has failed already since the update began."""
 SKEW = timedelta(seconds=5)
 """A time that lies further ahead than this says nothing: the node's clock is wrong."""
 FAILURES = 2
@@ -31,7 +33,11 @@ _ENDING = frozenset({"preparing", "starting", "running"})
 
 @dataclass(frozen=True)
 class Tally:
-    """`wanted` and `running` count places (slots, or nodes of a global service), `old` tasks of other shapes."""
+    """`wanted` and `running` count places (slots, or nodes of a global service), `old` tasks of other shapes.
+
+    `stopping` ones are told to shut down: a node takes such a task out of the service's load balancing before it
+    stops the container, so it gets no new connections, however long it takes to end.
+    """
 
     wanted: int
     running: int
@@ -49,7 +55,7 @@ class Tally:
 
     @property
     def complete(self) -> bool:
-        return self.running >= self.wanted and not self.starting and not self.old and not self.stopping
+        return self.running >= self.wanted and not self.starting and not self.old
 
     @property
     def sentence(self) -> str:
@@ -106,7 +112,8 @@ def tally(
         worst=max(per_place.values(), default=0),
         error=_error(last) if last else "",
         waiting=next((_said(t) for t in wanted_now if _state(t) == "pending" and _said(t)), ""),
-        steady=update_state(service) == "completed" or all(_steady(task, now) for task in up.values()),
+        steady=update_state(service) == "completed"
+        or all(_steady(task, now, failed) for task in up.values()),
         lost=tuple(sorted({down[t["NodeID"]] for t in tasks if t.get("NodeID") in down and _alive(t)})),
         serving=_serving(running, {ref_of(t["Spec"]) for t in failed}, name),
         _goal=next((name(task["Spec"]) for task in fresh), name(service["Spec"]["TaskTemplate"])),
@@ -129,7 +136,7 @@ def _unreachable(tasks: Sequence[Json], nodes: Sequence[Json]) -> dict[str, str]
 
 def verdict(count: Tally, state: str) -> Outcome:
     """What a tally means while the daemon's updater says `state`, for a service that is set to the goal."""
-    if count.complete and count.steady and state != "updating":
+    if count.complete and count.steady:  # also while the updater still watches what it started
         return Outcome.SUCCEEDED
     if count.worst >= FAILURES:
         return Outcome.FAILED
@@ -175,9 +182,9 @@ def _place(task: Json) -> str:
     return str(task.get("Slot") or task.get("NodeID") or task["ID"])
 
 
-def _steady(task: Json, now: datetime) -> bool:
+def _steady(task: Json, now: datetime, failed: Sequence[Json]) -> bool:
     age = now - moment(task["Status"]["Timestamp"])
-    return age >= STEADY or age < -SKEW
+    return age >= (STEADY_AFTER_FAILURE if failed else STEADY) or age < -SKEW
 
 
 def _error(task: Json) -> str:

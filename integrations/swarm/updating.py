@@ -32,7 +32,7 @@ SENDS = 2
 LATE_S = 2.0
 """How long a write whose answer was lost is looked for before the same, guarded one is sent once more."""
 LOOK_S = 0.25
-MONITOR_NS = 500_000_000
+MONITOR_NS = 1_000_000_000
 
 Order = Literal["start-first", "stop-first"]
 
