@@ -21,7 +21,7 @@ from integrations.swarm.service import (
 )
 from integrations.swarm.updating import Order, order_for, parallelism_for
 
-UPDATE_S = 2.0
+UPDATE_S = 1.0
 START_S = 1.5
 
 
