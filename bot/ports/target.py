@@ -47,7 +47,8 @@ class Inspection(Value):
 
     `current` is what is configured to run, `running` what was observed to run (None: could not be observed).
     They may disagree; then `warnings` says so. `fingerprint` changes whenever a plan made now would no
-    longer hold; it is opaque, short, and without secrets. `debts` are what kaeru left suspended in the world.
+    longer hold; it is opaque, short, and without secrets. `debts` are what kaeru left suspended in the world, and
+    `unseen_debts` the ids of those of which that could not be told: nothing is concluded of them.
     """
 
     current: Version
@@ -57,6 +58,7 @@ class Inspection(Value):
     current_ref: str = ""
     warnings: tuple[Warn, ...] = ()
     debts: tuple[Debt, ...] = ()
+    unseen_debts: tuple[str, ...] = ()
 
 
 class TargetPlan(Value):
@@ -157,8 +159,9 @@ class Target(Protocol):
     def follow(self, change: Change, key: str) -> AsyncGenerator[Observation, None]:
         """Looks at `change`, one after the other whenever something is new, until one is not unknown.
 
-        At least one every 10 s, also where nothing is new. Ends earlier, after an unknown one, where the target's own time limit is over. Finishes what the change
-        has put off until its end (a surge that is taken back), again after a crash.
+        At least one every 10 s, also where nothing is new. Where the target's own time limit is over, the last one is
+        a failed one that says where it stands, or an unknown one of a target that cannot tell. Finishes what the
+        change has put off until its end (a surge that is taken back), again after a crash.
         """
         ...
 

@@ -144,7 +144,12 @@ def _news(incident: Incident, seen: Mapping[str, Inspection], *, now: datetime) 
         for name, look in seen.items()
         for debt in look.debts
     }
-    repaid = [o.debt.id for o in incident.debts if o.debt.component in seen and o.debt.id not in there]
+    known = {
+        owed.debt.id
+        for owed in incident.debts
+        if (look := seen.get(owed.debt.component)) is not None and owed.debt.id not in look.unseen_debts
+    }
+    repaid = [o.debt.id for o in incident.debts if o.debt.id in known and o.debt.id not in there]
     gone = tuple(event for debt_id in repaid for event in decide.debt_repaid(incident, debt_id, now=now))
     # A closed incident is told of what was given back, and of nothing new.
     taken = decide.debts_seen(incident, tuple(there.values()), now=now) if incident.is_open else ()

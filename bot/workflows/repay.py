@@ -105,7 +105,7 @@ async def given_back(target: Target, debt: Debt, key: str) -> None:
 
 async def _is_suspended(target: Target, debt: Debt) -> bool:
     seen = await reading(target.inspect(), debt.component)
-    return any(one.id == debt.id for one in seen.debts)
+    return debt.id in seen.unseen_debts or any(one.id == debt.id for one in seen.debts)
 
 
 def _asked(incident: Incident, attempt: int) -> Owed | None:

@@ -130,7 +130,9 @@ def _account(chosen: kubeconfig.Chosen, given: plugins.Credential | None) -> Acc
         missing = f": {error.filename} {error.strerror}" if error.filename and error.strerror else ""
         keys = "Give PEM files that belong together, the key without a passphrase."
         remedy = keys if isinstance(error, ssl.SSLError) else ""
-        raise Refused(f"The certificates of context {name} cannot be used{missing}.", remedy=remedy) from error
+        raise Refused(
+            f"The certificates of context {name} cannot be used{missing}.", remedy=remedy
+        ) from error
     except ValueError:
         raise Refused(f"The certificates of context {name} cannot be read.") from None  # it quotes them
     renew_at = None

@@ -46,17 +46,11 @@ class Follower:
         self._ours_seen = False
         self._blocked = ""
         self._events_at = 0.0
-        self._over = False
-        self._widened = False
+        self._widened: Workload | None = None
 
     @property
-    def is_over(self) -> bool:
-        """Whether the time is over, so that the verdict at hand is the last one."""
-        return self._over
-
-    @property
-    def widened(self) -> bool:
-        """Whether there is a strategy to give back, by what was seen last."""
+    def widened(self) -> Workload | None:
+        """The workload, where there is a strategy to give back, by what was seen last."""
         return self._widened
 
     async def look(self) -> tuple[Scene, Verdict]:
@@ -68,7 +62,7 @@ class Follower:
         return await self._seen(found, {one["metadata"]["uid"]: one for one in listed["items"]})
 
     async def verdicts(self) -> AsyncGenerator[Verdict, None]:
-        """Whenever something is new, and every `AT_LEAST_S`; the last one is final, or the time is over."""
+        """Whenever something is new, and every `AT_LEAST_S`; the last one is final: a failed one where the time is over."""
         found = await self._read()
         if found is None:
             _, verdict = await self._seen(None, {})
@@ -111,9 +105,8 @@ class Follower:
                     yield dataclasses.replace(verdict, detail=await self._final(scene, verdict))
                     return
                 now = self._clock()
-                self._over = now >= self._until
-                if self._over:
-                    yield dataclasses.replace(verdict, detail=await self._given_up(scene, verdict))
+                if now >= self._until:
+                    yield await self._given_up(scene, verdict)
                     return
                 if verdict.detail != told or now >= next_at:
                     told, next_at = verdict.detail, now + AT_LEAST_S
@@ -142,8 +135,8 @@ class Follower:
         shapes = await self._shapes.of(workload, everything)
         mine = own(everything, shapes)
         self._uid = self._uid or workload.uid
-        self._widened = is_widened(found)
-        ours = workload.shape_ref == self._goal.ref
+        self._widened = workload if is_widened(found) else None
+        ours = self._goal.is_met_by(workload.shape_ref)
         self._ours_seen = self._ours_seen or ours
         still_s = self._watch.still(
             (workload.generation, workload.counts, tuple((p.uid, p.ready, p.terminating) for p in mine))
@@ -181,7 +174,9 @@ class Follower:
             return verdict.detail
         return await explained(self._api, scene, verdict)
 
-    async def _given_up(self, scene: Scene, verdict: Verdict) -> str:
+    async def _given_up(self, scene: Scene, verdict: Verdict) -> Verdict:
+        """It counts as failed, and where it stands is said."""
         limit = self._settings.timeout.total_seconds()
         said = f"{self._goal.title} did not come to its end within {limit:g} s: {verdict.detail}"
-        return await explained(self._api, scene, dataclasses.replace(verdict, detail=said))
+        failed = dataclasses.replace(verdict, state=State.FAILED, detail=said)
+        return dataclasses.replace(failed, detail=await explained(self._api, scene, failed))

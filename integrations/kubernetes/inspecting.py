@@ -23,7 +23,7 @@ async def inspect(
     `configs` spares requests where it is the same from one call to the next.
     """
     workload = await workload_of(api, settings)
-    (seen, held), suspended = await asyncio.gather(
+    (seen, held), (suspended, unseen) = await asyncio.gather(
         look(api, workload, memory, configs or Configs(api, settings.namespace)),
         owners.debts(workload.raw, settings.name),
     )
@@ -38,6 +38,7 @@ async def inspect(
         current_ref=current.ref,
         warnings=warnings_of(seen),
         debts=(*suspended, widened) if widened else suspended,
+        unseen_debts=unseen,
     )
 
 

@@ -40,10 +40,18 @@ class Owner:
     warning: str = ""
 
 
+@dataclass(frozen=True)
+class Unseen:
+    """The id of a debt that there may be: its owner could not be looked at."""
+
+    id: str
+
+
 class Mark(Value):
     """What was suspended: by which step (`key`), when (UTC), for which workloads, and what has to be put back.
 
-    `revision` and `spec` tell later whether what the owner wants has changed since.
+    `revision` and `spec` tell later whether what the owner wants has changed since, `reconciled` when the owner had
+    looked last by then, in its own words: clocks differ.
     """
 
     key: str
@@ -52,6 +60,7 @@ class Mark(Value):
     saved: Json | None = None
     revision: str = ""
     spec: str = ""
+    reconciled: str = ""
 
     @property
     def text(self) -> str:

@@ -1,7 +1,5 @@
 """Reads an Application of Argo CD. Changes nothing."""
 
-from datetime import datetime
-
 from integrations.kubernetes.api import Json
 from integrations.kubernetes.owner import Mark, name_of
 
@@ -34,11 +32,13 @@ def syncing(app: Json, where: str) -> str:
 
 
 def is_fresh(status: Json, mark: Mark) -> bool:
-    """Whether Argo CD has compared it with Git since `mark` was left."""
-    try:
-        return datetime.fromisoformat(str(status.get("reconciledAt"))) >= mark.at
-    except ValueError:
-        return False
+    """Whether Argo CD has compared it with Git since `mark` was left. Told by its own clock alone."""
+    return reconciled_at(status) not in ("", mark.reconciled)
+
+
+def reconciled_at(status: Json) -> str:
+    """When Argo CD compared it with Git last, as it writes it; empty where it never has."""
+    return str(status.get("reconciledAt") or "")
 
 
 def path_of(namespace: str, name: str) -> str:

@@ -14,6 +14,7 @@ from integrations.kubernetes.api import Api, Json, Missing
 from integrations.kubernetes.owner import (
     Mark,
     Owner,
+    Unseen,
     annotations_of,
     drop_mark,
     edited,
@@ -87,7 +88,8 @@ class ArgoCd:
                     return []
                 return put_mark(app, marked(before, workload, key))
             # A mark beside an automated sync is left over: somebody else has switched it on again.
-            mark = marked(None, workload, key, saved=automated)
+            reconciled = application.reconciled_at(app.get("status") or {})
+            mark = marked(None, workload, key, saved=automated, reconciled=reconciled)
             return [*put_mark(app, mark), {"op": "remove", "path": "/spec/syncPolicy/automated"}]
 
         await edited(self._api, application.path_of(namespace, name), operations)
@@ -100,15 +102,18 @@ class ArgoCd:
                 remedy="Find out who, and approve a fresh plan.",
             )
 
-    async def debt(self, workload: Json, component: str) -> Debt | None:
-        """What kaeru has suspended of it. None also where kaeru may not look: then it has suspended nothing."""
+    async def debt(self, workload: Json, component: str) -> Debt | Unseen | None:
+        """What kaeru has suspended of it. Unseen where kaeru may not look (any more), or there is nothing to look at."""
         named = self._named(workload)
         if named is None:
             return None
+        unseen = Unseen(f"{PREFIX}:{named.where}")
         try:
+            if not await self._is_served():
+                return unseen
             app = await self._application(named, workload)
         except AuthFailed:
-            return None
+            return unseen
         return _debt(app, named.where, component)
 
     async def owed(self, namespace: str, name: str, component: str) -> Debt | None:
@@ -167,13 +172,16 @@ class ArgoCd:
 
     async def _application(self, named: Named, owned: Json) -> Json | None:
         """The Application, if it is here and, where only a label says so, really has `owned` among its resources."""
-        if "applications" not in await self._api.resources(f"{GROUP}/{VERSION}"):
+        if not await self._is_served():
             return None
         try:
             app = await self._api.get(application.path_of(named.namespace, named.name))
         except Missing:
             return None
         return app if named.sure or application.lists(app, owned) else None
+
+    async def _is_served(self) -> bool:
+        return "applications" in await self._api.resources(f"{GROUP}/{VERSION}")
 
     async def _judged(self, named: Named, app: Json) -> Owner:
         where, automated = named.where, application.automated(app)

@@ -13,6 +13,7 @@ from integrations.kubernetes.api import Api, Json, Missing
 from integrations.kubernetes.owner import (
     Mark,
     Owner,
+    Unseen,
     annotations_of,
     drop_mark,
     edited,
@@ -102,15 +103,18 @@ class Flux:
                 remedy="Find out who, and approve a fresh plan.",
             )
 
-    async def debt(self, workload: Json, component: str) -> Debt | None:
-        """What kaeru has suspended of it. None also where kaeru may not look: then it has suspended nothing."""
+    async def debt(self, workload: Json, component: str) -> Debt | Unseen | None:
+        """What kaeru has suspended of it. Unseen where kaeru may not look (any more), or there is nothing to look at."""
         named = _named(workload, self._sort.group)
         if named is None:
             return None
+        unseen = Unseen(f"{self._sort.prefix}:{'/'.join(named)}")
         try:
+            if not await self._api.versions(self._sort.group):
+                return unseen
             return await self.owed(*named, component)
         except AuthFailed:
-            return None
+            return unseen
 
     async def owed(self, namespace: str, name: str, component: str) -> Debt | None:
         """The same of the object itself, whatever has become of the workload."""

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from bot.domain.debts import Debt
-from bot.ports.errors import AuthFailed, Conflict, Refused
+from bot.ports.errors import Conflict, PortError, Refused
 from integrations.kubernetes import owner_argocd, owner_flux, owner_helm
 from integrations.kubernetes.api import FIELD_MANAGER, Api, Json, Missing
-from integrations.kubernetes.owner import Owner
+from integrations.kubernetes.owner import Owner, Unseen
 from integrations.kubernetes.owner_argocd import ArgoCd
 from integrations.kubernetes.owner_flux import Flux
 from integrations.kubernetes.settings import KubernetesSettings, is_name
@@ -39,7 +39,7 @@ class _Gardener(Protocol):
     async def find(self, workload: Json) -> Owner | None: ...
     async def suspend(self, namespace: str, name: str, workload: str, key: str) -> None: ...
     async def confirm(self, namespace: str, name: str) -> None: ...
-    async def debt(self, workload: Json, component: str) -> Debt | None: ...
+    async def debt(self, workload: Json, component: str) -> Debt | Unseen | None: ...
     async def owed(self, namespace: str, name: str, component: str) -> Debt | None: ...
     async def repay(self, namespace: str, name: str) -> None: ...
 
@@ -75,17 +75,22 @@ class Owners:
         gardener, namespace, name = self._of(token)
         await gardener.confirm(namespace, name)
 
-    async def debts(self, workload: Json, component: str) -> tuple[Debt, ...]:
-        """What kaeru has left suspended because of `workload`, as the world itself says."""
+    async def debts(self, workload: Json, component: str) -> tuple[tuple[Debt, ...], tuple[str, ...]]:
+        """What kaeru has left suspended because of `workload`, as the world itself says.
+
+        And the ids of what it may have left so where that cannot be seen.
+        """
         found = await asyncio.gather(*(g.debt(workload, component) for g in self._gardeners.values()))
-        return tuple(debt for debt in found if debt is not None)
+        debts = tuple(debt for debt in found if isinstance(debt, Debt))
+        return debts, tuple(debt.id for debt in found if isinstance(debt, Unseen))
 
     async def left(self, tokens: Sequence[str], component: str) -> tuple[tuple[Debt, ...], tuple[str, ...]]:
         """The debts of what `tokens` name, and a sentence for each of them that somebody has resumed.
 
-        Needs no workload: one that was deleted leaves its owner suspended.
+        Needs no workload: one that was deleted leaves its owner suspended. Raises nothing of the API: what cannot be
+        looked at counts as suspended still, and that is said.
         """
-        debts, resumed = [], []
+        debts, told = [], []
         for token in tokens:
             gardener, namespace, name = self._of(token)
             try:
@@ -94,12 +99,20 @@ class Owners:
                     await gardener.confirm(namespace, name)
             except Missing:  # nothing is left that could undo anything
                 continue
-            except (Conflict, AuthFailed) as error:
-                resumed.append(error.advice)
+            except Conflict as error:
+                told.append(error.advice)
                 continue
+            except PortError as error:
+                told.append(f"Whether {token} still is suspended could not be seen: {error.advice}")
+                debt = Debt(
+                    id=token,
+                    component=component,
+                    text=f"{token} may still be suspended for a rollback: what is merged is not deployed then.",
+                    until="Give it back once Git says what runs: revert the bad change there.",
+                )
             if debt is not None:
                 debts.append(debt)
-        return tuple(debts), tuple(resumed)
+        return tuple(debts), tuple(told)
 
     async def repay(self, debt: Debt) -> None:
         """Give back what `debt` says is suspended, exactly as it was; nothing where somebody has done so.

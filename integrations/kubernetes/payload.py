@@ -16,12 +16,14 @@ class StuckPod(Value):
 class Payload(Value):
     """`suspend` are the ids of debts of the owners' syncs to suspend; `surge` is the maxSurge of the way back.
 
-    `delete_pods` are to be deleted once the template is right.
+    `delete_pods` are to be deleted once the template is right. `accepts` is the shape that the cluster's admission makes
+    of the template that is written, where it alters it.
     """
 
     suspend: tuple[str, ...] = ()
     surge: str | None = None
     delete_pods: tuple[StuckPod, ...] = ()
+    accepts: str = ""
 
     @property
     def text(self) -> str:

@@ -23,6 +23,7 @@ from integrations.kubernetes.quotas import CHECK as QUOTA
 from integrations.kubernetes.quotas import refused_pods, room_for, surge_check
 from integrations.kubernetes.settings import KubernetesSettings
 from integrations.kubernetes.surroundings import Surroundings, about, surroundings_of
+from integrations.kubernetes.template import Json, images_of, shape_ref
 
 
 async def plan(
@@ -68,17 +69,18 @@ async def plan(
         checks=tuple(checks),
         expected_s=expected_s(workload, [pod.raw for pod in seen.pods if pod.ready], pace),
         diff=(*tried.lines, *lines),
-        payload=Payload(suspend=suspend, surge=surge, delete_pods=stuck).text,
+        payload=Payload(suspend=suspend, surge=surge, delete_pods=stuck, accepts=tried.shape).text,
     )
 
 
 @dataclass(frozen=True)
 class Tried:
-    """What the API server made of the change."""
+    """What the API server made of the change. `shape` is that of its template, where that is not the one asked for."""
 
     checks: tuple[Check, ...] = ()
     lines: tuple[str, ...] = ()
     warnings: tuple[Warn, ...] = ()
+    shape: str = ""
 
 
 def surge_of(
@@ -146,7 +148,21 @@ async def _tried(
     if altered := diff_lines(found.template, template, limit=3):
         text = f"The cluster's admission changes what kaeru writes: {'; '.join(altered)}."
         warnings = (Warn(level=Level.WARNING, text=text),)
-    return Tried(checks=(check,), lines=diff_lines(workload.template, template), warnings=warnings)
+    made = shape_ref(template)
+    if made == seen.history.current_ref or _images(template) != _images(found.template):
+        detail = f"the cluster's admission makes something else of {change.to_version} than was asked for"
+        check = check.model_copy(update={"ok": False, "detail": detail})
+    return Tried(
+        checks=(check,),
+        lines=diff_lines(workload.template, template),
+        warnings=warnings,
+        shape=made if check.ok and made != found.ref else "",
+    )
+
+
+def _images(template: Json) -> dict[str, str]:
+    """By container; a registry may be rewritten on the way."""
+    return {name: image.rpartition("/")[2] for name, image in images_of(template).items()}
 
 
 async def _may_delete(api: Api, settings: KubernetesSettings, stuck: tuple[StuckPod, ...]) -> list[Check]:

@@ -54,7 +54,7 @@ def judge(scene: Scene) -> Verdict:
     if scene.uid and workload.uid != scene.uid:
         text = f"{goal.title} was deleted and made anew meanwhile; this one is not what was to be changed."
         return Verdict(State.FAILED, text, running)
-    if workload.shape_ref != goal.ref:
+    if not goal.is_met_by(workload.shape_ref):
         return _elsewhere(workload, scene)
     if complete(workload) and not _leftovers(workload, scene):
         return _ended(workload, scene)
@@ -68,7 +68,7 @@ def judge(scene: Scene) -> Verdict:
 def _elsewhere(workload: Workload, scene: Scene) -> Verdict:
     """It is not set to what this change leads to."""
     goal, who = scene.goal, scene.changed_by or "somebody"
-    if workload.shape_ref == goal.from_ref:
+    if goal.comes_from(workload.shape_ref):
         cause = workload.annotations.get(CHANGE_CAUSE, "")
         if not scene.ours_seen and not (goal.key and f"({goal.key})" in cause):
             text = f"{goal.title} still is set to {goal.from_version}: nothing was changed."

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from bot.domain.base import Version
 from bot.ports.target import Change
+from integrations.kubernetes import payload
 from integrations.kubernetes.pods import Pod, said
 from integrations.kubernetes.template import Json, chosen_container, images_of, version_of
 from integrations.kubernetes.workload import Workload, moment
@@ -13,7 +14,11 @@ from integrations.kubernetes.workload import Workload, moment
 
 @dataclass(frozen=True)
 class Goal:
-    """Where a change leads. `key` is its own, by which it is found in the workload's change-cause."""
+    """Where a change leads. `key` is its own, by which it is found in the workload's change-cause.
+
+    `altered` is what the cluster's admission makes of the goal's shape, `from_altered` what it has made of the one
+    that is left; empty where it alters nothing.
+    """
 
     title: str
     ref: str
@@ -21,10 +26,12 @@ class Goal:
     from_ref: str
     from_version: Version
     key: str = ""
+    altered: str = ""
+    from_altered: str = ""
 
     @classmethod
     def of(cls, change: Change, title: str, key: str) -> "Goal":
-        """Of a change that has its refs."""
+        """Of a change that has its refs. Raises Conflict where its payload cannot be read."""
         return cls(
             title=title,
             ref=change.to_ref,
@@ -32,7 +39,16 @@ class Goal:
             from_ref=change.from_ref,
             from_version=change.from_version,
             key=key,
+            altered=payload.read(change.payload).accepts,
         )
+
+    def is_met_by(self, ref: str | None) -> bool:
+        """Whether a shape is the goal's, as it was asked for or as admission has altered it."""
+        return ref is not None and ref in (self.ref, self.altered or self.ref)
+
+    def comes_from(self, ref: str | None) -> bool:
+        """Whether a shape is the one that the change leaves."""
+        return bool(ref) and ref in (self.from_ref, self.from_altered)
 
 
 @dataclass(frozen=True)
@@ -98,13 +114,13 @@ class Scene:
         return tuple(pod for pod in self.pods if not pod.over)
 
     def _is_new(self, pod: Pod) -> bool:
-        return self.shapes.get(pod.uid) == self.goal.ref
+        return self.goal.is_met_by(self.shapes.get(pod.uid))
 
     def _version(self, pod: Pod) -> Version:
         ref = self.shapes.get(pod.uid)
-        if ref == self.goal.ref:
+        if self.goal.is_met_by(ref):
             return self.goal.version
-        if ref is not None and ref == self.goal.from_ref:
+        if self.goal.comes_from(ref):
             return self.goal.from_version
         if self.workload is None:
             return version_of(next(iter(pod.images.values()), ""))

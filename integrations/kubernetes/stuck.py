@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Iterable
 
-from bot.ports.errors import Conflict
+from bot.ports.errors import Conflict, Unavailable
 from integrations.kubernetes.api import Api
 from integrations.kubernetes.looking import workload_of
 from integrations.kubernetes.payload import StuckPod
@@ -25,13 +25,21 @@ LOOK_S = 0.1
 async def deleted(
     api: Api, settings: KubernetesSettings, workload: Workload, pods: Iterable[StuckPod]
 ) -> None:
-    """Delete `pods`, once the controller has seen the spec as it is: earlier it would make them as they were."""
+    """Delete `pods`, once the controller has seen the spec as it is: earlier it would make them as they were.
+
+    Raises Unavailable, and deletes nothing, where it has not seen it within `SEEN_WITHIN_S`.
+    """
     pods = tuple(pods)
     if not pods:
         return
     loop = asyncio.get_running_loop()
     until = loop.time() + SEEN_WITHIN_S
-    while workload.observed_generation < workload.generation and loop.time() < until:
+    while workload.observed_generation < workload.generation:
+        if loop.time() >= until:
+            raise Unavailable(
+                f"The controller has not seen yet what {workload.title} is set to, so no pod of it was deleted.",
+                remedy="See whether the cluster's kube-controller-manager runs.",
+            )
         await asyncio.sleep(LOOK_S)
         workload = await workload_of(api, settings)
     for pod in pods:

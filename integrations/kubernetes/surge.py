@@ -6,13 +6,18 @@ Should nobody ever do that (the run was given up meanwhile), the workload itself
 gives back the first one's strategy, not the widened one.
 """
 
+import asyncio
+
 from bot.domain.debts import Debt
-from bot.ports.errors import Conflict
-from integrations.kubernetes.api import Api
+from bot.ports.errors import Conflict, OutcomeUnknown, PortError, Unavailable
+from integrations.kubernetes.api import Api, Missing
 from integrations.kubernetes.patch import is_widened, to_strategy_before
 from integrations.kubernetes.workload import Workload
 
 TRIES = 5
+WITHIN_S = 6.0
+"""The end of a rollback does not wait longer for it than that."""
+AGAIN_S = 1.0
 PREFIX = "surge:"
 
 
@@ -29,6 +34,27 @@ async def given_back(api: Api, path: str) -> None:
                 raise
         else:
             return
+
+
+async def tried(api: Api, path: str) -> str:
+    """`given_back`, insisted on for `WITHIN_S`; why that failed, as a sentence, or nothing. Raises no port's error."""
+    why = f"The API server did not answer within {WITHIN_S:g} s."
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            while True:
+                try:
+                    await given_back(api, path)
+                except Missing:  # nothing is left that could be given anything
+                    return ""
+                except (Unavailable, OutcomeUnknown) as error:
+                    why = error.advice
+                    await asyncio.sleep(AGAIN_S)
+                else:
+                    return ""
+    except TimeoutError:
+        return why
+    except PortError as error:
+        return error.advice
 
 
 def debt_of(workload: Workload, component: str = "") -> Debt | None:

@@ -6,7 +6,8 @@ one whose answer was lost, at most one takes effect; and an attempt that finds i
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from bot.domain.base import Version
@@ -20,13 +21,15 @@ from integrations.kubernetes.owners import who_changed
 from integrations.kubernetes.pace import pace_of
 from integrations.kubernetes.patch import cause_of, to_template
 from integrations.kubernetes.payload import Payload
+from integrations.kubernetes.payload import read as read_payload
 from integrations.kubernetes.quotas import room_for
 from integrations.kubernetes.scene import Goal
 from integrations.kubernetes.settings import KubernetesSettings
 from integrations.kubernetes.template import Json
 from integrations.kubernetes.workload import Workload
 
-Prepare = Callable[[Workload], Awaitable[None]]
+Check = Callable[[Workload], Awaitable[None]]
+Prepare = Callable[[], Awaitable[None]]
 
 _log = logging.getLogger(__name__)
 
@@ -38,13 +41,41 @@ LOOK_S = 0.25
 
 @dataclass(frozen=True)
 class Switched:
-    """`wrote` is whether this call changed anything. `slower` says why there is no surge though it was planned."""
+    """`wrote` is whether this call changed the workload. `slower` says why there is no surge though it was planned.
+
+    `prepared` is why what was to come before could not be done after all, where it is too late to refuse for it.
+    """
 
     goal: Goal
     workload: Workload
     history: History
     wrote: bool
     slower: str = ""
+    prepared: str = ""
+
+
+@contextmanager
+def _in_doubt(lost: OutcomeUnknown | None, *, passing: type[PortError] | None = None) -> Iterator[None]:
+    """After a write that may have happened, "nothing was changed" would be a lie: then `lost` is raised instead."""
+    try:
+        yield
+    except PortError as error:
+        if lost is None or (passing is not None and isinstance(error, passing)):
+            raise
+        raise lost from error
+
+
+async def _nothing() -> None:
+    """Where nothing has to come before the write."""
+
+
+async def _late(prepare: Prepare) -> str:
+    """Why `prepare` failed, or nothing: the workload is set already, so that "nothing was changed" may be untrue."""
+    try:
+        await prepare()
+    except PortError as error:
+        return error.advice
+    return ""
 
 
 class Switch:
@@ -56,7 +87,8 @@ class Switch:
     async def there(self, change: Change, payload: Payload, key: str, prepare: Prepare) -> Switched:
         """Set what `change` leads to. Raises Conflict where the world is not the one it was planned for.
 
-        `prepare` is called before the write, where there is one to come.
+        `prepare` is called before the write, and where none is needed as well: what was approved to come before holds
+        for a workload that somebody else, or an earlier attempt, has set already.
         """
         workload, history = await self._read()
         goal = self._goal(change, history, key)
@@ -64,21 +96,20 @@ class Switch:
         async def check(now: Workload) -> None:
             if now.fingerprint != change.fingerprint or now.paused:
                 raise _moved(now, goal, self._name(now, history, goal))
-            await prepare(now)
 
-        return await self._switch(workload, history, goal, check, payload.surge)
+        return await self._switch(workload, history, goal, check, prepare=prepare, surge=payload.surge)
 
-    async def back(self, change: Change, key: str, prepare: Prepare) -> Switched:
+    async def back(self, change: Change, key: str) -> Switched:
         """Set what `change` came from, where `change` is what is set. Nothing where it never was."""
         workload, history = await self._read()
-        goal = self._goal(change.backwards, history, key)
+        altered = read_payload(change.payload).accepts
+        goal = replace(self._goal(change.backwards, history, key), from_altered=altered)
 
         async def check(now: Workload) -> None:
-            if now.shape_ref != goal.from_ref or now.paused:
+            if not goal.comes_from(now.shape_ref) or now.paused:
                 raise _moved(now, goal, self._name(now, history, goal))
-            await prepare(now)
 
-        return await self._switch(workload, history, goal, check, None)
+        return await self._switch(workload, history, goal, check)
 
     async def _read(self) -> tuple[Workload, History]:
         workload = await workload_of(self._api, self._settings)
@@ -99,36 +130,42 @@ class Switch:
 
     def _name(self, workload: Workload, history: History, goal: Goal) -> Version:
         """What people call what is set now."""
-        if workload.shape_ref == goal.from_ref:
+        if goal.comes_from(workload.shape_ref):
             return goal.from_version
         return history.names.get(workload.shape_ref, workload.version)
 
     async def _switch(
-        self, workload: Workload, history: History, goal: Goal, check: Prepare, surge: str | None
+        self,
+        workload: Workload,
+        history: History,
+        goal: Goal,
+        check: Check,
+        *,
+        prepare: Prepare = _nothing,
+        surge: str | None = None,
     ) -> Switched:
         found = history.find("", goal.ref)
         lost: OutcomeUnknown | None = None
         for _ in range(TRIES):
-            if workload.shape_ref == goal.ref:
-                return Switched(goal, workload, history, wrote=lost is not None)
+            if goal.is_met_by(workload.shape_ref):
+                prepared = await _late(prepare)
+                return Switched(goal, workload, history, wrote=lost is not None, prepared=prepared)
             await check(workload)
             if found is None:
                 raise _lost(goal, history)
-            room, slower = await self._room(workload, found.template, surge)
-            operations = to_template(
-                workload.raw, found.template, cause=cause_of(goal.version, goal.key), surge=room
-            )
+            with _in_doubt(lost):
+                await prepare()
             try:
-                raw = await self._api.patch(self._settings.path, operations)
+                with _in_doubt(lost, passing=Conflict):
+                    written, slower = await self._write(workload, found.template, goal, surge)
             except Conflict:
                 _log.info("%s has moved since it was read; it is read again", goal.title)
                 workload = await self._again(lost)
             except OutcomeUnknown as error:
                 _log.warning("%s", error)
                 lost = error
-                workload = await self._late(goal, error)
+                workload = await self._looked_for(goal, error)
             else:
-                written = Workload(workload.kind, raw, workload.container)
                 return Switched(goal, written, history, wrote=True, slower=slower)
         if lost is not None:
             raise lost
@@ -137,22 +174,26 @@ class Switch:
             remedy="See who changes its spec (kubectl get -o yaml --show-managed-fields), and approve a fresh plan.",
         )
 
-    async def _again(self, lost: OutcomeUnknown | None) -> Workload:
-        try:
-            return await workload_of(self._api, self._settings)
-        except PortError as error:
-            # After a write that may have happened, "nothing was changed" would be a lie.
-            if lost is not None:
-                raise lost from error
-            raise
+    async def _write(
+        self, workload: Workload, template: Json, goal: Goal, surge: str | None
+    ) -> tuple[Workload, str]:
+        room, slower = await self._room(workload, template, surge)
+        cause = cause_of(goal.version, goal.key)
+        operations = to_template(workload.raw, template, cause=cause, surge=room)
+        raw = await self._api.patch(self._settings.path, operations)
+        return Workload(workload.kind, raw, workload.container), slower
 
-    async def _late(self, goal: Goal, lost: OutcomeUnknown) -> Workload:
+    async def _again(self, lost: OutcomeUnknown | None) -> Workload:
+        with _in_doubt(lost):
+            return await workload_of(self._api, self._settings)
+
+    async def _looked_for(self, goal: Goal, lost: OutcomeUnknown) -> Workload:
         """The workload after a write whose answer was lost; a little later where that is not to be seen yet."""
         loop = asyncio.get_running_loop()
         until = loop.time() + LATE_S
         while True:
             workload = await self._again(lost)
-            if workload.shape_ref == goal.ref or loop.time() >= until:
+            if goal.is_met_by(workload.shape_ref) or loop.time() >= until:
                 return workload
             await asyncio.sleep(LOOK_S)
 
@@ -179,7 +220,7 @@ def _moved(workload: Workload, goal: Goal, version: Version) -> Conflict:
         return Conflict(
             f"{goal.title} is paused, so no change of it takes effect.", remedy=f"Resume it. {remedy}"
         )
-    if workload.shape_ref != goal.from_ref:
+    if not goal.comes_from(workload.shape_ref):
         who = who_changed(workload.raw) or "somebody"
         was = f"this was planned when it was set to {goal.from_version}"
         return Conflict(f"{goal.title} was set to {version} meanwhile by {who}; {was}.", remedy=remedy)

@@ -1,13 +1,15 @@
 """A deploy target: a Deployment, StatefulSet or DaemonSet in a Kubernetes cluster."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 
 from bot.domain.debts import Debt
+from bot.domain.evidence import Outcome
 from bot.ports import Memory
-from bot.ports.errors import Refused
+from bot.ports.errors import Conflict, PortError, Refused, Unavailable
 from bot.ports.target import Capabilities, Change, Inspection, Observation, TargetPlan
 from integrations.kubernetes import inspecting, kubeconfig, payload, planning, stuck, surge
 from integrations.kubernetes.api import Api
@@ -24,6 +26,11 @@ from integrations.kubernetes.settings import KubernetesSettings
 from integrations.kubernetes.shapes import Shapes
 from integrations.kubernetes.switch import Switch, Switched
 from integrations.kubernetes.workload import Workload
+
+_log = logging.getLogger(__name__)
+
+INSIST_S = 40.0
+"""How long a write is tried again while the API server is busy, once something is suspended for it."""
 
 
 class KubernetesTarget:
@@ -69,23 +76,33 @@ class KubernetesTarget:
 
     async def apply(self, change: Change, key: str) -> Observation:
         planned = payload.read(change.payload)
+        tried: dict[str, None] = {}
 
-        async def suspend(_workload: Workload) -> None:
+        async def suspend() -> None:
             for token in planned.suspend:
+                tried[token] = None
                 await self._owners.suspend(token, key)
 
         self._begin(key)
-        done = await self._switch.there(change, planned, key, suspend)
-        return await self._observation(change, await self._begun(done))
+        insist_until = asyncio.get_running_loop().time() + INSIST_S
+        while True:
+            try:
+                done = await self._switch.there(change, planned, key, suspend)
+            except (Conflict, Refused, Unavailable) as error:
+                if not tried:
+                    raise
+                now = asyncio.get_running_loop().time()
+                if isinstance(error, Unavailable) and now + error.retry_after_s < insist_until:
+                    await asyncio.sleep(error.retry_after_s)
+                    continue
+                return await self._only_suspended(change, error, tuple(tried))
+            return await self._observation(change, await self._begun(done, suspends=bool(tried)))
 
     async def revert(self, change: Change, key: str) -> Observation:
         planned = payload.read(change.payload)
-
-        async def nothing(_workload: Workload) -> None:
-            """What was suspended for the way there stays so: it would undo the way back as well."""
-
         self._begin(key)
-        done = await self._switch.back(change, key, nothing)
+        # What was suspended for the way there stays so: it would undo the way back as well.
+        done = await self._switch.back(change, key)
         if planned.delete_pods:
             # Those that were approved are gone. These came of the change itself, and block the way back alike.
             scene, _ = await self._follower(done.goal).look()
@@ -100,14 +117,15 @@ class KubernetesTarget:
         self._following += 1
         try:
             goal = await self._goal(change, key)
-            await self._clear(change, goal)
+            cleared = await self._clear(change, goal)
             follower = self._follower(goal, until=self._begin(key))
             async with aclosing(follower.verdicts()) as verdicts:
                 async for verdict in verdicts:
-                    over = verdict.state is not State.UNDER_WAY or follower.is_over
-                    if over and follower.widened:
-                        await surge.given_back(self._api, self._settings.path)
-                    yield await self._observation(change, verdict, whole=over)
+                    if verdict.state is not State.UNDER_WAY:
+                        yield await self._ended(change, verdict, follower.widened)
+                        return
+                    yield await self._observation(change, verdict, whole=False)
+                    cleared = cleared or await self._clear(change, goal)
         finally:
             self._following -= 1
 
@@ -136,34 +154,67 @@ class KubernetesTarget:
         limit = self._settings.timeout.total_seconds()
         return self._until.setdefault(key, asyncio.get_running_loop().time() + limit)
 
-    async def _clear(self, change: Change, goal: Goal) -> None:
-        """Delete what was approved to be deleted, if the template is what it was to be."""
+    async def _clear(self, change: Change, goal: Goal) -> bool:
+        """Delete what was approved to be deleted, if the template is what it was to be. Whether that is done."""
         planned = payload.read(change.payload)
-        if planned.delete_pods:
+        if not planned.delete_pods:
+            return True
+        try:
             workload = await workload_of(self._api, self._settings)
-            if workload.shape_ref == goal.ref:
+            if goal.is_met_by(workload.shape_ref):
                 await stuck.deleted(self._api, self._settings, workload, planned.delete_pods)
+        except PortError as error:
+            # How the rollout fares is told all the same, and this is tried again at the next look at it.
+            _log.warning("%s", error)
+            return False
+        return True
 
-    async def _begun(self, done: Switched) -> Verdict:
+    async def _begun(self, done: Switched, *, suspends: bool = False) -> Verdict:
         """What there is to say right after the write; where nothing was written it may be all over already."""
         known = {name: r.ref for r in done.history.revisions for name in r.object_names}
         self._shapes.know(done.workload, known)
         if not done.wrote:
             _, verdict = await self._follower(done.goal).look()
             if verdict.state is State.DONE and not is_widened(done.workload.raw):
-                text = f"{done.goal.title} already was set to {done.goal.version}, so nothing was changed: {verdict.detail}"
-                return replace(verdict, detail=text)
+                nothing = "nothing of it" if suspends else "nothing"
+                text = f"{done.goal.title} already was set to {done.goal.version}, so {nothing} was changed: {verdict.detail}"
+                return replace(verdict, detail=f"{text} {done.prepared}".strip())
             return replace(verdict, state=State.UNDER_WAY, culprit=None)
         text = f"{done.goal.title} is set to {done.goal.version}; its pods are being replaced."
         return Verdict(State.UNDER_WAY, f"{text} {done.slower}".strip(), None)
+
+    async def _ended(self, change: Change, verdict: Verdict, widened: Workload | None) -> Observation:
+        """The last word. What cannot be tidied up after it is a debt: it does not make the end unknown."""
+        said, owed = "", tuple[Debt, ...]()
+        if widened is not None and (why := await surge.tried(self._api, self._settings.path)):
+            debt = surge.debt_of(widened, change.component)
+            owed = (debt,) if debt else ()
+            said = f"Its surge could not be given back: {why}"
+        seen = await self._observation(change, verdict)
+        detail = f"{seen.detail} {said}".strip()
+        return seen.model_copy(update={"detail": detail, "debts": (*seen.debts, *owed)})
 
     async def _observation(self, change: Change, verdict: Verdict, *, whole: bool = True) -> Observation:
         """`whole` is whether what is suspended is looked for as well."""
         detail, debts = verdict.detail, tuple[Debt, ...]()
         if whole and (suspended := payload.read(change.payload).suspend):
-            debts, resumed = await self._owners.left(suspended, change.component)
-            detail = " ".join((detail, *resumed))
-        return Observation(outcome=verdict.outcome, detail=detail, running=verdict.running, debts=debts)
+            debts, told = await self._owners.left(suspended, change.component)
+            detail = " ".join((detail, *told))
+        return Observation(
+            outcome=verdict.outcome,
+            detail=detail,
+            running=verdict.running,
+            debts=debts,
+            untouched=verdict.state is State.NOT_BEGUN,
+        )
+
+    async def _only_suspended(self, change: Change, error: PortError, tokens: tuple[str, ...]) -> Observation:
+        """The end of an apply that has suspended something and nothing else. Raises `error` where it has not even that."""
+        debts, told = await self._owners.left(tokens, change.component)
+        if not debts:
+            raise error
+        detail = " ".join((error.advice, *(debt.text for debt in debts), *told, "Nothing else was changed."))
+        return Observation(outcome=Outcome.FAILED, detail=detail, running=None, debts=debts, untouched=True)
 
 
 def _server(settings: KubernetesSettings) -> str:

@@ -51,6 +51,7 @@ class Remembering(MemoryTarget):
     setting: str = "a"
     hangs: bool = False
     looks: int = 0
+    unseen_debts: tuple[str, ...] = ()
 
     async def inspect(self) -> Inspection:
         self.looks += 1
@@ -59,7 +60,7 @@ class Remembering(MemoryTarget):
         seen = await super().inspect()
         assert self.memory is not None
         await self.memory.keep(self.ref, self.configured, self.setting)
-        return seen.model_copy(update={"current_ref": self.ref})
+        return seen.model_copy(update={"current_ref": self.ref, "unseen_debts": self.unseen_debts})
 
     def owes(self, *debts: Debt) -> None:
         self.debts = {debt.id: debt for debt in debts}
@@ -219,6 +220,20 @@ async def test_what_is_suspended_comes_to_the_incident_once_and_goes_when_it_is_
     entries = await world.store.read(lambda uow: uow.timeline.entries(incident.id))
     told = [entry.body["type"] for entry in entries if str(entry.body.get("type", "")).startswith("debt")]
     assert told == ["debt_taken", "debt_repaid"]
+
+
+async def test_nothing_is_concluded_of_a_debt_that_cannot_be_looked_at(world: World) -> None:
+    incident = await world.declare()
+    other = SYNC.model_copy(update={"id": "surge:web"})
+    world.web.owes(SYNC, other)
+    await world.survey.sweep()
+    world.web.owes()
+    world.web.unseen_debts = (SYNC.id,)
+    await world.survey.sweep()
+    assert await world.owed(incident) == [SYNC.id]
+    world.web.unseen_debts = ()
+    await world.survey.sweep()
+    assert await world.owed(incident) == []
 
 
 async def test_nothing_is_concluded_of_a_component_that_cannot_be_looked_at(world: World) -> None:

@@ -94,6 +94,7 @@ async def test_one_that_never_arrives_ends_as_a_failure_that_changed_nothing(
     walked = await walk(target, change)
     assert (walked.end.outcome, walked.end.running) == (Outcome.FAILED, "v1.3.0")
     assert "still is set to v1.3.0: nothing was changed" in walked.end.detail
+    assert walked.end.untouched
     assert await generation(shop) == before
 
 

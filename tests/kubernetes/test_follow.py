@@ -207,7 +207,7 @@ async def test_its_time_is_over_and_where_it_stands_is_said(shop: Shop, memory: 
         began = time.monotonic()
         walked = await walk(target, change)
         assert time.monotonic() - began < 20
-        assert walked.end.outcome is Outcome.UNKNOWN
+        assert walked.end.outcome is Outcome.FAILED
         assert "did not come to its end within 4 s: 0 of 2 ready" in walked.end.detail
         # It still is what is set, and one look says so without waiting.
         assert (await target.observe(change, KEY)).outcome is Outcome.UNKNOWN

@@ -1,6 +1,7 @@
 """What is made of a rollout by what is seen of it: a success only when it is one, a failure as soon as it is one."""
 
 import copy
+import dataclasses
 from typing import Any
 
 import pytest
@@ -455,3 +456,26 @@ def test_what_serves_is_one_version_or_none() -> None:
     assert judge(ending).running == "v1.2.9"
     named = Goal("Deployment shop/web", GOOD, "v1.2.9+r4", BAD, "v1.3.0", KEY)
     assert judge(scene(workload(), *three(), goal=named)).running == "v1.2.9+r4"
+
+
+def test_what_admission_has_made_of_the_goal_is_the_goal() -> None:
+    goal = dataclasses.replace(GOAL, altered=OTHER)
+    pods = [pod(f"web-{n}", "v1.3.1") for n in range(3)]
+    seen = judge(scene(workload("v1.3.1"), *pods, goal=goal))
+    assert (seen.state, seen.running) == (State.DONE, "v1.2.9")
+    # Without it being expected, it is somebody else's.
+    assert judge(scene(workload("v1.3.1"), *pods)).state is State.TAKEN_AWAY
+
+
+def test_what_admission_has_made_of_what_is_left_is_where_it_began() -> None:
+    goal = dataclasses.replace(GOAL, from_altered=OTHER)
+    pods = [pod(f"web-{n}", "v1.3.1") for n in range(3)]
+    seen = judge(scene(workload("v1.3.1"), *pods, goal=goal))
+    assert (seen.state, seen.running) == (State.NOT_BEGUN, "v1.3.0")
+
+
+def test_a_goal_without_refs_fits_nothing() -> None:
+    goal = dataclasses.replace(GOAL, from_ref="")
+    assert not goal.comes_from("")
+    assert not goal.is_met_by("")
+    assert not goal.is_met_by(None)
