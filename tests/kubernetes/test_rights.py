@@ -26,7 +26,7 @@ from sandbox.clusters.namespaces import Namespace, namespace
 from tests.fakes.memory import FakeMemory
 from tests.kubernetes.gitops import AUTOMATED, Gitops, install
 from tests.kubernetes.granted import Granted, granted, rules
-from tests.kubernetes.steps import change_to, images, released, walk, walk_back
+from tests.kubernetes.steps import change_to, images, walk, walk_back
 from tests.kubernetes.world import Json, Shop, api_of, until
 
 pytestmark = pytest.mark.kubernetes
@@ -60,7 +60,7 @@ def _target(shop: Shop, account: Granted, memory: FakeMemory) -> KubernetesTarge
 
 async def test_there_and_back(shop: Shop, two_roles: Granted, memory: FakeMemory) -> None:
     shop.replicas = 1
-    await released(shop, "v1.2.9", "v1.3.0")
+    await _running(shop, "v1.2.9", "v1.3.0")
     async with aclosing(_target(shop, two_roles, memory)) as target:
         change = await change_to(target, "v1.2.9")
         plan = await target.plan(change)
@@ -75,7 +75,7 @@ async def test_the_log_of_a_crash_is_quoted_and_without_the_right_that_is_said(
     shop: Shop, two_roles: Granted, memory: FakeMemory
 ) -> None:
     shop.replicas = 1
-    await released(shop, "v1.2.7", "v1.3.0")  # v1.2.7 crashes
+    await _running(shop, "v1.2.7", "v1.3.0")  # v1.2.7 crashes
     async with aclosing(_target(shop, two_roles, memory)) as target:
         change = await change_to(target, "v1.2.7")
         await target.apply(change, "INC-1/apply:web")
@@ -102,7 +102,7 @@ async def test_a_quota_that_lets_no_pod_in_is_told(
     """A StatefulSet does not say itself why it has no pods: that is in the events alone."""
     monkeypatch.setattr(rollout, "BLOCKED_S", 5.0)
     db = Shop(shop.space, shop.api, kind="statefulset", replicas=1)
-    await released(db, "v1.2.9", "v1.3.0")
+    await _running(db, "v1.2.9", "v1.3.0")
     quota = {"metadata": {"name": "full"}, "spec": {"hard": {"pods": "0"}}}
     await shop.create({"apiVersion": "v1", "kind": "ResourceQuota", **quota})
     async with aclosing(_target(db, two_roles, memory)) as target:
@@ -308,6 +308,12 @@ async def _lacking(target: KubernetesTarget) -> str:
 
 
 # ----------------------------------------------------------------------------------------------------------------
+
+
+async def _running(shop: Shop, before: str, now: str) -> None:
+    """`before` is history, of which no pod was ever started; `now` runs."""
+    await shop.recorded(before, now)
+    await shop.rolled_out(patience_s=180)
 
 
 async def _last(target: KubernetesTarget, change: Change) -> Observation:
