@@ -141,12 +141,17 @@ async def measure(clusters: Clusters, size: Size, data: Path) -> list[Result]:
         if size.more:
             five, five_url = await site.group("five", replicas=replicas, count=FIVE)
             listed.append(service("five", {member.name: member.target() for member in five}, five_url))
-        proxy = await stack.enter_async_context(fault_proxy(cluster.kubeconfig))
-        counted = one.target() | {"kubeconfig": str(proxy.kubeconfig(data))}
-        listed.append(service("counted", {"one": counted}, url))
+            proxy = await stack.enter_async_context(fault_proxy(cluster.kubeconfig))
+            counted = one.target() | {"kubeconfig": str(proxy.kubeconfig(data))}
+            listed.append(service("counted", {"one": counted}, url))
         team = await stack.enter_async_context(crew(data / "world", listed))
         await one.spoil()
-        calls = await _calls(team, proxy)  # and it warms up
+        # The first rollback warms up.
+        calls: list[str] = []
+        if size.more:
+            calls = await _calls(team, proxy)
+        else:
+            await team.rolled_back("plain")
         rounds = await Rounds(_sides(team, one, five), most=size.rounds, budget_s=size.budget_s).run()
     found = _compared(rounds, replicas)
     return [*found, _five(rounds, replicas), _told(calls)] if size.more else found
