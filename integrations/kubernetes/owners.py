@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from bot.domain.debts import Debt
-from bot.ports.errors import Conflict, PortError, Refused
+from bot.ports.errors import Conflict, PortError, Refused, Unavailable
 from integrations.kubernetes import owner_argocd, owner_flux, owner_helm
 from integrations.kubernetes.api import FIELD_MANAGER, Api, Json, Missing
 from integrations.kubernetes.owner import Owner, Unseen
@@ -30,6 +30,8 @@ _KNOWN = {
     "kubectl-rollout": "kubectl rollout",
     FIELD_MANAGER: "kaeru",
 }
+LOOK_S = 5.0
+"""The end of a rollback does not wait longer than that to see what is suspended, for each thing."""
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -94,9 +96,7 @@ class Owners:
         for token in tokens:
             gardener, namespace, name = self._of(token)
             try:
-                debt = await gardener.owed(namespace, name, component)
-                if debt is None:
-                    await gardener.confirm(namespace, name)
+                debt = await _owed(gardener, namespace, name, component)
             except Missing:  # nothing is left that could undo anything
                 continue
             except Conflict as error:
@@ -130,6 +130,18 @@ class Owners:
         if gardener is None or not is_name(namespace) or not is_name(name):
             raise Refused(f"{token} is nothing that kaeru suspends.", remedy="Approve a fresh plan.")
         return gardener, namespace, name
+
+
+async def _owed(gardener: _Gardener, namespace: str, name: str, component: str) -> Debt | None:
+    """What is owed. Raises Conflict where somebody has resumed it."""
+    try:
+        async with asyncio.timeout(LOOK_S):
+            debt = await gardener.owed(namespace, name, component)
+            if debt is None:
+                await gardener.confirm(namespace, name)
+    except TimeoutError as error:
+        raise Unavailable(f"The API server did not answer within {LOOK_S:g} s.") from error
+    return debt
 
 
 def who_changed(workload: Json) -> str:

@@ -80,8 +80,14 @@ class KubernetesTarget:
 
         async def suspend() -> None:
             for token in planned.suspend:
+                before = token in tried
                 tried[token] = None
-                await self._owners.suspend(token, key)
+                try:
+                    await self._owners.suspend(token, key)
+                except Refused:  # so this one is as it was
+                    if not before:
+                        del tried[token]
+                    raise
 
         self._begin(key)
         insist_until = asyncio.get_running_loop().time() + INSIST_S

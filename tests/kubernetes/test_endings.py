@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain.evidence import Outcome
-from bot.ports import Change, Refused
+from bot.ports import AuthFailed, Change, Refused
 from integrations.kubernetes import surge, target
 from integrations.kubernetes.owner_argocd import TRACKING
 from integrations.kubernetes.payload import Payload
@@ -160,3 +160,14 @@ async def test_an_approved_suspension_is_made_where_somebody_was_quicker(
     assert "so nothing of it was changed" in seen.detail
     assert await automated(gitops) is None
     assert await generation(shop) == before
+
+
+async def test_a_sync_that_may_not_be_suspended_is_no_debt(
+    through: KubernetesTarget, proxy: FaultProxy, gitops: Gitops
+) -> None:
+    change = await approved(through, gitops)
+    message = 'applications is forbidden: User "kaeru" cannot patch resource "applications"'
+    proxy.always(asking("PATCH", "/applications/shop"), faults.says(403, "Forbidden", message))
+    with pytest.raises(AuthFailed, match="may not patch applications"):
+        await through.apply(change, KEY)
+    assert await automated(gitops) == AUTOMATED
