@@ -171,3 +171,16 @@ async def test_a_sync_that_may_not_be_suspended_is_no_debt(
     with pytest.raises(AuthFailed, match="may not patch applications"):
         await through.apply(change, KEY)
     assert await automated(gitops) == AUTOMATED
+
+
+async def test_a_group_that_is_not_served_for_a_moment_gives_nothing_back(
+    through: KubernetesTarget, proxy: FaultProxy, shop: Shop, gitops: Gitops, tmp_path: Path
+) -> None:
+    await through.apply(await approved(through, gitops), KEY)
+    assert [debt.id for debt in (await through.inspect()).debts] == [token(gitops)]
+    proxy.always(lambda request: request.path == "/apis/argoproj.io/v1alpha1", faults.says(404))
+    settings = shop.settings(kubeconfig=proxy.kubeconfig(tmp_path), argocd_namespace=shop.space.name)
+    # What a cluster serves is remembered for a time; this one asks anew.
+    async with aclosing(KubernetesTarget(settings, FakeMemory())) as other:
+        seen = await other.inspect()
+    assert (seen.debts, seen.unseen_debts) == ((), (token(gitops),))
