@@ -82,7 +82,7 @@ def safest(stage: Stage, outcome: Outcome, before: Requests, after: Requests) ->
         sentence = "Nothing was moved any further, because it is not known what has happened."
         return Safest(go_back=False, target_is_bad=False, sentence=sentence)
     if stage is Stage.UNTOUCHED:
-        return Safest(go_back=False, target_is_bad=False, sentence="No component was changed.")
+        return Safest(go_back=False, target_is_bad=False, sentence="Nothing of this change is in place.")
     if stage is Stage.HALFWAY:
         sentence = "Not every component could be taken back, so none is left halfway."
         return Safest(go_back=True, target_is_bad=False, sentence=sentence)

@@ -211,7 +211,7 @@ class KubernetesTarget:
             detail=detail,
             running=verdict.running,
             debts=debts,
-            untouched=verdict.state is State.NOT_BEGUN,
+            untouched=verdict.state in (State.NOT_BEGUN, State.TAKEN_AWAY),
         )
 
     async def _only_suspended(self, change: Change, error: PortError, tokens: tuple[str, ...]) -> Observation:

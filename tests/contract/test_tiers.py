@@ -187,7 +187,7 @@ async def test_one_that_was_seen_to_have_changed_nothing_holds_nothing_against_t
     await world.steps.give_up(run_id)
     told = await world.failed()
     assert "still is set to v1.3.0" in told.reason
-    assert told.safe_state.startswith("No component was changed.")
+    assert told.safe_state.startswith("Nothing of this change is in place.")
     assert [owed.debt.id for owed in (await world.incident()).debts] == ["sync"]
     ledger = await world.store.read(lambda uow: uow.releases.all("shop"))
     assert "v1.2.9" not in ledger or ledger["v1.2.9"].quarantined_at is None

@@ -53,7 +53,7 @@ async def test_the_world_moves_between_the_last_look_and_the_click(
     failed = await room.when(lambda i: bool(i.runs) and i.runs[0].ended_at is not None, "the run to end")
     monkeypatch.undo()
     assert failed.runs[0].outcome == "failed"
-    await room.sees("No component was changed.")
+    await room.sees("Nothing of this change is in place.")
     (event,) = await room.events(e.RollbackFailed)
     assert f"points at {OLDER}" in event.reason
     assert await world.serves() == OLDER

@@ -48,7 +48,7 @@ def test_halfway_is_no_place_to_stay_and_the_target_is_not_to_blame() -> None:
     decided = safest(Stage.HALFWAY, Outcome.FAILED, requests(5), requests(5))
     assert decided.go_back
     assert not decided.target_is_bad
-    assert decided.sentence != "No component was changed."
+    assert decided.sentence != "Nothing of this change is in place."
 
 
 def test_a_switch_that_failed_is_put_back() -> None:
