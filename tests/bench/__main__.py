@@ -29,6 +29,8 @@ from tests.bench.clusters import Clusters
 from tests.bench.result import Result
 
 BUILD = Path(__file__).resolve().parents[2] / "build"
+CLUSTERS_S = 600.0
+"""How long all that needs a cluster may take together. What has no time left counts as not measured."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Bench:
 
     names: tuple[str, ...]
     run: Callable[[Path], Coroutine[None, None, list[Result]]]
+    on_cluster: bool = False
 
 
 def benches(clusters: Clusters) -> tuple[Bench, ...]:
@@ -46,10 +49,13 @@ def benches(clusters: Clusters) -> tuple[Bench, ...]:
         Bench(effect.NAMES, effect.measure),
         Bench(ingest.NAMES, ingest.measure),
         Bench(growth.NAMES, growth.measure),
-        *(Bench(size.names, partial(kubernetes.measure, clusters, size)) for size in kubernetes.SIZES),
-        Bench(swarm.NAMES, partial(swarm.measure, clusters)),
+        *(
+            Bench(size.names, partial(kubernetes.measure, clusters, size), on_cluster=True)
+            for size in kubernetes.SIZES
+        ),
+        Bench(swarm.NAMES, partial(swarm.measure, clusters), on_cluster=True),
         # The last one: the cluster goes on tidying up after it for a while.
-        Bench(revisions.NAMES, partial(revisions.measure, clusters)),
+        Bench(revisions.NAMES, partial(revisions.measure, clusters), on_cluster=True),
     )
 
 
@@ -69,7 +75,7 @@ def measure(available: Sequence[Bench], wanted: Sequence[str]) -> int:
         f"{os.cpu_count()} processors, {psutil.virtual_memory().total / 2**30:.0f} GiB, "
         f"Python {platform.python_version()}, load {os.getloadavg()[0]:.1f} before the first benchmark"
     )
-    results, failed, without = [], [], []
+    results, failed, without, left_s = [], [], [], CLUSTERS_S
     for bench in available:
         names = [name for name in bench.names if not wanted or name in wanted]
         if not names:
@@ -78,7 +84,8 @@ def measure(available: Sequence[Bench], wanted: Sequence[str]) -> int:
         console.print(f"measuring {', '.join(names)} …", end=" ")
         try:
             with tempfile.TemporaryDirectory(prefix="kaeru-bench-") as folder:
-                found = asyncio.run(bench.run(Path(folder).resolve()))
+                limit_s = left_s if bench.on_cluster else None
+                found = asyncio.run(asyncio.wait_for(bench.run(Path(folder).resolve()), limit_s))
         except Unavailable as error:
             console.print(f"\n{error}", end=" ")
             without += names
@@ -87,6 +94,7 @@ def measure(available: Sequence[Bench], wanted: Sequence[str]) -> int:
             failed += names
         else:
             results += [result for result in found if result.name in names]
+        left_s -= (time.monotonic() - began) * bench.on_cluster
         console.print(f"{time.monotonic() - began:.0f} s (load {os.getloadavg()[0]:.1f})")
     show(console, results)
     write(BUILD / "bench.json", results)
