@@ -17,7 +17,7 @@ from tests import clusters
 from tests.chromium import chromium
 
 TESTS_FAILED = 1
-FEW = 5
+FEW = 12
 WORKERS_PER_CPU = 2
 """Half of what tests do is waiting: for pods, for processes, for the next round of probes."""
 

@@ -22,7 +22,7 @@ from tests.fakes.memory import FakeMemory
 
 Json = dict[str, Any]
 
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 POLL_S = 0.2
 APPS = ("deployments", "statefulsets", "daemonsets", "replicasets", "controllerrevisions")
 KINDS = {"deployment": "Deployment", "statefulset": "StatefulSet", "daemonset": "DaemonSet"}

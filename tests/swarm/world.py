@@ -27,7 +27,7 @@ from tests.fakes.memory import FakeMemory
 
 GOOD, BAD, BAD2 = "v1.2.9", "v1.3.0", "v1.3.1"
 LABEL = "kaeru-test"
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 OWN_PACE: Json = {
     "Parallelism": 0,
     "FailureAction": "pause",

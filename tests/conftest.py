@@ -1,0 +1,13 @@
+"""What holds for every test."""
+
+import pytest
+
+CLUSTER_S = 300
+"""A test on a real cluster waits for pods that start beside those of other tests."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        in_cluster = item.get_closest_marker("kubernetes") or item.get_closest_marker("swarm")
+        if in_cluster and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(CLUSTER_S))
