@@ -158,7 +158,7 @@ def _start(nodes: tuple[Node, ...], images: Sequence[Image]) -> None:
     await_that(lambda: list(whole.node_states().values()) == ["ready"] * len(nodes), "every node is ready")
 
 
-def await_that(condition: Callable[[], bool], what: str, within_s: float = 30) -> None:
+def await_that(condition: Callable[[], bool], what: str, within_s: float = 90) -> None:
     """Return once the condition holds; raises ClusterError when it does not within `within_s` seconds."""
     deadline = time.monotonic() + within_s
     while not condition():
