@@ -2,6 +2,10 @@
 
 import pytest
 
+from tests.clusters import kubernetes_cluster, kubernetes_namespace, swarm_cluster
+
+__all__ = ["kubernetes_cluster", "kubernetes_namespace", "swarm_cluster"]
+
 CLUSTER_S = 300
 """A test on a real cluster waits for pods that start beside those of other tests."""
 

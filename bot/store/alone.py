@@ -5,6 +5,7 @@ For SQLite, the lock beside the engine's file (bot/workflows/engine.py) is enoug
 
 import asyncio
 import contextlib
+import time
 from typing import Self
 
 from sqlalchemy import Connection, create_engine
@@ -15,6 +16,9 @@ from sqlalchemy.pool import NullPool
 from bot.store.errors import StoreUnavailable
 
 _LOCK = 0x6B616572755F3031  # "kaeru_01"
+PATIENCE_S = 3.0
+"""How long the server may take to notice that the connection that held the lock before, perhaps our own, is gone."""
+_POLL_S = 0.1
 
 
 class Alone:
@@ -49,7 +53,11 @@ class Alone:
         )
         try:
             self._connection = engine.connect()
-            taken = self._connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({_LOCK})").scalar_one()
+            taken = _try(self._connection)
+            until = time.monotonic() + PATIENCE_S
+            while not taken and time.monotonic() < until:
+                time.sleep(_POLL_S)
+                taken = _try(self._connection)
         except SQLAlchemyError as error:
             self._let_go()
             raise StoreUnavailable("The database does not answer. Check it, then try again.") from error
@@ -76,6 +84,10 @@ class Alone:
             # The server forgets the lock with the connection, however that ends.
             with contextlib.suppress(SQLAlchemyError):
                 connection.close()
+
+
+def _try(connection: Connection) -> bool:
+    return bool(connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({_LOCK})").scalar_one())
 
 
 class AnotherBot(StoreUnavailable):

@@ -68,4 +68,7 @@ class Clockwork:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         if self._scheduler.running:
+            self._scheduler.pause()
+            # What was begun in this very moment sees that it is over; cancelled before that, it would be an error.
+            await asyncio.sleep(0)
             self._scheduler.shutdown(wait=False)

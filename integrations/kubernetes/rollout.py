@@ -86,7 +86,9 @@ def _ended(workload: Workload, scene: Scene) -> Verdict:
             f"{scene.counts}."
         )
         return Verdict(State.FAILED, text, scene.running)
-    return Verdict(State.DONE, f"{scene.counts}, all of them {scene.goal.version}.", scene.running)
+    # What the workload counts as available may be a moment ahead of what was seen of its pods.
+    serves = scene.goal.version if workload.counts.desired else None
+    return Verdict(State.DONE, f"{scene.counts}, all of them {scene.goal.version}.", serves)
 
 
 def _leftovers(workload: Workload, scene: Scene) -> bool:

@@ -35,12 +35,16 @@ def relay(addresses: Addresses) -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
-        server.close()
-        asyncio.run_coroutine_threadsafe(door.close(), loop).result(timeout=10)
+        asyncio.run_coroutine_threadsafe(_shut(server, door), loop).result(timeout=10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(timeout=10)
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
+
+
+async def _shut(server: asyncio.Server, door: "_Door") -> None:
+    server.close()
+    await door.close()
 
 
 def to_address(host: str, port: int) -> Addresses:

@@ -32,8 +32,6 @@ from sandbox.demo.places.processes import Processes
 from sandbox.demo.places.swarm import Swarm
 from sandbox.shop.load import Load
 
-pytest_plugins = ("tests.clusters",)
-
 ROOT = Path(__file__).resolve().parents[2]
 
 

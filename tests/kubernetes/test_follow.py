@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bot.domain.evidence import Outcome
+from bot.ports.target import Observation
 from integrations.kubernetes import rollout
 from integrations.kubernetes.api import Api
 from integrations.kubernetes.scene import complete, timed_out
@@ -118,11 +119,15 @@ async def test_the_controllers_own_verdict_on_this_one_counts(target: Kubernetes
 async def test_old_pods_that_still_serve_are_waited_for(target: KubernetesTarget, shop: Shop) -> None:
     shop.replicas = 1
     await released(shop, "v1.2.9", wait=False)
-    await shop.deploy("v1.3.0", env={"STOP_AFTER": "4"})
+    await shop.deploy("v1.3.0", env={"STOP_AFTER": "10"})
     early: list[set[str]] = []
 
-    async def look(_seen: object) -> None:
-        if complete(Workload("deployment", await shop.workload())):
+    async def is_complete() -> bool:
+        return complete(Workload("deployment", await shop.workload()))
+
+    async def look(seen: Observation) -> None:
+        if not early and "1 of 1 ready, 1 terminating" in seen.detail:
+            await until(is_complete, "complete, as the controller sees it", patience_s=8)
             early.append(await images(shop))
 
     walked = await walk(target, await change_to(target, "v1.2.9"), meanwhile=look)

@@ -17,8 +17,6 @@ from sandbox.clusters.shop_images import BAD, CRASHES, GOOD, WEB
 from sandbox.clusters.swarm import LABEL, SwarmCluster, up
 from sandbox.clusters.throwaway import await_that, throwaway_swarm
 
-pytest_plugins = ("tests.clusters",)
-
 REASON = debian.why_not(debian.CONTAINERS, "A throw-away Docker Swarm")
 
 
