@@ -22,7 +22,7 @@ def author_of(workload: Workload) -> str:
     found = [
         (moment(entry.get("time")) or datetime.min.replace(tzinfo=UTC), str(entry.get("manager", "")))
         for entry in workload.raw["metadata"].get("managedFields") or ()
-        if entry.get("manager") not in _CONTROLLERS and not entry.get("subresource") and _sets_template(entry)
+        if entry.get("manager") not in _CONTROLLERS and not entry.get("subresource") and sets_template(entry)
     ]
     return max(found, key=lambda pair: pair[0])[1] if found else ""
 
@@ -35,6 +35,7 @@ def said_cause(cause: str) -> str:
     return line if len(line) <= CAUSE_LENGTH else f"{line[: CAUSE_LENGTH - 1]}…"
 
 
-def _sets_template(entry: Mapping[str, Any]) -> bool:
+def sets_template(entry: Mapping[str, Any]) -> bool:
+    """Whether an entry of `managedFields` is about the pod template."""
     fields = entry.get("fieldsV1") or {}
     return "f:template" in (fields.get("f:spec") or {})

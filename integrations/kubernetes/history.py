@@ -10,11 +10,12 @@ from bot.domain.plan import Warn
 from bot.ports import Memory
 from bot.ports.memory import Shape
 from bot.ports.target import Available
+from integrations.images import version_of
 from integrations.kubernetes.authors import author_of, said_cause
 from integrations.kubernetes.holes import holes
 from integrations.kubernetes.keepsake import Keepsake, read_keepsake
 from integrations.kubernetes.patch import CHANGE_CAUSE
-from integrations.kubernetes.template import Json, image_of, plain_template, shape_ref, version_of
+from integrations.kubernetes.template import Json, image_of, plain_template, shape_ref
 from integrations.kubernetes.workload import REVISION, Workload, controlled_by, history_path, moment
 
 if TYPE_CHECKING:  # the client takes seconds to import, and nothing here needs it

@@ -9,6 +9,7 @@ from bot.domain.base import Version
 from bot.domain.plan import Level, Warn
 from bot.ports import Memory
 from bot.ports.errors import Refused
+from integrations.images import version_of
 from integrations.kubernetes.api import Api
 from integrations.kubernetes.configs import Configs, Held
 from integrations.kubernetes.history import History, history_of
@@ -16,7 +17,7 @@ from integrations.kubernetes.pods import Pod, pods_of
 from integrations.kubernetes.settings import KubernetesSettings
 from integrations.kubernetes.shapes import Shapes
 from integrations.kubernetes.shapes import own as own_pods
-from integrations.kubernetes.template import image_of, version_of
+from integrations.kubernetes.template import image_of
 from integrations.kubernetes.workload import Workload, pods_path
 
 

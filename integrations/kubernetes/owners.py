@@ -9,6 +9,7 @@ from bot.domain.debts import Debt
 from bot.ports.errors import Conflict, PortError, Refused, Unavailable
 from integrations.kubernetes import owner_argocd, owner_flux, owner_helm
 from integrations.kubernetes.api import FIELD_MANAGER, Api, Json, Missing
+from integrations.kubernetes.authors import sets_template
 from integrations.kubernetes.owner import Owner, Unseen
 from integrations.kubernetes.owner_argocd import ArgoCd
 from integrations.kubernetes.owner_flux import Flux
@@ -152,8 +153,7 @@ def who_changed(workload: Json) -> str:
     touching = [
         entry
         for entry in workload["metadata"].get("managedFields") or ()
-        if not entry.get("subresource")
-        and "f:template" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
+        if not entry.get("subresource") and sets_template(entry)
     ]
     if not touching:
         return ""

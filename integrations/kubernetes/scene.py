@@ -6,9 +6,11 @@ from datetime import datetime
 
 from bot.domain.base import Version
 from bot.ports.target import Change
+from integrations.images import version_of
 from integrations.kubernetes import payload
+from integrations.kubernetes.authors import sets_template
 from integrations.kubernetes.pods import Pod, said
-from integrations.kubernetes.template import Json, chosen_container, images_of, version_of
+from integrations.kubernetes.template import Json, chosen_container, images_of
 from integrations.kubernetes.workload import Workload, moment
 
 
@@ -153,7 +155,7 @@ def fits(pod: Pod, template: Json) -> bool:
 def changed_at(workload: Workload) -> datetime | None:
     """When its pod template was written last, by the API server's clock; None where that is not told."""
     entries = workload.raw["metadata"].get("managedFields") or ()
-    times = (moment(e.get("time")) for e in entries if _is_of_template(e))
+    times = (moment(e.get("time")) for e in entries if sets_template(e))
     return max(filter(None, times), default=None)
 
 
@@ -173,7 +175,3 @@ def timed_out(workload: Workload) -> bool:
 
 def _bare(image: str) -> str:
     return image.rpartition("/")[2]
-
-
-def _is_of_template(entry: Json) -> bool:
-    return "f:template" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})

@@ -2,18 +2,13 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
-
-from bot.domain.base import Version, as_version
 
 Json = dict[str, Any]
 
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 HASH_LABELS = ("pod-template-hash", "controller-revision-hash", "pod-template-generation")
-
-_NO_VERSION = re.compile(r"[^A-Za-z0-9._-]")
 
 
 def shape_ref(template: Mapping[str, Any]) -> str:
@@ -79,19 +74,6 @@ def chosen_container(template: Mapping[str, Any], *, name: str, container: str |
 def image_of(template: Mapping[str, Any], *, name: str, container: str | None = None) -> str:
     """The image that names the version. Raises LookupError as `chosen_container` does."""
     return str(chosen_container(template, name=name, container=container).get("image") or "")
-
-
-def version_of(image: str) -> Version:
-    """What people call an image: its tag; `sha256-` and 12 hex digits where it has a digest alone; else `latest`."""
-    name, _, digest = image.partition("@")
-    tag = name.rpartition("/")[2].partition(":")[2]
-    if tag:
-        # A tag may begin with an underscore, a version may not.
-        return as_version(_NO_VERSION.sub("-", tag).lstrip("_.-")[:128] or "latest")
-    algorithm, _, hexadecimal = digest.partition(":")
-    if hexadecimal:
-        return as_version(f"{_NO_VERSION.sub('-', algorithm)}-{_NO_VERSION.sub('-', hexadecimal)[:12]}")
-    return "latest"
 
 
 def _without_nulls(value: Any) -> Any:

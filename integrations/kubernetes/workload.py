@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from bot.domain.base import Version
-from integrations.kubernetes.template import Json, image_of, shape_ref, short_hash, version_of
+from integrations.images import version_of
+from integrations.kubernetes.template import Json, image_of, shape_ref, short_hash
 
 PLURALS: Mapping[str, str] = {
     "deployment": "deployments",

@@ -9,7 +9,8 @@ from typing import Any
 from bot.domain.base import Version
 from bot.ports.memory import Shape
 from bot.ports.target import Available
-from integrations.swarm.service import Json, image_of, ref_of, short_image, template_of, version_of
+from integrations.images import version_of
+from integrations.swarm.service import Json, image_of, ref_of, short_image, template_of
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,10 @@
 import copy
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.domain.base import Version, as_version
 from bot.ports.errors import Refused
 
 Json = dict[str, Any]
@@ -19,7 +17,6 @@ WOKEN = "kaeru.dev/woken"
 """The service label that counts how often the daemon's updater was woken up during a rollback."""
 
 _NOISE = frozenset({"ForceUpdate", "Runtime"})
-_DIGEST = re.compile(r"^sha256:([0-9a-f]{12})[0-9a-f]*$")
 
 
 def ref_of(template: Mapping[str, Any]) -> str:
@@ -41,17 +38,6 @@ def template_of(spec: Mapping[str, Any]) -> Json:
 def image_of(template: Mapping[str, Any]) -> str:
     """The image as the spec has it, or an empty text where the template has no container (a plugin)."""
     return str((template.get("ContainerSpec") or {}).get("Image") or "")
-
-
-def version_of(image: str) -> Version:
-    """What people call an image: its tag, for one without a tag `sha256-` and 12 digits of its digest, else `latest`."""
-    name, _, digest = image.partition("@")
-    tag = name.rpartition("/")[2].partition(":")[2]
-    if not tag and (found := _DIGEST.match(digest)):
-        return f"sha256-{found[1]}"
-    # A tag may begin with an underscore, a version may not.
-    tag = (tag or "latest").lstrip("_.-") or "latest"
-    return as_version(tag)
 
 
 def short_image(image: str) -> str:

@@ -13,12 +13,13 @@ from bot.domain.plan import Level, Warn
 from bot.ports.errors import Conflict, OutcomeUnknown, PortError, Refused
 from bot.ports.memory import Memory
 from bot.ports.target import Capabilities, Change, Inspection, Observation, TargetPlan
+from integrations.images import version_of
 from integrations.swarm.access import Manager
 from integrations.swarm.follow import ended, follow
 from integrations.swarm.history import History, Known, history
 from integrations.swarm.looking import Doubt, Look, debts_of, judged, look
 from integrations.swarm.planning import pace_of, planned
-from integrations.swarm.service import Json, image_of, owes_update_config, own_spec, replicas_of, version_of
+from integrations.swarm.service import Json, image_of, owes_update_config, own_spec, replicas_of
 from integrations.swarm.settings import SwarmSettings
 from integrations.swarm.updating import restore_pace, write
 

@@ -1,37 +1,27 @@
 """An API server that is killed in the middle of a rollback, as by its node's end, and comes back."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import Iterator
 from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
 from bot.domain.evidence import Outcome
-from bot.ports import Change, Observation, Unavailable
+from bot.ports import Unavailable
 from integrations.kubernetes.target import KubernetesTarget
 from sandbox.clusters import errors
 from sandbox.clusters.apiserver import ApiServer, another_api_server
 from tests.fakes.memory import FakeMemory
 from tests.kubernetes.steps import Once, change_to, generation, images, released, walk
 from tests.kubernetes.world import Shop, until
+from tests.outages import Outages
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(300)]
 
 
-class Sufferer(KubernetesTarget):
-    """Counts how often the server was gone for whoever followed a change."""
-
-    outages = 0
-
-    async def follow(self, change: Change, key: str) -> AsyncGenerator[Observation, None]:
-        try:
-            async with aclosing(super().follow(change, key)) as looks:
-                async for seen in looks:
-                    yield seen
-        except Unavailable:
-            self.outages += 1
-            raise
+class Sufferer(Outages, KubernetesTarget):
+    """Counts how often it was gone for whoever followed a change."""
 
 
 @pytest.fixture

@@ -1,18 +1,18 @@
 """Nodes that go away: a Swarm of our own for that, of two."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing
+from collections.abc import Iterator
 
 import pytest
 
-from bot.ports import Change, Observation, Refused, Unavailable
+from bot.ports import Observation, Refused
 from bot.workflows.applying import applied
 from integrations.swarm.settings import SwarmSettings
 from integrations.swarm.target import SwarmTarget
 from sandbox.clusters import errors
 from sandbox.clusters.throwaway import ThrowawaySwarm, throwaway_swarm
 from tests.clusters import without
+from tests.outages import Outages
 from tests.swarm.world import (
     BAD,
     GOOD,
@@ -61,19 +61,8 @@ async def test_a_global_service_on_two_nodes(two: ThrowawaySwarm) -> None:
             await target.aclose()
 
 
-class Sufferer(SwarmTarget):
-    """Counts how often the daemon was gone for whoever followed a change."""
-
-    outages = 0
-
-    async def follow(self, change: Change, key: str) -> AsyncGenerator[Observation, None]:
-        try:
-            async with aclosing(super().follow(change, key)) as looks:
-                async for seen in looks:
-                    yield seen
-        except Unavailable:
-            self.outages += 1
-            raise
+class Sufferer(Outages, SwarmTarget):
+    """Counts how often it was gone for whoever followed a change."""
 
 
 async def test_the_daemon_is_restarted_in_the_middle(two: ThrowawaySwarm) -> None:

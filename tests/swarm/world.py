@@ -14,8 +14,9 @@ from bot.domain.base import Version
 from bot.domain.evidence import Outcome
 from bot.ports.target import Change, Inspection, Observation
 from bot.workflows.applying import applied
+from integrations.images import version_of
 from integrations.swarm.access import Manager
-from integrations.swarm.service import Json, image_of, ref_of, version_of
+from integrations.swarm.service import Json, image_of, ref_of
 from integrations.swarm.settings import SwarmSettings
 from integrations.swarm.target import SwarmTarget
 from sandbox.clusters.engine import Engine

@@ -1,7 +1,6 @@
 """A list that is kept up to date, behind a server on 127.0.0.1 with which watching does not work."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
@@ -13,6 +12,7 @@ from aiohttp import web
 from integrations.kubernetes.api import Api
 from integrations.kubernetes.feed import PAUSE_S, Feed
 from integrations.kubernetes.settings import KubernetesSettings
+from tests.unit.api_servers import kubeconfig, served
 
 Json = dict[str, Any]
 PODS = "/api/v1/namespaces/shop/pods"
@@ -42,26 +42,13 @@ class Server:
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
     serving = Server()
-    application = web.Application()
-    application.router.add_route("*", "/{path:.*}", serving.answer)
-    runner = web.AppRunner(application, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    serving.port = runner.addresses[0][1]
-    yield serving
-    await runner.cleanup()
+    async with served(serving.answer) as serving.port:
+        yield serving
 
 
 async def _fed(server: Server, where: Path) -> Feed:
     """A feed that has run for `FOR_S`."""
-    config = {
-        "current-context": "shop",
-        "contexts": [{"name": "shop", "context": {"cluster": "shop", "user": "kaeru"}}],
-        "clusters": [{"name": "shop", "cluster": {"server": f"http://127.0.0.1:{server.port}"}}],
-        "users": [{"name": "kaeru", "user": {}}],
-    }
-    file = where / "kubeconfig"
-    file.write_text(json.dumps(config), encoding="utf-8")
+    file = kubeconfig(where, server.port)
     async with aclosing(Api(KubernetesSettings(kubeconfig=file, namespace="shop", name="web"))) as api:
         listed = asyncio.Event()
         feed = Feed(api, PODS, listed.set)

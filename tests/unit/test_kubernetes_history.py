@@ -11,10 +11,11 @@ from bot.domain.base import as_version
 from bot.domain.plan import Level
 from bot.domain.releases import spoken
 from bot.ports.memory import Shape
+from integrations.images import version_of
 from integrations.kubernetes.authors import author_of, said_cause
 from integrations.kubernetes.history import History, joined
 from integrations.kubernetes.keepsake import Keepsake, read_keepsake
-from integrations.kubernetes.template import shape_ref, version_of
+from integrations.kubernetes.template import shape_ref
 from integrations.kubernetes.workload import Workload
 
 Json = dict[str, Any]

@@ -1,6 +1,5 @@
 """Pods are deleted only once the controller has seen the spec that they are to be made from."""
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
@@ -15,6 +14,7 @@ from integrations.kubernetes.api import Api
 from integrations.kubernetes.looking import workload_of
 from integrations.kubernetes.payload import StuckPod
 from integrations.kubernetes.settings import KubernetesSettings
+from tests.unit.api_servers import kubeconfig, served
 
 Json = dict[str, Any]
 POD = StuckPod(name="db-0", uid="u-0")
@@ -47,25 +47,12 @@ class Server:
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
     serving = Server()
-    application = web.Application()
-    application.router.add_route("*", "/{path:.*}", serving.answer)
-    runner = web.AppRunner(application, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    serving.port = runner.addresses[0][1]
-    yield serving
-    await runner.cleanup()
+    async with served(serving.answer) as serving.port:
+        yield serving
 
 
 async def _deleted(server: Server, where: Path) -> None:
-    config = {
-        "current-context": "shop",
-        "contexts": [{"name": "shop", "context": {"cluster": "shop", "user": "kaeru"}}],
-        "clusters": [{"name": "shop", "cluster": {"server": f"http://127.0.0.1:{server.port}"}}],
-        "users": [{"name": "kaeru", "user": {}}],
-    }
-    file = where / "kubeconfig"
-    file.write_text(json.dumps(config), encoding="utf-8")
+    file = kubeconfig(where, server.port)
     settings = KubernetesSettings.model_validate(
         {"kubeconfig": file, "namespace": "shop", "name": "db", "workload": "statefulset"}
     )

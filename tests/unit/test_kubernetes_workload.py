@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.base import as_version
+from integrations.images import version_of
 from integrations.kubernetes.template import (
     image_of,
     images_of,
     plain_template,
     shape_ref,
-    version_of,
 )
 from integrations.kubernetes.workload import Counts, Workload, controlled_by, selector_query
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bot.domain.base import as_version
 from bot.ports import Refused
+from integrations.images import version_of
 from integrations.swarm.service import (
     UPDATE_CONFIG_BEFORE,
     host_ports_of,
@@ -19,7 +20,6 @@ from integrations.swarm.service import (
     ref_of,
     references_of,
     replicas_of,
-    version_of,
 )
 from integrations.swarm.updating import changed_spec, order_for, parallelism_for
 

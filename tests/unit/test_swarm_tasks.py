@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from bot.domain.evidence import Outcome
-from integrations.swarm.service import image_of, ref_of, version_of
+from integrations.images import version_of
+from integrations.swarm.service import image_of, ref_of
 from integrations.swarm.tasks import Tally, serving, tally, verdict
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
