@@ -113,6 +113,8 @@ class Observation(Value):
     are any ("7 of 10 ready, 1 terminating"); `running` is what serves now. `debts` are what is suspended because
     of this change. `untouched` says of a failed one that this change has taken no effect on what is set to run, and
     will not any more: there is nothing to put back, and nothing was learned of the target version.
+    `output` are the lines that the change has printed since the last observation, redacted, for the thread under
+    the checklist; each line is given once.
     """
 
     outcome: Outcome
@@ -120,6 +122,7 @@ class Observation(Value):
     running: Version | None
     debts: tuple[Debt, ...] = ()
     untouched: bool = False
+    output: tuple[str, ...] = ()
 
 
 class Target(Protocol):
