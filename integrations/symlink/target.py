@@ -1,7 +1,6 @@
 """A deploy target: releases on disk, a link that names the current one, a command that restarts the service."""
 
 import asyncio
-import hashlib
 import shlex
 import shutil
 import time
@@ -15,7 +14,8 @@ from bot.ports.errors import Conflict, OutcomeUnknown, Refused
 from bot.ports.target import Available, Capabilities, Change, Inspection, Observation, TargetPlan, polled
 from integrations.http_health.client import ProbeClient
 from integrations.process import TimedOut, redact, run
-from integrations.symlink.folder import ReleaseFolder, is_version
+from integrations.releases_on_disk import fingerprint, is_version, no_release, release_check
+from integrations.symlink.folder import ReleaseFolder
 from integrations.symlink.restarts import RestartNote
 from integrations.symlink.settings import SymlinkSettings
 
@@ -63,7 +63,7 @@ class SymlinkTarget:
             current=current,
             running=running,
             available=tuple(Available(version=version) for version in listing.versions),
-            fingerprint=_fingerprint(current),
+            fingerprint=fingerprint(current),
             warnings=tuple(warnings),
         )
 
@@ -72,7 +72,7 @@ class SymlinkTarget:
         settings = self._settings
         actions = [f"Point {settings.link} at {change.to_version} (now {seen.current})"]
         checks = [
-            _check_release(change.to_version, seen),
+            release_check(change.to_version, [a.version for a in seen.available]),
             Check(
                 name="nobody moved the link",
                 ok=seen.fingerprint == change.fingerprint,
@@ -103,7 +103,7 @@ class SymlinkTarget:
 
     async def apply(self, change: Change, key: str) -> Observation:
         current = await asyncio.to_thread(self._folder.current)
-        if current != change.to_version and _fingerprint(current) != change.fingerprint:
+        if current != change.to_version and fingerprint(current) != change.fingerprint:
             raise _conflict(self._settings, current, change)
         return await self._go(change.from_version, change.to_version, f"apply {key}")
 
@@ -127,10 +127,7 @@ class SymlinkTarget:
             return seen
         listing = await asyncio.to_thread(self._folder.list)
         if goal not in listing.versions:
-            raise Refused(
-                f"There is no release {goal} in {self._settings.releases}.",
-                remedy=f"Choose one of {', '.join(listing.versions) or 'none'}, or put it there.",
-            )
+            raise no_release(goal, self._settings.releases, listing.versions)
         if await asyncio.to_thread(self._folder.current) != goal:
             await asyncio.to_thread(self._folder.switch, start, goal, token)
         if self._settings.restart:
@@ -210,17 +207,6 @@ class SymlinkTarget:
     @property
     def _expected_s(self) -> float:
         return 1.0 + (2.0 if self._settings.restart else 0.0)
-
-
-def _fingerprint(current: Version) -> str:
-    """A plan holds as long as the link names the same version; where the process lags, a restart helps."""
-    return hashlib.sha256(current.encode()).hexdigest()[:12]
-
-
-def _check_release(version: Version, seen: Inspection) -> Check:
-    there = any(available.version == version for available in seen.available)
-    detail = f"{version} is on disk" if there else f"{version} is not on disk"
-    return Check(name="release is there", ok=there, detail=detail)
 
 
 def _conflict(settings: SymlinkSettings, current: Version, change: Change) -> Conflict:
