@@ -33,6 +33,11 @@ class Entry:
 
 
 TARGETS: Mapping[str, Entry] = {
+    "bluegreen": Entry(
+        settings="integrations.bluegreen.settings:BlueGreenSettings",
+        factory="integrations.bluegreen.target:BlueGreenTarget",
+        remembers=True,
+    ),
     "kubernetes": Entry(
         settings="integrations.kubernetes.settings:KubernetesSettings",
         factory="integrations.kubernetes.target:KubernetesTarget",

@@ -1,0 +1,1 @@
+"""Classic deploys: real proxies and scripts on this machine."""
