@@ -1,23 +1,43 @@
 """What every deploy target promises, held against each adapter and against the one in memory."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, aclosing
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from pydantic import ValidationError
 
 from bot.domain.evidence import Outcome
-from bot.ports import Conflict, Refused
+from bot.ports import Conflict, OutcomeUnknown, Refused, Unavailable
 from bot.ports.target import Change
-from bot.workflows.applying import applied, put_back
+from bot.workflows.applying import applied, followed, put_back
 from sandbox.shop.releases import Shop, build
-from tests.clusters import the_kubernetes
-from tests.contract.shop import copied, running
-from tests.contract.symlinks import symlink_target
-from tests.contract.worlds import KubernetesWorld, MemoryWorld, SwarmWorld, SymlinkWorld, World, change
-from tests.kubernetes.world import shop_on
-from tests.swarm.world import service_on, the_swarm
+from tests.contract.worlds import (
+    Faults,
+    MemoryWorld,
+    World,
+    change,
+    kubernetes_world,
+    swarm_world,
+    symlink_world,
+)
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+def _kind(name: str, *marks: pytest.MarkDecorator) -> object:
+    """All tests on one adapter share a world, so they belong to one worker."""
+    return pytest.param(name, marks=[*marks, pytest.mark.xdist_group(f"targets-{name}")])
+
+
+NETWORKED = (
+    _kind("memory"),
+    _kind("swarm", pytest.mark.swarm),
+    _kind("kubernetes", pytest.mark.kubernetes),
+)
+KINDS = (*NETWORKED, _kind("symlink"))
 
 
 @pytest.fixture(scope="module")
@@ -25,33 +45,60 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     return build(tmp_path_factory.mktemp("built"), current="v1.3.0")
 
 
-@pytest.fixture(
-    params=[
-        "memory",
-        "symlink",
-        pytest.param("swarm", marks=pytest.mark.swarm),
-        pytest.param("kubernetes", marks=pytest.mark.kubernetes),
-    ]
-)
-async def world(request: pytest.FixtureRequest, built: Shop, tmp_path: Path) -> AsyncIterator[World]:
-    if request.param == "memory":
-        yield MemoryWorld()
-        return
-    if request.param == "swarm":
-        async with service_on(the_swarm().docker_host) as service:
-            await service.create("v1.3.0", replicas=1)
-            await service.recorded("v1.2.8", "v1.2.9")
-            async with aclosing(service.target()) as swarm:
-                yield SwarmWorld(swarm, service)
-        return
-    if request.param == "kubernetes":
-        async with shop_on(the_kubernetes()) as (deployment, shop_target):
-            yield KubernetesWorld(shop_target, deployment)
-        return
-    async with AsyncExitStack() as stack:
-        shop = stack.enter_context(running(copied(built, tmp_path / "shop")))
-        target = await stack.enter_async_context(aclosing(symlink_target(shop)))
-        yield SymlinkWorld(target, shop)
+def _opened(kind: str, built: Shop, folder: Path) -> AbstractAsyncContextManager[World]:
+    match kind:
+        case "memory":
+            return nullcontext(MemoryWorld())
+        case "swarm":
+            return swarm_world(folder)
+        case "kubernetes":
+            return kubernetes_world(folder)
+        case _:
+            return symlink_world(built, folder)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=KINDS)
+async def shared(
+    request: pytest.FixtureRequest, built: Shop, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[World]:
+    async with _opened(request.param, built, tmp_path_factory.mktemp(request.param)) as world:
+        yield world
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def world(shared: World) -> World:
+    """The one that all tests of an adapter share, as it was at first: making one takes as long as several tests."""
+    seen = await shared.target.inspect()
+    if (seen.current, seen.running) != ("v1.3.0", "v1.3.0"):
+        await shared.deploy("v1.3.0")
+    return shared
+
+
+@pytest_asyncio.fixture(loop_scope="module", params=KINDS)
+async def own_world(request: pytest.FixtureRequest, built: Shop, tmp_path: Path) -> AsyncIterator[World]:
+    """One that can be broken."""
+    async with _opened(request.param, built, tmp_path) as world:
+        yield world
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def faults(world: World) -> AsyncIterator[Faults]:
+    assert world.faults is not None
+    try:
+        yield world.faults
+    finally:
+        await world.faults.mend()
+
+
+@pytest.fixture(scope="module")
+def incidents() -> Iterator[int]:
+    return itertools.count(1)
+
+
+@pytest.fixture
+def key(incidents: Iterator[int]) -> str:
+    """Each test is an incident of its own."""
+    return f"INC-{next(incidents)}/apply"
 
 
 async def test_it_says_what_runs_and_what_could(world: World) -> None:
@@ -95,63 +142,63 @@ async def test_a_plan_made_too_late_fails_a_check(world: World) -> None:
     assert len([check for check in plan.checks if not check.ok]) == 1
 
 
-async def test_apply_makes_the_version_run(world: World) -> None:
+async def test_apply_makes_the_version_run(world: World, key: str) -> None:
     planned = change(await world.target.inspect(), "v1.2.9")
-    done = await applied(world.target, planned, key="INC-1/apply")
+    done = await applied(world.target, planned, key=key)
     assert (done.outcome, done.running) == (Outcome.SUCCEEDED, "v1.2.9")
     assert done.detail
     seen = await world.target.inspect()
     assert (seen.current, seen.running, seen.warnings) == ("v1.2.9", "v1.2.9", ())
-    observed = await world.target.observe(planned, "INC-1/apply")
+    observed = await world.target.observe(planned, key)
     assert (observed.outcome, observed.running) == (Outcome.SUCCEEDED, "v1.2.9")
 
 
-async def test_apply_again_does_nothing_again(world: World) -> None:
+async def test_apply_again_does_nothing_again(world: World, key: str) -> None:
     planned = change(await world.target.inspect(), "v1.2.9")
-    await applied(world.target, planned, key="INC-1/apply")
+    await applied(world.target, planned, key=key)
     starts = await world.starts()
-    again = await applied(world.target, planned, key="INC-1/apply")
+    again = await applied(world.target, planned, key=key)
     assert (again.outcome, again.running) == (Outcome.SUCCEEDED, "v1.2.9")
     assert await world.starts() == starts
 
 
-async def test_before_apply_nothing_is_called_a_success(world: World) -> None:
+async def test_before_apply_nothing_is_called_a_success(world: World, key: str) -> None:
     planned = change(await world.target.inspect(), "v1.2.9")
-    observed = await world.target.observe(planned, "INC-1/apply")
+    observed = await world.target.observe(planned, key)
     assert (observed.outcome, observed.running) == (Outcome.FAILED, "v1.3.0")
 
 
-async def test_a_foreign_change_is_a_conflict(world: World) -> None:
+async def test_a_foreign_change_is_a_conflict(world: World, key: str) -> None:
     planned = change(await world.target.inspect(), "v1.2.9")
     await world.deploy("v1.2.8")
     seen, starts = await world.target.inspect(), await world.starts()
     with pytest.raises(Conflict, match=r"v1\.2\.8"):
-        await applied(world.target, planned, key="INC-1/apply")
+        await applied(world.target, planned, key=key)
     assert await world.target.inspect() == seen
     assert await world.starts() == starts
-    assert (await world.target.observe(planned, "INC-1/apply")).outcome is Outcome.FAILED
+    assert (await world.target.observe(planned, key)).outcome is Outcome.FAILED
 
 
-async def test_an_outdated_fingerprint_is_a_conflict(world: World) -> None:
+async def test_an_outdated_fingerprint_is_a_conflict(world: World, key: str) -> None:
     seen = await world.target.inspect()
     with pytest.raises(Conflict):
-        await applied(world.target, change(seen, "v1.2.9", fingerprint="of another day"), key="INC-1/apply")
+        await applied(world.target, change(seen, "v1.2.9", fingerprint="of another day"), key=key)
     assert await world.target.inspect() == seen
 
 
-async def test_someone_else_has_already_done_it(world: World) -> None:
+async def test_someone_else_has_already_done_it(world: World, key: str) -> None:
     planned = change(await world.target.inspect(), "v1.2.9")
     await world.deploy("v1.2.9")
     starts = await world.starts()
-    done = await applied(world.target, planned, key="INC-1/apply")
+    done = await applied(world.target, planned, key=key)
     assert (done.outcome, done.running) == (Outcome.SUCCEEDED, "v1.2.9")
     assert await world.starts() == starts
 
 
-async def test_a_version_that_is_not_there_is_refused(world: World) -> None:
+async def test_a_version_that_is_not_there_is_refused(world: World, key: str) -> None:
     seen = await world.target.inspect()
     with pytest.raises(Refused, match=r"v9\.9\.9") as refused:
-        await applied(world.target, change(seen, "v9.9.9"), key="INC-1/apply")
+        await applied(world.target, change(seen, "v9.9.9"), key=key)
     assert refused.value.remedy
     assert await world.target.inspect() == seen
 
@@ -162,45 +209,113 @@ async def test_a_path_is_no_version(name: str) -> None:
         Change(component="shop", from_version="v1.3.0", to_version=name, fingerprint="x")
 
 
-async def test_a_version_that_does_not_start_is_a_failure_and_can_be_reverted(world: World) -> None:
-    planned = change(await world.target.inspect(), "v1.2.9")
-    await world.break_release("v1.2.9")
-    done = await applied(world.target, planned, key="INC-1/apply")
+async def test_a_version_that_does_not_start_is_a_failure_and_can_be_reverted(
+    own_world: World, key: str
+) -> None:
+    planned = change(await own_world.target.inspect(), "v1.2.9")
+    await own_world.break_release("v1.2.9")
+    done = await applied(own_world.target, planned, key=key)
     assert done.outcome is Outcome.FAILED
-    assert done.running in world.survivors
+    assert done.running in own_world.survivors
     assert "hunter2" not in done.detail
-    assert (await world.target.observe(planned, "INC-1/apply")).outcome is not Outcome.SUCCEEDED
-    seen = await world.target.inspect()
+    assert (await own_world.target.observe(planned, key)).outcome is not Outcome.SUCCEEDED
+    seen = await own_world.target.inspect()
     assert seen.current == "v1.2.9"
-    assert seen.running in world.survivors
+    assert seen.running in own_world.survivors
     assert len(seen.warnings) == 1
-    back = await put_back(world.target, planned, key="INC-1/revert")
+    back = await put_back(own_world.target, planned, key=f"{key}/back")
     assert (back.outcome, back.running) == (Outcome.SUCCEEDED, "v1.3.0")
-    assert (await world.target.inspect()).warnings == ()
+    assert (await own_world.target.inspect()).warnings == ()
 
 
-async def test_revert_puts_back_what_was(world: World) -> None:
+async def test_revert_puts_back_what_was(world: World, key: str) -> None:
     planned = change(await world.target.inspect(), "v1.2.9")
-    await applied(world.target, planned, key="INC-1/apply")
+    await applied(world.target, planned, key=key)
     for _ in range(2):
-        back = await put_back(world.target, planned, key="INC-1/revert")
+        back = await put_back(world.target, planned, key=f"{key}/back")
         assert (back.outcome, back.running) == (Outcome.SUCCEEDED, "v1.3.0")
     assert (await world.target.inspect()).current == "v1.3.0"
-    assert (await world.target.observe(planned, "INC-1/apply")).outcome is Outcome.FAILED
+    assert (await world.target.observe(planned, key)).outcome is Outcome.FAILED
 
 
-async def test_revert_of_what_was_never_applied_does_nothing(world: World) -> None:
+async def test_revert_of_what_was_never_applied_does_nothing(world: World, key: str) -> None:
     seen, starts = await world.target.inspect(), await world.starts()
-    back = await put_back(world.target, change(seen, "v1.2.9"), key="INC-1/revert")
+    back = await put_back(world.target, change(seen, "v1.2.9"), key=f"{key}/back")
     assert (back.outcome, back.running) == (Outcome.SUCCEEDED, "v1.3.0")
     assert await world.target.inspect() == seen
     assert await world.starts() == starts
 
 
-async def test_revert_does_not_undo_what_someone_else_did(world: World) -> None:
+async def test_revert_does_not_undo_what_someone_else_did(world: World, key: str) -> None:
     planned = change(await world.target.inspect(), "v1.2.9")
-    await applied(world.target, planned, key="INC-1/apply")
+    await applied(world.target, planned, key=key)
     await world.deploy("v1.2.8")
     with pytest.raises(Conflict, match=r"v1\.2\.8"):
-        await put_back(world.target, planned, key="INC-1/revert")
+        await put_back(world.target, planned, key=f"{key}/back")
     assert (await world.target.inspect()).running == "v1.2.8"
+
+
+@pytest.mark.parametrize("shared", NETWORKED, indirect=True)
+async def test_an_answer_that_is_lost_is_not_taken_for_a_failure(
+    world: World, faults: Faults, key: str
+) -> None:
+    planned, starts = change(await world.target.inspect(), "v1.2.9"), await world.starts()
+    lost = faults.lost
+    await faults.lose_answers()
+    try:
+        seen = await world.target.apply(planned, key)
+    except OutcomeUnknown:
+        pass
+    else:
+        assert seen.outcome is not Outcome.FAILED
+    await faults.mend()
+    assert faults.lost > lost
+    seen = await followed(world.target, planned, key)
+    assert (seen.outcome, seen.running) == (Outcome.SUCCEEDED, "v1.2.9")
+    again = await applied(world.target, planned, key=key)
+    assert (again.outcome, again.running) == (Outcome.SUCCEEDED, "v1.2.9")
+    assert await world.starts() == starts + 1
+
+
+@pytest.mark.parametrize("shared", NETWORKED, indirect=True)
+async def test_a_write_that_never_arrives_is_done_once_by_the_next_try(
+    world: World, faults: Faults, key: str
+) -> None:
+    planned, starts = change(await world.target.inspect(), "v1.2.9"), await world.starts()
+    lost = faults.lost
+    await faults.lose_writes()
+    with pytest.raises((OutcomeUnknown, Unavailable)):
+        await world.target.apply(planned, key)
+    assert faults.lost > lost
+    seen = await world.target.observe(planned, key)
+    assert seen.outcome is not Outcome.SUCCEEDED
+    assert seen.running == "v1.3.0"
+    assert await world.starts() == starts
+    await faults.mend()
+    done = await applied(world.target, planned, key=key)
+    assert (done.outcome, done.running) == (Outcome.SUCCEEDED, "v1.2.9")
+    assert await world.starts() == starts + 1
+
+
+@pytest.mark.parametrize("shared", NETWORKED, indirect=True)
+async def test_what_cannot_be_reached_is_neither_a_success_nor_a_failure(
+    world: World, faults: Faults, key: str
+) -> None:
+    planned, starts = change(await world.target.inspect(), "v1.2.9"), await world.starts()
+    await faults.cut_off()
+    with pytest.raises(Unavailable):
+        await world.target.apply(planned, key)
+    await faults.mend()
+    await world.target.apply(planned, key)
+    await faults.cut_off()
+    with pytest.raises(Unavailable):
+        await world.target.inspect()
+    with pytest.raises(Unavailable):
+        await world.target.observe(planned, key)
+    async with aclosing(world.target.follow(planned, key)) as looks:
+        with pytest.raises(Unavailable):
+            await anext(looks)
+    await faults.mend()
+    seen = await followed(world.target, planned, key)
+    assert (seen.outcome, seen.running) == (Outcome.SUCCEEDED, "v1.2.9")
+    assert await world.starts() == starts + 1

@@ -1,21 +1,32 @@
 """A deploy target in memory, with a world around it that others may change."""
 
 import dataclasses
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from enum import StrEnum
 
 from bot.domain.base import Version
 from bot.domain.debts import Debt
 from bot.domain.evidence import Outcome
 from bot.domain.plan import Check, Level, Warn
-from bot.ports.errors import Conflict, OutcomeUnknown, PortError, Refused
+from bot.ports.errors import Conflict, OutcomeUnknown, PortError, Refused, Unavailable
 from bot.ports.target import Available, Capabilities, Change, Inspection, Observation, TargetPlan, polled
+
+
+class Network(StrEnum):
+    """What becomes of what is asked: answered, done with the answer lost, lost with reads getting through, or nothing at all."""
+
+    FINE = "fine"
+    LOSES_ANSWERS = "loses answers"
+    LOSES_WRITES = "loses writes"
+    GONE = "gone"
 
 
 @dataclasses.dataclass
 class MemoryTarget:
     """`configured` and `running` are the world. `broken` versions do not start: the old one keeps running.
 
-    An error in `failing` is raised by the next call, once each. `starts` lists what was started.
+    An error in `failing` is raised by the next call, once each. `starts` lists what was started. `network` is what
+    lies between this target and its world, `lost` how many requests or answers it has lost.
 
     With `suspends`, a sentence, applying leaves a debt that says so; `debts` are the open ones, `repaid` lists
     what was given back by kaeru. An error in `declines` is raised by the next `repay`;
@@ -29,6 +40,8 @@ class MemoryTarget:
     capabilities: Capabilities = dataclasses.field(default_factory=lambda: Capabilities(kind="memory"))
     starts: list[Version] = dataclasses.field(default_factory=list)
     failing: list[PortError] = dataclasses.field(default_factory=list)
+    network: Network = Network.FINE
+    lost: int = 0
     suspends: str = ""
     debts: dict[str, Debt] = dataclasses.field(default_factory=dict)
     repaid: list[str] = dataclasses.field(default_factory=list)
@@ -76,6 +89,9 @@ class MemoryTarget:
 
     async def apply(self, change: Change, key: str) -> Observation:
         self._fail()
+        return self._written(lambda: self._apply(change))
+
+    def _apply(self, change: Change) -> Observation:
         if self.configured != change.to_version and self._fingerprint() != change.fingerprint:
             raise Conflict(f"{self.configured} is set, and not what this was planned for.")
         if self.suspends:
@@ -92,7 +108,7 @@ class MemoryTarget:
 
     async def revert(self, change: Change, key: str) -> Observation:
         self._fail()
-        return self._go(change.to_version, change.from_version)
+        return self._written(lambda: self._go(change.to_version, change.from_version))
 
     def follow(self, change: Change, key: str) -> AsyncGenerator[Observation, None]:
         return polled(self, change, key)
@@ -108,6 +124,13 @@ class MemoryTarget:
 
     async def aclose(self) -> None:
         pass
+
+    def _written(self, write: Callable[[], Observation]) -> Observation:
+        seen = write() if self.network is not Network.LOSES_WRITES else None
+        if seen is None or self.network is Network.LOSES_ANSWERS:
+            self.lost += 1
+            raise OutcomeUnknown("The connection was lost.")
+        return seen
 
     def _go(self, start: Version, goal: Version) -> Observation:
         if self._see(goal).outcome is Outcome.SUCCEEDED:
@@ -141,3 +164,5 @@ class MemoryTarget:
     def _fail(self) -> None:
         if self.failing:
             raise self.failing.pop(0)
+        if self.network is Network.GONE:
+            raise Unavailable("The target cannot be reached.")

@@ -66,6 +66,11 @@ class FaultProxy:
         """Every request for which `when` holds goes through `fault`, unless `next` has one for it."""
         self._rules.append((when, fault))
 
+    def mend(self) -> None:
+        """Everything goes through unharmed again."""
+        self._faults.clear()
+        self._rules.clear()
+
     async def die(self) -> None:
         """Refuse connections, and break off those that are open."""
         assert self._site is not None, "it is dead already"

@@ -1,30 +1,29 @@
 """A namespace with a workload in it on the real cluster, and what people do to it past kaeru."""
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, ClassVar
 
 from integrations.kubernetes.api import Api
 from integrations.kubernetes.errors import Missing
 from integrations.kubernetes.settings import KubernetesSettings
-from integrations.kubernetes.target import KubernetesTarget
 from integrations.kubernetes.workload import PLURALS
 from sandbox.clusters.kubernetes import KubernetesCluster
 from sandbox.clusters.namespaces import Namespace, namespace
 from sandbox.clusters.shop_images import WEB
-from tests.fakes.memory import FakeMemory
+from tests.kubernetes.hands import Hands
 
 Json = dict[str, Any]
 
 PATIENCE_S = 180.0
 POLL_S = 0.2
 APPS = ("deployments", "statefulsets", "daemonsets", "replicasets", "controllerrevisions")
+UNPLACED: Json = {"nodeSelector": {"kaeru.dev/no-such": "node"}}
+"""For the spec of pods that are only there: no node takes them, so they take no processor."""
 KINDS = {"deployment": "Deployment", "statefulset": "StatefulSet", "daemonset": "DaemonSet"}
 
 
@@ -46,8 +45,7 @@ def api_of(space: Namespace) -> Api:
 class Shop:
     """One workload, `web`, in a namespace of its own. `extra` is merged into its spec when it is made.
 
-    What is written goes through kubectl, as other people's hands; what is read goes through `api`, as a process of
-    kubectl takes half a second and more.
+    What is written stands there as kubectl's, by other people's hands.
     """
 
     space: Namespace
@@ -56,6 +54,14 @@ class Shop:
     name: str = "web"
     replicas: int = 2
     extra: Json = field(default_factory=dict)
+
+    @property
+    def hands(self) -> Hands:
+        return Hands(self.api)
+
+    @property
+    def path(self) -> str:
+        return f"{self._base(PLURALS[self.kind])}/{self.name}"
 
     def settings(self, **changed: Any) -> KubernetesSettings:
         """What kaeru.yml would say of it."""
@@ -87,11 +93,7 @@ class Shop:
         return await self.listed("pods", labels=f"app={self.name}")
 
     async def create(self, *objects: Json) -> None:
-        await self.kubectl(
-            "create",
-            "--filename=-",
-            text=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}),
-        )
+        await self.hands.create(*objects, namespace=self.space.name)
 
     async def deploy(
         self,
@@ -122,7 +124,14 @@ class Shop:
 
     async def patch(self, change: Json) -> None:
         """A strategic merge patch of the workload."""
-        await self.kubectl("patch", self.kind, self.name, f"--patch={json.dumps(change)}")
+        await self.hands.strategic(self.path, change)
+
+    async def scale(self, replicas: int) -> None:
+        await self.hands.merge(f"{self.path}/scale", {"spec": {"replicas": replicas}}, by="kubectl")
+
+    async def annotate(self, **annotations: str) -> None:
+        """Names of annotations as they are: `**{"a.b/c": "d"}`."""
+        await self.hands.merge(self.path, {"metadata": {"annotations": annotations}}, by="kubectl-annotate")
 
     async def rolled_out(self, *, patience_s: float = PATIENCE_S) -> None:
         """Wait until the controller says that it has replaced all pods, and the old ones are gone."""
@@ -152,24 +161,29 @@ class Shop:
         await self.rolled_out()
 
     async def recorded(self, *versions: str, **pod: Any) -> None:
-        """Deploy one after the other, each as soon as the controller has seen the one before.
-
-        A workload that is new has no pods before the last of them: starting and stopping them takes its time.
-        """
-        new = self.kind != "daemonset" and not await self._exists()
-        replicas, self.replicas = self.replicas, 0 if new else self.replicas
+        """Deploy one after the other, each as soon as the controller has seen the one before."""
 
         async def seen() -> bool:
             workload = await self.workload()
             observed = workload.get("status", {}).get("observedGeneration", 0)
             return bool(observed >= workload["metadata"]["generation"])
 
-        for version in versions:
-            await self.deploy(version, wait=False, **pod)
-            await until(seen, f"seen by its controller: {version}")
-        if new:
+        async with self.without_pods():
+            for version in versions:
+                await self.deploy(version, wait=False, **pod)
+                await until(seen, f"seen by its controller: {version}")
+
+    @asynccontextmanager
+    async def without_pods(self) -> AsyncIterator[None]:
+        """A workload that is new has no pods before the end of this: starting and stopping them takes its time."""
+        new = self.kind != "daemonset" and not await self._exists()
+        replicas, self.replicas = self.replicas, 0 if new else self.replicas
+        try:
+            yield
+        finally:
             self.replicas = replicas
-            await self.kubectl("scale", f"{self.kind}/{self.name}", f"--replicas={replicas}")
+        if new and replicas:
+            await self.scale(replicas)
 
     async def second_over(self) -> None:
         """Wait until what is made next is younger than all ReplicaSets there are.
@@ -229,10 +243,6 @@ class Shop:
         group = "/apis/apps/v1" if resource in APPS else "/api/v1"
         return f"{group}/namespaces/{self.space.name}/{resource}"
 
-    def account(self, name: str, rules: list[Json], where: Path) -> Path:
-        """A kubeconfig of an account that may do no more than `rules` say."""
-        return self.space.account(name, rules, where)
-
 
 class FragileShop(Shop):
     """Its versions can be broken from outside: each looks for its own name in a ConfigMap, and ends if it is there."""
@@ -275,12 +285,11 @@ class Started:
 
 
 @asynccontextmanager
-async def shop_on(cluster: KubernetesCluster) -> AsyncIterator[tuple[FragileShop, KubernetesTarget]]:
-    """v1.3.0 runs, v1.2.8 and v1.2.9 did before, in a namespace of its own; and the target that is to be tested."""
+async def shop_on(cluster: KubernetesCluster) -> AsyncIterator[FragileShop]:
+    """v1.3.0 runs, v1.2.8 and v1.2.9 did before, in a namespace of its own."""
     with namespace(cluster) as space:
         async with aclosing(api_of(space)) as api:
             shop = FragileShop(space, api, replicas=1)
             await shop.recorded("v1.2.8", "v1.2.9", "v1.3.0")
             await shop.rolled_out()
-            async with aclosing(KubernetesTarget(shop.settings(), FakeMemory())) as target:
-                yield shop, target
+            yield shop
