@@ -1,0 +1,264 @@
+"""The `Backups` port over any kind of database and any destination: what comes in which order, and what is believed."""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
+
+from bot.domain.plan import Check, Level, Warn
+from bot.ports.backups import Backup, BackupPlan, BackupProgress, Phase, Proof, Restored, RestorePlan
+from bot.ports.errors import Conflict, PortError, Refused, Unavailable
+from integrations.backups.checking import Broken, Checked, compare_rows, warned
+from integrations.backups.compare import against, size
+from integrations.backups.destination import Destination
+from integrations.backups.engine import Dumped, Engine
+from integrations.backups.manifest import dumps, loads, name_of
+from integrations.backups.settings import BackupSettings
+from integrations.backups.streams import Meter, Sink, in_thread, watched
+
+ROOM = 1.2
+"""How much more room than the last backup took is asked for."""
+
+
+class Keeping:
+    """The backups of one database. Made by `integrations.backups.make`."""
+
+    def __init__(self, settings: BackupSettings, engine: Engine, destination: Destination) -> None:
+        self._settings, self._engine, self._destination = settings, engine, destination
+
+    @property
+    def identity(self) -> str:
+        return self._engine.identity
+
+    async def plan(self) -> BackupPlan:
+        survey = await self._engine.survey()
+        last = await self._last()
+        free = await in_thread(self._destination.free_bytes)
+        checks = survey.checks
+        if free is not None:
+            enough = last is None or free >= ROOM * last.bytes
+            usual = "" if last is None else f", the last backup has {size(last.bytes)}"
+            checks += (Check(name="room", ok=enough, detail=f"{size(free)} free{usual}"),)
+        return BackupPlan(
+            checks=checks,
+            warnings=survey.warnings,
+            expected_bytes=None if last is None else last.bytes,
+            expected_s=None if last is None else last.seconds,
+        )
+
+    def take(self, key: str) -> AsyncGenerator[BackupProgress | Backup, None]:
+        meter = Meter()
+        return watched(self._take(key, meter), meter.look)
+
+    async def find(self, key: str) -> Backup | None:
+        return await in_thread(lambda: self._load(name_of(key)))
+
+    async def list(self) -> tuple[Backup, ...]:
+        def all_of_them() -> tuple[Backup, ...]:
+            found = (self._load(name) for name in self._destination.names())
+            return tuple(sorted((b for b in found if b is not None), key=lambda b: b.at, reverse=True))
+
+        return await in_thread(all_of_them)
+
+    def verify(self, backup: Backup, proof: Proof) -> AsyncGenerator[BackupProgress | Backup, None]:
+        meter = Meter()
+        return watched(self._verify(backup, proof, meter), meter.look)
+
+    async def plan_restore(self, backup: Backup, into: str) -> RestorePlan:
+        plan = await self._engine.plan_restore(backup, into)
+        unproven: tuple[Warn, ...] = ()
+        if backup.proof is Proof.NONE:
+            unproven = (Warn(level=Level.DANGER, text="This backup has never been proven."),)
+        return RestorePlan(
+            backup=backup.id,
+            into=into,
+            replaces=plan.exists,
+            actions=plan.actions,
+            fingerprint=plan.fingerprint,
+            lost_since=backup.at if plan.exists else None,
+            warnings=unproven + plan.warnings,
+            checks=plan.checks,
+            expected_s=backup.seconds,
+        )
+
+    def restore(self, plan: RestorePlan, key: str) -> AsyncGenerator[BackupProgress | Restored, None]:
+        meter = Meter()
+        return watched(self._restore(plan, key, meter), meter.look)
+
+    async def prune(self) -> tuple[str, ...]:
+        backups = await self.list()
+        proven = next((b.id for b in backups if b.proof is not Proof.NONE), None)
+        oldest = datetime.now(UTC) - self._settings.keep_for
+        old = [b.id for b in backups[self._settings.keep :] if b.at < oldest and b.id != proven]
+
+        def remove() -> tuple[str, ...]:
+            for name in old:
+                self._destination.remove(name)
+            return (*old, *self._destination.sweep())
+
+        return await in_thread(remove)
+
+    async def aclose(self) -> None:
+        """Nothing is kept open between calls."""
+
+    async def _take(self, key: str, meter: Meter) -> Backup:
+        if (found := await self.find(key)) is not None:
+            return found
+        earlier = await self.list()
+        meter.expected_bytes = earlier[0].bytes if earlier else None
+        await self._ask_for_room(meter.expected_bytes)
+        name = name_of(key)
+        sink = await in_thread(lambda: self._destination.create(name, meter.expected_bytes))
+        try:
+            async with asyncio.timeout(self._settings.timeout.total_seconds()):
+                backup = await self._write(sink, key, meter)
+                try:
+                    backup = await self._proven(backup, self._settings.verify, meter)
+                except Broken:
+                    await in_thread(lambda: self._destination.remove(name))
+                    raise
+                except (
+                    PortError
+                ) as error:  # says nothing of the backup, which is whole as far as anybody knows
+                    text = f"The backup could not be proven. {error.advice}"
+                    backup = warned(backup, Warn(level=Level.DANGER, text=text))
+            ratios = {"min_ratio": self._settings.min_ratio, "max_slowdown": self._settings.max_slowdown}
+            backup = warned(backup, *against(backup, earlier, **ratios))
+            await in_thread(lambda: self._destination.write_manifest(name, dumps(backup)))
+        except TimeoutError as error:
+            limit = self._settings.timeout
+            raise Unavailable(
+                f"The backup did not come to its end within {limit}.", remedy="Raise timeout."
+            ) from error
+        finally:
+            await in_thread(sink.abort)
+        return backup
+
+    async def _write(self, sink: Sink, key: str, meter: Meter) -> Backup:
+        digest = hashlib.sha256()
+        meter.phase = Phase.DUMPING
+        began = time.monotonic()
+
+        def write(chunk: memoryview) -> None:
+            digest.update(chunk)
+            sink.write(chunk)
+            meter.bytes += len(chunk)
+
+        dumped: Dumped = await self._engine.dump(write, meter, count=self._settings.verify is Proof.RESTORED)
+        if meter.bytes == 0:
+            raise Refused(
+                "The dump is empty: not one byte came of it.", remedy="Run the dump by hand to see why."
+            )
+        await in_thread(sink.close)
+        name = name_of(key)
+        return Backup(
+            id=name,
+            key=key,
+            database=self.identity,
+            at=dumped.at,
+            bytes=meter.bytes,
+            sha256=digest.hexdigest(),
+            seconds=round(time.monotonic() - began, 3),
+            tool=dumped.tool,
+            server=dumped.server,
+            tables=dumped.tables,
+            rows=dumped.rows,
+            warnings=dumped.warnings,
+            place=self._destination.place(name),
+        )
+
+    async def _verify(self, backup: Backup, proof: Proof, meter: Meter) -> Backup:
+        # What else the manifest says by now stays.
+        before = await in_thread(lambda: self._load(backup.id)) or backup
+        try:
+            proven = await self._proven(before, proof, meter)
+        except Broken as error:
+            bad = before.model_copy(update={"proof": Proof.NONE, "proven_at": datetime.now(UTC)})
+            bad = warned(bad, Warn(level=Level.DANGER, text=str(error)))
+            await in_thread(lambda: self._destination.write_manifest(bad.id, dumps(bad)))
+            raise
+        await in_thread(lambda: self._destination.write_manifest(proven.id, dumps(proven)))
+        return proven
+
+    async def _proven(self, backup: Backup, proof: Proof, meter: Meter) -> Backup:
+        if proof is Proof.NONE:
+            return backup
+        meter.phase = Phase.READING if proof is Proof.READ else Phase.RESTORING
+        meter.bytes, meter.expected_bytes = 0, backup.bytes
+        source = await in_thread(lambda: Checked(self._destination.open(backup.id), meter))
+        try:
+            if proof is Proof.READ:
+                await self._engine.read(source, backup)
+            else:
+                mark = hashlib.sha256(f"{self.identity} {backup.id}".encode()).hexdigest()[:10]
+                async with self._engine.scratch(source, f"kaeru_scratch_{mark}") as rows:
+                    compare_rows(backup, rows)
+            await in_thread(source.drain)
+        except Refused:
+            await in_thread(source.drain)
+            source.judge(backup)  # other bytes than were written explain more
+            raise
+        finally:
+            source.close()
+        source.judge(backup)
+        # A restore proves more than a read; one that was restored before stays so.
+        best = Proof.RESTORED if Proof.RESTORED in (proof, backup.proof) else proof
+        return backup.model_copy(update={"proof": best, "proven_at": datetime.now(UTC)})
+
+    async def _restore(self, plan: RestorePlan, key: str, meter: Meter) -> Restored:
+        mark, into = hashlib.sha256(key.encode()).hexdigest()[:10], plan.into
+        began = time.monotonic()
+        backup = await in_thread(lambda: self._load(plan.backup))
+        if backup is None:
+            raise Refused(f"There is no backup {plan.backup} any more.", remedy="Choose another one.")
+        if not await self._engine.restored(into, mark):
+            now = await self._engine.plan_restore(backup, into)
+            if now.fingerprint != plan.fingerprint:
+                raise Conflict(f"{into} is not what it was when this was planned; nothing was changed.")
+            if refused := [check.detail for check in now.checks if check.required and not check.ok]:
+                raise Refused(f"The restore cannot be done: {'; '.join(refused)}.")
+            await self._bring_back(backup, into, mark, meter)
+        return Restored(
+            backup=backup.id,
+            into=into,
+            rows=await self._engine.rows(into),
+            seconds=round(time.monotonic() - began, 3),
+            previous=await self._engine.previous(into, mark),
+        )
+
+    async def _bring_back(self, backup: Backup, into: str, mark: str, meter: Meter) -> None:
+        meter.phase, meter.expected_bytes = Phase.RESTORING, backup.bytes
+        source = await in_thread(lambda: Checked(self._destination.open(backup.id), meter))
+        try:
+            async with asyncio.timeout(self._settings.timeout.total_seconds()):
+                rows = await self._engine.restore(source, into, mark, meter)
+                await in_thread(source.drain)
+            source.judge(backup)
+            compare_rows(backup, rows)
+        except BaseException as error:
+            await self._engine.discard(into, mark)
+            if isinstance(error, TimeoutError):
+                raise Unavailable(
+                    f"The restore did not come to its end within {self._settings.timeout}."
+                ) from error
+            raise
+        finally:
+            source.close()
+        meter.phase = Phase.SWITCHING
+        await self._engine.switch(into, mark)
+
+    async def _last(self) -> Backup | None:
+        return next(iter(await self.list()), None)
+
+    async def _ask_for_room(self, expected: int | None) -> None:
+        free = await in_thread(self._destination.free_bytes)
+        if free is not None and expected is not None and free < expected:
+            raise Refused(
+                f"There is no room for the backup: {size(free)} are free, the last one has {size(expected)}.",
+                remedy="Make room there, or keep fewer backups.",
+            )
+
+    def _load(self, name: str) -> Backup | None:
+        text = self._destination.read_manifest(name)
+        return None if text is None else loads(text, name=name, place=self._destination.place(name))

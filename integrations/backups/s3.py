@@ -1,0 +1,324 @@
+"""Backups in a bucket: multipart uploads with a checksum for each part, encrypted by the server, a manifest last.
+
+A multipart upload is nothing until it is completed, so no temporary name is needed. The connection is boto3's:
+everything here blocks.
+"""
+
+import base64
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+)
+
+from bot.ports.errors import AuthFailed, PortError, Refused, Unavailable
+from integrations.backups.settings import MIB, S3Settings
+from integrations.backups.streams import Source
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+DATA, MANIFEST = ".dump", ".json"
+MOST_PARTS = 10_000
+SPARE = 2
+"""A dump may have this many times the bytes that are expected of it before it has too many parts."""
+ATTEMPTS = 4
+_DENIED = (
+    "AccessDenied",
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "ExpiredToken",
+    "403",
+    "InvalidToken",
+)
+_MISSING = ("NoSuchBucket", "NoSuchKey", "404", "NotFound")
+_PASSING = (
+    "SlowDown",
+    "InternalError",
+    "ServiceUnavailable",
+    "RequestTimeout",
+    "Throttling",
+    "RequestTimeTooSkewed",
+)
+
+
+class BucketSink:
+    """One multipart upload: a part is filled while the one before it is sent."""
+
+    def __init__(self, bucket: "Bucket", key: str, part_size: int) -> None:
+        self._bucket, self._key, self._part_size = bucket, key, part_size
+        self._filling = bytearray()
+        self._written = 0
+        self._digests: list[bytes] = []
+        self._etags: list[str] = []
+        self._upload: str | None = bucket.begin(key)
+        self._sender = ThreadPoolExecutor(1, "backup-part")
+        self._sending: Future[str] | None = None
+
+    def write(self, chunk: memoryview) -> None:
+        while chunk:
+            room = self._part_size - len(self._filling)
+            self._filling += chunk[:room]
+            self._written += len(chunk[:room])
+            chunk = chunk[room:]
+            if len(self._filling) == self._part_size:
+                self._send()
+
+    def close(self) -> None:
+        if self._filling or not self._digests:
+            self._send()
+        self._await_sent()
+        self._bucket.complete(self._key, self._id, self._etags, self._digests, self._written)
+        self._upload = None
+
+    def abort(self) -> None:
+        self._sender.shutdown(wait=True, cancel_futures=True)
+        if self._upload is not None:
+            with contextlib.suppress(PortError):  # told already; `sweep` comes past again
+                self._bucket.abort(self._key, self._id)
+            self._upload = None
+
+    @property
+    def _id(self) -> str:
+        if self._upload is None:
+            raise Unavailable("This upload has come to its end already.")
+        return self._upload
+
+    def _send(self) -> None:
+        self._await_sent()
+        part, self._filling = self._filling, bytearray()
+        self._digests.append(hashlib.sha256(part).digest())
+        number = len(self._digests)
+        if number > MOST_PARTS:
+            raise Refused("The backup has more parts than S3 allows.", remedy="Set a larger part_size.")
+        digest = self._digests[-1]
+        self._sending = self._sender.submit(self._bucket.send, self._key, self._id, number, part, digest)
+
+    def _await_sent(self) -> None:
+        if self._sending is not None:
+            sending, self._sending = self._sending, None
+            self._etags.append(sending.result())
+
+
+class Bucket:
+    """The `Destination` of one database in a bucket."""
+
+    def __init__(self, settings: S3Settings, folder: str) -> None:
+        self._settings = settings
+        self._prefix = f"{settings.prefix.strip('/')}/{folder}/".lstrip("/")
+        self._made: S3Client | None = None
+
+    def place(self, name: str) -> str:
+        return f"s3://{self._settings.bucket}/{self._key(name, DATA)}"
+
+    def create(self, name: str, expected_bytes: int | None) -> BucketSink:
+        key = self._key(name, DATA)
+        for stale, upload in self._uploads():
+            if stale == key:
+                self.abort(stale, upload)
+        needed = -(-(expected_bytes or 0) * SPARE // MOST_PARTS)
+        return BucketSink(self, key, max(self._settings.part_size, -(-needed // MIB) * MIB))
+
+    def open(self, name: str) -> Source:
+        with self._told():
+            answer = self._client.get_object(Bucket=self._settings.bucket, Key=self._key(name, DATA))
+        return _Reading(self, answer["Body"])
+
+    def write_manifest(self, name: str, text: bytes) -> None:
+        with self._told():
+            self._client.put_object(
+                Bucket=self._settings.bucket,
+                Key=self._key(name, MANIFEST),
+                Body=text,
+                ContentType="application/json",
+                ChecksumAlgorithm="SHA256",
+                **self._encryption(),
+            )
+
+    def read_manifest(self, name: str) -> bytes | None:
+        try:
+            with self._told():
+                answer = self._client.get_object(Bucket=self._settings.bucket, Key=self._key(name, MANIFEST))
+                return answer["Body"].read()
+        except Refused as error:
+            cause = error.__cause__
+            if isinstance(cause, ClientError) and cause.response["Error"].get("Code") == "NoSuchKey":
+                return None
+            raise
+
+    def names(self) -> list[str]:
+        return [key.removesuffix(MANIFEST) for key in self._keys() if key.endswith(MANIFEST)]
+
+    def remove(self, name: str) -> None:
+        with self._told():
+            for ending in (MANIFEST, DATA):
+                self._client.delete_object(Bucket=self._settings.bucket, Key=self._key(name, ending))
+
+    def sweep(self) -> list[str]:
+        """As S3 knows no lock, whoever calls this takes care that no backup is being taken meanwhile."""
+        removed = []
+        for key, upload in self._uploads():
+            self.abort(key, upload)
+            removed.append(key.removeprefix(self._prefix).removesuffix(DATA))
+        keys = set(self._keys())
+        for name in sorted(key.removesuffix(DATA) for key in keys if key.endswith(DATA)):
+            if f"{name}{MANIFEST}" not in keys:
+                self.remove(name)
+                removed.append(name)
+        return removed
+
+    def free_bytes(self) -> int | None:
+        return None
+
+    def begin(self, key: str) -> str:
+        with self._told():
+            answer = self._client.create_multipart_upload(
+                Bucket=self._settings.bucket,
+                Key=key,
+                ContentType="application/octet-stream",
+                ChecksumAlgorithm="SHA256",
+                **self._encryption(),
+            )
+        return answer["UploadId"]
+
+    def send(self, key: str, upload: str, number: int, part: bytearray, digest: bytes) -> str:
+        """Send one part; S3 declines it where it does not arrive as it was. Its tag."""
+        with self._told():
+            answer = self._client.upload_part(
+                Bucket=self._settings.bucket,
+                Key=key,
+                UploadId=upload,
+                PartNumber=number,
+                Body=part,
+                ChecksumSHA256=base64.b64encode(digest).decode(),
+            )
+        return answer["ETag"]
+
+    def complete(self, key: str, upload: str, etags: list[str], digests: list[bytes], size: int) -> None:
+        """Make one object of the parts, and look whether it is what was sent."""
+        tags = zip(etags, digests, strict=True)
+        parts: Any = [
+            {"PartNumber": n, "ETag": tag, "ChecksumSHA256": base64.b64encode(digest).decode()}
+            for n, (tag, digest) in enumerate(tags, 1)
+        ]
+        bucket = self._settings.bucket
+        with self._told():
+            self._client.complete_multipart_upload(
+                Bucket=bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": parts}
+            )
+            seen = self._client.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+        whole = base64.b64encode(hashlib.sha256(b"".join(digests)).digest()).decode()
+        checksum = seen.get("ChecksumSHA256", whole).split("-")[0]
+        if seen["ContentLength"] != size or checksum != whole:
+            raise Unavailable(f"s3://{bucket}/{key} is not what was sent to it.")
+        wanted = self._settings.encryption
+        if wanted != "none" and seen.get("ServerSideEncryption") != wanted:
+            raise Refused(
+                f"s3://{bucket}/{key} was not encrypted with {wanted} by the server.",
+                remedy="Look at the bucket's encryption, or set `encryption: none`.",
+            )
+
+    def abort(self, key: str, upload: str) -> None:
+        with self._told():
+            self._client.abort_multipart_upload(Bucket=self._settings.bucket, Key=key, UploadId=upload)
+
+    @property
+    def _client(self) -> "S3Client":
+        if self._made is None:
+            own = self._settings
+            seconds = own.part_timeout.total_seconds()
+            config = Config(
+                connect_timeout=min(seconds, 10),
+                read_timeout=seconds,
+                retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+                s3={"addressing_style": "path"} if own.endpoint else {},
+            )
+            keys = {}
+            if own.access_key is not None and own.secret_key is not None:
+                keys = {
+                    "aws_access_key_id": own.access_key.get_secret_value(),
+                    "aws_secret_access_key": own.secret_key.get_secret_value(),
+                }
+            with self._told():
+                # A session of its own: the default one is not for several threads.
+                session = boto3.session.Session()
+                self._made = session.client(
+                    "s3", region_name=own.region, endpoint_url=own.endpoint, config=config, **keys
+                )
+        return self._made
+
+    def _key(self, name: str, ending: str) -> str:
+        return f"{self._prefix}{name}{ending}"
+
+    def _encryption(self) -> dict[str, Any]:
+        own = self._settings
+        wanted = {} if own.encryption == "none" else {"ServerSideEncryption": own.encryption}
+        return wanted if own.kms_key is None else wanted | {"SSEKMSKeyId": own.kms_key}
+
+    def _keys(self) -> list[str]:
+        with self._told():
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._settings.bucket, Prefix=self._prefix
+            )
+            return [
+                one["Key"].removeprefix(self._prefix) for page in pages for one in page.get("Contents", [])
+            ]
+
+    def _uploads(self) -> list[tuple[str, str]]:
+        with self._told():
+            pages = self._client.get_paginator("list_multipart_uploads").paginate(
+                Bucket=self._settings.bucket, Prefix=self._prefix
+            )
+            return [(one["Key"], one["UploadId"]) for page in pages for one in page.get("Uploads", [])]
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (NoCredentialsError, PartialCredentialsError, ProfileNotFound) as error:
+            raise AuthFailed(
+                "There are no credentials for S3.",
+                remedy="Set access_key and secret_key, or give kaeru a role.",
+            ) from error
+        except ClientError as error:
+            raise _meaning(error, self._settings.bucket) from error
+        except BotoCoreError as error:
+            raise Unavailable(f"S3 cannot be reached: {type(error).__name__}.", retry_after_s=5.0) from error
+
+
+class _Reading:
+    def __init__(self, bucket: Bucket, body: Any) -> None:
+        self._bucket, self._body = bucket, body
+
+    def read(self, count: int, /) -> bytes:
+        with self._bucket._told():  # noqa: SLF001 - of this module
+            data: bytes = self._body.read(count)
+        return data
+
+    def close(self) -> None:
+        self._body.close()
+
+
+def _meaning(error: ClientError, bucket: str) -> PortError:
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    what = f"S3 declines {error.operation_name} in the bucket {bucket}: {code}"
+    if code in _DENIED:
+        return AuthFailed(f"{what}.", remedy="integrations/backups/README.md says which rights are needed.")
+    if code in _MISSING:
+        return Refused(f"{what}.", remedy="Correct bucket, prefix and region, or make the bucket.")
+    if code in _PASSING or status >= 500:
+        return Unavailable(f"{what}.", retry_after_s=5.0)
+    return Refused(
+        f"{what}.", remedy="Look at the settings of the bucket and of the key it is encrypted with."
+    )
