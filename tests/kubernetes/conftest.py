@@ -1,15 +1,16 @@
 """The cluster of `make cluster-up` for tests: one for all of them, a namespace for each."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import pytest
 
 from integrations.kubernetes.api import Api
 from sandbox.clusters.kubernetes import KubernetesCluster
-from sandbox.clusters.namespaces import Namespace, namespace
+from sandbox.clusters.namespaces import Namespace
 from tests.clusters import the_kubernetes
 from tests.fakes.memory import FakeMemory
+from tests.kubernetes.hands import fresh_namespace
 from tests.kubernetes.world import Shop, api_of
 
 
@@ -19,8 +20,8 @@ def cluster() -> KubernetesCluster:
 
 
 @pytest.fixture
-def space(cluster: KubernetesCluster) -> Iterator[Namespace]:
-    with namespace(cluster) as fresh:
+async def space(cluster: KubernetesCluster) -> AsyncIterator[Namespace]:
+    async with fresh_namespace(cluster) as fresh:
         yield fresh
 
 
@@ -38,5 +39,5 @@ async def api(space: Namespace) -> AsyncIterator[Api]:
 
 @pytest.fixture
 def shop(space: Namespace, api: Api) -> Shop:
-    """A Deployment `web` of two pods; nothing is deployed yet."""
-    return Shop(space, api)
+    """A Deployment `web` of one pod; nothing is deployed yet. A test that needs none, or more, says so."""
+    return Shop(space, api, replicas=1)

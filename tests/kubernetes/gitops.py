@@ -1,6 +1,5 @@
 """Argo CD's and Flux's objects on the real API server, written as their users and their controllers write them."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -161,10 +160,7 @@ class Gitops:
 
     async def apply(self, *objects: Json, manager: str = "kubectl") -> None:
         """Server-side, as a controller that owns only the fields it names."""
-        listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
-        await self.shop.kubectl(
-            "apply", "--server-side", f"--field-manager={manager}", "--filename=-", text=listed
-        )
+        await self.shop.hands.apply(*objects, namespace=self.space.name, by=manager)
 
     def path(self, resource: str, name: str) -> str:
         return f"/apis/{PATHS[resource]}/namespaces/{self.space.name}/{resource}/{name}"

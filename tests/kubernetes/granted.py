@@ -1,10 +1,10 @@
-"""kaeru's own manifests applied to a test's namespace, and a token of the account that they are bound to."""
+"""Accounts with narrow rights in a test's namespace: kaeru's own, by its manifests, and any other."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,12 @@ import yaml
 from integrations.kubernetes.api import Api
 from integrations.kubernetes.errors import RBAC
 from sandbox.clusters.namespaces import Namespace, kubectl
+from tests.kubernetes.hands import Hands, hands_on
 
 Json = dict[str, Any]
 FOLDER = Path(__file__).parents[2] / RBAC
 TOKEN_S = 3600
+RBAC_API = "/apis/rbac.authorization.k8s.io/v1"
 
 
 def documents(name: str) -> list[Json]:
@@ -39,8 +41,8 @@ class Granted:
 
     async def allow(self, api: Api, role: str, allowed: Sequence[Json]) -> None:
         """Let a role have these rules; `api` belongs to whoever runs the cluster."""
-        path = f"/apis/rbac.authorization.k8s.io/v1/clusterroles/{_here(f'kaeru-{role}', self.space)}"
-        await api.merge(path, {"rules": list(allowed)})
+        name = _here(f"kaeru-{role}", self.space)
+        await api.merge(f"{RBAC_API}/clusterroles/{name}", {"rules": list(allowed)})
 
 
 @asynccontextmanager
@@ -58,18 +60,40 @@ async def granted(space: Namespace, where: Path, *roles: str) -> AsyncIterator[G
         for subject in binding["subjects"]:
             subject["namespace"] = space.name
         bindings.append(binding)
-    try:
-        await asyncio.to_thread(space.apply, *made, *bindings)
-        token = await asyncio.to_thread(token_of, space, account["metadata"]["name"])
-        yield Granted(space, await asyncio.to_thread(_kubeconfig, space, token, where), token)
-    finally:
-        names = [f"clusterrole/{one['metadata']['name']}" for one in made]
-        await asyncio.to_thread(
-            kubectl, space.cluster.kubeconfig, "delete", "--ignore-not-found", "--wait=false", *names
+    async with hands_on(space.cluster) as hands:
+        try:
+            await hands.create(*made, *bindings, namespace=space.name)
+            name = account["metadata"]["name"]
+            token = await token_of(hands, space, name)
+            yield Granted(space, _kubeconfig(space, name, token, where), token)
+        finally:
+            for one in made:
+                await hands.delete(f"{RBAC_API}/clusterroles/{one['metadata']['name']}")
+
+
+async def account_of(space: Namespace, name: str, allowed: Sequence[Json], where: Path) -> Path:
+    """A kubeconfig of a new account that may do no more than these rules say, in its namespace alone."""
+    ours = {"metadata": {"name": name}}
+    rbac = "rbac.authorization.k8s.io"
+    subject = {"kind": "ServiceAccount", "name": name, "namespace": space.name}
+    role = {"apiGroup": rbac, "kind": "Role", "name": name}
+    async with hands_on(space.cluster) as hands:
+        await hands.create(
+            {"apiVersion": "v1", "kind": "ServiceAccount", **ours},
+            {"apiVersion": f"{rbac}/v1", "kind": "Role", "rules": list(allowed), **ours},
+            {
+                "apiVersion": f"{rbac}/v1",
+                "kind": "RoleBinding",
+                "roleRef": role,
+                "subjects": [subject],
+                **ours,
+            },
+            namespace=space.name,
         )
+        return _kubeconfig(space, name, await token_of(hands, space, name), where)
 
 
-def token_of(space: Namespace, account: str, seconds: int = TOKEN_S) -> str:
+async def token_of(hands: Hands, space: Namespace, account: str, seconds: int = TOKEN_S) -> str:
     """A token of the TokenRequest API."""
     path = f"/api/v1/namespaces/{space.name}/serviceaccounts/{account}/token"
     request = {
@@ -77,22 +101,25 @@ def token_of(space: Namespace, account: str, seconds: int = TOKEN_S) -> str:
         "kind": "TokenRequest",
         "spec": {"expirationSeconds": seconds},
     }
-    answer = space.kubectl("create", "--raw", path, "--filename", "-", text=json.dumps(request))
-    return str(json.loads(answer)["status"]["token"])
+    return str((await hands.post(path, request))["status"]["token"])
 
 
 def config_of(space: Namespace) -> Json:
     """The cluster's kubeconfig, with its certificates in it."""
-    view = ("config", "view", "--raw", "--minify", "--flatten", "--output", "json")
-    found: Json = json.loads(kubectl(space.cluster.kubeconfig, *view))
+    found: Json = json.loads(_viewed(space.cluster.kubeconfig, space.cluster.kubeconfig.stat().st_mtime_ns))
     return found
 
 
-def _kubeconfig(space: Namespace, token: str, where: Path) -> Path:
+@lru_cache(maxsize=2)
+def _viewed(kubeconfig: Path, _written_at: int) -> str:
+    return kubectl(kubeconfig, *("config", "view", "--raw", "--minify", "--flatten", "--output", "json"))
+
+
+def _kubeconfig(space: Namespace, account: str, token: str, where: Path) -> Path:
     config = config_of(space)
-    config["users"] = [{"name": "kaeru", "user": {"token": token}}]
-    config["contexts"][0]["context"] |= {"user": "kaeru", "namespace": space.name}
-    path = where / "kaeru.kubeconfig"
+    config["users"] = [{"name": account, "user": {"token": token}}]
+    config["contexts"][0]["context"] |= {"user": account, "namespace": space.name}
+    path = where / f"{account}.kubeconfig"
     path.touch(mode=0o600)
     path.write_text(json.dumps(config), encoding="utf-8")
     return path

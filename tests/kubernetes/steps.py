@@ -28,14 +28,15 @@ class Walk:
 async def released(
     shop: Shop, *versions: Version, wait: bool = True, first: Mapping[str, str] | None = None
 ) -> None:
-    """Deploy one after the other; only the last one is waited for until it runs, the others until they are history.
+    """Deploy one after the other; only the last one is waited for until it runs, the others are history at once.
 
     `first` is the environment of the first one alone.
     """
-    for count, version in enumerate(versions, start=1):
-        env: Mapping[str, str | None] = dict(first or {}) if count == 1 else dict.fromkeys(first or {})
-        await shop.deploy(version, wait=False, env=env)
-        await until(lambda count=count: _has_revisions(shop, count), f"{version} in the history")  # type: ignore[misc]  # binds the loop's value
+    async with shop.without_pods():
+        for count, version in enumerate(versions, start=1):
+            env: Mapping[str, str | None] = dict(first or {}) if count == 1 else dict.fromkeys(first or {})
+            await shop.deploy(version, wait=False, env=env)
+            await until(lambda count=count: _has_revisions(shop, count), f"{version} in the history")  # type: ignore[misc]  # binds the loop's value
     if wait:
         await shop.rolled_out()
 

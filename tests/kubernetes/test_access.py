@@ -18,10 +18,11 @@ from integrations.kubernetes.api import Api
 from integrations.kubernetes.settings import KubernetesSettings
 from integrations.kubernetes.target import KubernetesTarget
 from sandbox.clusters.kubernetes import KubernetesCluster
-from sandbox.clusters.namespaces import Namespace, namespace
+from sandbox.clusters.namespaces import Namespace
 from tests.fakes.memory import FakeMemory
 from tests.kubernetes.fault_proxy import fault_proxy
 from tests.kubernetes.granted import Granted, config_of, granted, token_of
+from tests.kubernetes.hands import fresh_namespace
 from tests.kubernetes.steps import change_to
 from tests.kubernetes.world import Json, Shop, api_of, until
 
@@ -170,7 +171,7 @@ async def test_in_a_pod_its_own_account_is_used_and_its_token_is_read_again(
         said = await until(refused, "refused: a token of an account that is gone")
         assert "of this pod's service account" in str(said)
         await deployed.kubectl("create", "serviceaccount", "kaeru")
-        token = await asyncio.to_thread(token_of, deployed.space, "kaeru")
+        token = await token_of(deployed.hands, deployed.space, "kaeru")
         (in_pod / "token").write_text(token, encoding="ascii")
         assert (await target.inspect()).fingerprint == seen.fingerprint
 
@@ -189,56 +190,54 @@ async def test_two_contexts_of_one_file_at_once_are_each_seen_at_their_own_door(
     cluster: KubernetesCluster, shop: Shop, tmp_path: Path
 ) -> None:
     """The accounts may see nothing of each other's namespace; so nothing can have gone through the wrong door."""
-    with namespace(cluster) as other_space:
+    async with (
+        fresh_namespace(cluster) as other_space,
+        aclosing(api_of(other_space)) as ruling,
+        fault_proxy(cluster.kubeconfig) as proxy,
+        granted(shop.space, tmp_path, "inspect", "rollback") as east,
+        granted(other_space, tmp_path, "inspect", "rollback") as west,
+    ):
+        other = Shop(other_space, ruling)
+        for one in (shop, other):
+            one.replicas = 0
+            await one.recorded("v1.2.9", "v1.3.0")
+        config = config_of(shop.space)
+        door = {"server": f"http://127.0.0.1:{proxy.port}"}
+        config["clusters"] = [
+            {"name": "east", "cluster": config["clusters"][0]["cluster"]},
+            {"name": "west", "cluster": door},
+        ]
+        config["users"] = [
+            {"name": name, "user": {"token": one.token}} for name, one in (("east", east), ("west", west))
+        ]
+        config["contexts"] = [
+            {"name": name, "context": {"cluster": name, "user": name}} for name in ("east", "west")
+        ]
+        config["current-context"] = "west"
+        file = _written(config, tmp_path / "both.kubeconfig")
         async with (
-            aclosing(api_of(other_space)) as ruling,
-            fault_proxy(cluster.kubeconfig) as proxy,
-            granted(shop.space, tmp_path, "inspect", "rollback") as east,
-            granted(other_space, tmp_path, "inspect", "rollback") as west,
+            aclosing(KubernetesTarget(shop.settings(kubeconfig=file, context="east"), FakeMemory())) as here,
+            aclosing(
+                KubernetesTarget(other.settings(kubeconfig=file, context="west"), FakeMemory())
+            ) as there,
         ):
-            other = Shop(other_space, ruling)
+            assert here.identity != there.identity
+            changes = await asyncio.gather(change_to(here, "v1.2.9"), change_to(there, "v1.2.9"))
+            await asyncio.gather(
+                here.apply(changes[0], "INC-1/apply:web"), there.apply(changes[1], "INC-1/apply:web")
+            )
             for one in (shop, other):
-                one.replicas = 0
-                await one.recorded("v1.2.9", "v1.3.0")
-            config = config_of(shop.space)
-            door = {"server": f"http://127.0.0.1:{proxy.port}"}
-            config["clusters"] = [
-                {"name": "east", "cluster": config["clusters"][0]["cluster"]},
-                {"name": "west", "cluster": door},
-            ]
-            config["users"] = [
-                {"name": name, "user": {"token": one.token}} for name, one in (("east", east), ("west", west))
-            ]
-            config["contexts"] = [
-                {"name": name, "context": {"cluster": name, "user": name}} for name in ("east", "west")
-            ]
-            config["current-context"] = "west"
-            file = _written(config, tmp_path / "both.kubeconfig")
-            async with (
-                aclosing(
-                    KubernetesTarget(shop.settings(kubeconfig=file, context="east"), FakeMemory())
-                ) as here,
-                aclosing(
-                    KubernetesTarget(other.settings(kubeconfig=file, context="west"), FakeMemory())
-                ) as there,
-            ):
-                assert here.identity != there.identity
-                changes = await asyncio.gather(change_to(here, "v1.2.9"), change_to(there, "v1.2.9"))
-                await asyncio.gather(
-                    here.apply(changes[0], "INC-1/apply:web"), there.apply(changes[1], "INC-1/apply:web")
-                )
-                for one in (shop, other):
-                    image = (await one.workload())["spec"]["template"]["spec"]["containers"][0]["image"]
-                    assert image.endswith(":v1.2.9")
-                asked = [line for line in proxy.seen if "/namespaces/" in line]
-                assert asked
-                assert all(f"/namespaces/{other_space.name}/" in line for line in asked)
-                assert sum(line.startswith("PATCH") for line in asked) == 1
-                # One door is shut; the other one has nothing to do with it.
-                await proxy.die()
-                assert (await here.inspect()).current == "v1.2.9"
-                with pytest.raises(Unavailable):
-                    await there.inspect()
+                image = (await one.workload())["spec"]["template"]["spec"]["containers"][0]["image"]
+                assert image.endswith(":v1.2.9")
+            asked = [line for line in proxy.seen if "/namespaces/" in line]
+            assert asked
+            assert all(f"/namespaces/{other_space.name}/" in line for line in asked)
+            assert sum(line.startswith("PATCH") for line in asked) == 1
+            # One door is shut; the other one has nothing to do with it.
+            await proxy.die()
+            assert (await here.inspect()).current == "v1.2.9"
+            with pytest.raises(Unavailable):
+                await there.inspect()
 
 
 def _linked(space: Namespace, user: Json) -> Json:

@@ -30,7 +30,6 @@ async def proxy(cluster: KubernetesCluster) -> AsyncIterator[FaultProxy]:
 async def target(
     shop: Shop, memory: FakeMemory, proxy: FaultProxy, tmp_path: Path
 ) -> AsyncIterator[KubernetesTarget]:
-    shop.replicas = 1
     await released(shop, "v1.2.9", "v1.3.0")
     async with aclosing(
         KubernetesTarget(shop.settings(kubeconfig=proxy.kubeconfig(tmp_path)), memory)

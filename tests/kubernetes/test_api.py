@@ -1,6 +1,5 @@
 """Raw requests on the real API server, and what comes of them on a bad day."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
@@ -15,6 +14,7 @@ from sandbox.clusters.kubernetes import KubernetesCluster
 from sandbox.clusters.namespaces import Namespace
 from tests.kubernetes import fault_proxy as faults
 from tests.kubernetes.fault_proxy import FaultProxy, asking, fault_proxy, watching
+from tests.kubernetes.hands import Hands
 from tests.kubernetes.world import Shop
 
 pytestmark = pytest.mark.kubernetes
@@ -38,10 +38,10 @@ async def through(proxy: FaultProxy, shop: Shop, tmp_path: Path) -> AsyncIterato
 
 
 @pytest.fixture
-async def notes(space: Namespace) -> str:
+async def notes(api: Api, space: Namespace) -> str:
     """A ConfigMap to change; returns its path."""
     made = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "notes"}, "data": {"a": "1"}}
-    await asyncio.to_thread(space.apply, made)
+    await Hands(api).create(made, namespace=space.name)
     return f"/api/v1/namespaces/{space.name}/configmaps/notes"
 
 
@@ -83,6 +83,7 @@ async def test_a_failed_test_is_a_conflict_and_changes_nothing(api: Api, notes: 
 
 
 async def test_an_invalid_object_is_refused_by_its_field_without_its_values(api: Api, shop: Shop) -> None:
+    shop.replicas = 0
     await shop.deploy("v1.2.9", wait=False, env={"PASSWORD": SECRET})
     operations = [
         {"op": "add", "path": "/spec/template/spec/containers/0/env/-", "value": {"name": SECRET + " ="}}
@@ -100,7 +101,7 @@ async def test_lists_come_in_pages_and_whole(
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"page-{n}", "labels": {"k": "v"}}}
         for n in range(7)
     ]
-    await asyncio.to_thread(space.apply, *made)
+    await Hands(api).create(*made, namespace=space.name)
     monkeypatch.setattr("integrations.kubernetes.api.PAGE", 3)
     path, before = f"/api/v1/namespaces/{space.name}/configmaps", api.calls
     listed = await api.list(path, labels="k=v")
@@ -110,10 +111,10 @@ async def test_lists_come_in_pages_and_whole(
 
 
 async def test_a_list_whose_next_page_is_gone_begins_anew(
-    through: Api, proxy: FaultProxy, space: Namespace, monkeypatch: pytest.MonkeyPatch
+    api: Api, through: Api, proxy: FaultProxy, space: Namespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"page-{n}"}} for n in range(3)]
-    await asyncio.to_thread(space.apply, *made)
+    await Hands(api).create(*made, namespace=space.name)
     monkeypatch.setattr("integrations.kubernetes.api.PAGE", 2)
     proxy.next(lambda request: "continue" in request.query, faults.server_gone)
     listed = await through.list(f"/api/v1/namespaces/{space.name}/configmaps")

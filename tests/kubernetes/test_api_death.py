@@ -37,7 +37,6 @@ def server(shop: Shop, tmp_path: Path) -> Iterator[ApiServer]:
 async def test_it_is_killed_and_comes_back_in_the_middle(
     server: ApiServer, shop: Shop, memory: FakeMemory
 ) -> None:
-    shop.replicas = 1
     await released(shop, "v1.2.9", "v1.3.0", first={"READY_AFTER": "4"})
     settings = shop.settings(kubeconfig=server.kubeconfig, read_timeout="5s", connect_timeout="5s")
     async with aclosing(Sufferer(settings, memory)) as target:

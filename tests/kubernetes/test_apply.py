@@ -13,7 +13,7 @@ from integrations.kubernetes.payload import Payload
 from integrations.kubernetes.target import KubernetesTarget
 from tests.fakes.memory import FakeMemory
 from tests.kubernetes.steps import KEY, Once, annotations, change_to, generation, images, released, walk
-from tests.kubernetes.world import Shop
+from tests.kubernetes.world import Shop, until
 
 pytestmark = pytest.mark.kubernetes
 
@@ -27,6 +27,7 @@ async def target(shop: Shop, memory: FakeMemory) -> AsyncIterator[KubernetesTarg
 async def test_the_version_runs_alone_and_the_history_says_whose_work_it_is(
     target: Target, shop: Shop
 ) -> None:
+    shop.replicas = 2
     await released(shop, "v1.2.9", "v1.3.0")
     change = await change_to(target, "v1.2.9")
     walked = await walk(target, change)
@@ -69,6 +70,7 @@ async def test_two_at_once_make_one_rollback(shop: Shop, memory: FakeMemory) -> 
 
 
 async def test_two_who_want_different_versions_do_not_toggle(shop: Shop, memory: FakeMemory) -> None:
+    shop.replicas = 0
     await released(shop, "v1.2.8", "v1.2.9", "v1.3.0", wait=False)
     async with (
         aclosing(KubernetesTarget(shop.settings(), memory)) as one,
@@ -86,9 +88,9 @@ async def test_two_who_want_different_versions_do_not_toggle(shop: Shop, memory:
 async def test_what_others_have_added_survives(target: Target, shop: Shop) -> None:
     await released(shop, "v1.2.9", "v1.3.0")
     change = await change_to(target, "v1.2.9")
-    await shop.kubectl("annotate", "deployment/web", "argocd.argoproj.io/tracking-id=shop:web", "a.b/c_d=e")
-    await shop.kubectl("label", "deployment/web", "team=shop")
-    await shop.kubectl("scale", "deployment/web", "--replicas=3")
+    await shop.annotate(**{"argocd.argoproj.io/tracking-id": "shop:web", "a.b/c_d": "e"})
+    await shop.hands.merge(shop.path, {"metadata": {"labels": {"team": "shop"}}}, by="kubectl-label")
+    await shop.scale(2)
     walked = await walk(target, change)
     assert walked.end.outcome is Outcome.SUCCEEDED
     workload = await shop.workload()
@@ -96,8 +98,8 @@ async def test_what_others_have_added_survives(target: Target, shop: Shop) -> No
     assert (kept["argocd.argoproj.io/tracking-id"], kept["a.b/c_d"]) == ("shop:web", "e")
     assert workload["metadata"]["labels"]["team"] == "shop"
     # How many there are belongs to whoever scales.
-    assert workload["spec"]["replicas"] == 3
-    assert walked.end.detail == "3 of 3 ready, all of them v1.2.9."
+    assert workload["spec"]["replicas"] == 2
+    assert walked.end.detail == "2 of 2 ready, all of them v1.2.9."
 
 
 async def test_an_annotation_that_comes_between_the_read_and_the_write_survives(
@@ -106,14 +108,14 @@ async def test_an_annotation_that_comes_between_the_read_and_the_write_survives(
     """There were none when it was read, so the whole map is added: that must not happen over others."""
     from integrations.kubernetes.patch import to_template  # noqa: PLC0415 - this test alone goes below the target
 
-    stateful = Shop(shop.space, shop.api, kind="statefulset", name="db", replicas=1)
+    stateful = Shop(shop.space, shop.api, kind="statefulset", name="db", replicas=0)
     await stateful.deploy("v1.2.9")
     api = target._api  # type: ignore[attr-defined]  # the write itself is looked at
     path = stateful.settings().path
     read = await api.get(path)
     assert not read["metadata"].get("annotations")
     operations = to_template(read, read["spec"]["template"], cause="kaeru")
-    await stateful.kubectl("annotate", "statefulset/db", "team=shop")
+    await stateful.annotate(team="shop")
     with pytest.raises(Conflict):
         await api.patch(path, operations)
     assert annotations(await stateful.workload()) == {"team": "shop"}
@@ -131,6 +133,7 @@ async def test_a_restart_between_the_deploys_is_not_a_version(target: Target, sh
 async def test_a_deploy_since_the_plan_is_a_conflict_that_names_whoever_did_it(
     target: Target, shop: Shop
 ) -> None:
+    shop.replicas = 0
     await released(shop, "v1.2.9", "v1.3.0", wait=False)
     change = await change_to(target, "v1.2.9")
     await shop.deploy("v1.3.1", wait=False)
@@ -143,6 +146,7 @@ async def test_a_deploy_since_the_plan_is_a_conflict_that_names_whoever_did_it(
 
 
 async def test_a_pause_since_the_plan_is_a_conflict(target: Target, shop: Shop) -> None:
+    shop.replicas = 0
     await released(shop, "v1.2.9", "v1.3.0", wait=False)
     change = await change_to(target, "v1.2.9")
     await shop.kubectl("rollout", "pause", "deployment/web")
@@ -152,6 +156,7 @@ async def test_a_pause_since_the_plan_is_a_conflict(target: Target, shop: Shop) 
 
 
 async def test_one_that_was_made_anew_is_a_conflict(target: Target, shop: Shop) -> None:
+    shop.replicas = 0
     await released(shop, "v1.2.9", "v1.3.0", wait=False)
     change = await change_to(target, "v1.2.9")
     await shop.kubectl("delete", "deployment/web", "--wait=true")
@@ -163,6 +168,7 @@ async def test_one_that_was_made_anew_is_a_conflict(target: Target, shop: Shop) 
 async def test_a_shape_that_nobody_knows_is_refused_with_those_that_are_known(
     target: Target, shop: Shop
 ) -> None:
+    shop.replicas = 0
     await released(shop, "v1.2.9", "v1.3.0", wait=False)
     change = await change_to(target, "v1.2.9")
     with pytest.raises(Refused, match="Neither the cluster nor kaeru") as refused:
@@ -186,15 +192,15 @@ async def test_a_killed_bot_finds_its_own_work_and_writes_nothing_again(
 
 async def test_somebody_scales_while_it_is_under_way(target: Target, shop: Shop) -> None:
     await released(shop, "v1.2.9", "v1.3.0")
-    scale = Once(lambda: _scale(shop, 4))
+    scale = Once(lambda: shop.scale(2))
     walked = await walk(target, await change_to(target, "v1.2.9"), meanwhile=scale)
     assert scale.done
-    assert walked.end.detail == "4 of 4 ready, all of them v1.2.9."
-    assert (await shop.workload())["spec"]["replicas"] == 4
+    assert walked.end.detail == "2 of 2 ready, all of them v1.2.9."
+    assert (await shop.workload())["spec"]["replicas"] == 2
 
 
 async def test_the_surge_makes_one_wave_and_is_given_back(target: Target, shop: Shop) -> None:
-    shop.replicas = 4
+    shop.replicas = 3
     await released(shop, "v1.2.9", "v1.3.0")
     before = (await shop.workload())["spec"]["strategy"]
     change = await change_to(target, "v1.2.9", payload=Payload(surge="100%").text)
@@ -210,7 +216,7 @@ async def test_the_surge_makes_one_wave_and_is_given_back(target: Target, shop: 
     assert json.loads(annotations(during)["kaeru.dev/strategy-before"])["before"] == before
     walked = await walk(target, change, meanwhile=count)
     assert walked.end.outcome is Outcome.SUCCEEDED
-    assert most == 4
+    assert most == 3
     after = await shop.workload()
     assert after["spec"]["strategy"] == before
     assert "kaeru.dev/strategy-before" not in annotations(after)
@@ -236,6 +242,7 @@ async def test_the_surge_is_given_back_after_a_crash_too(shop: Shop, memory: Fak
 async def test_a_surge_that_nobody_follows_is_a_debt_and_not_taken_for_the_real_one(
     target: Target, shop: Shop
 ) -> None:
+    shop.replicas = 0
     await released(shop, "v1.2.8", "v1.2.9", "v1.3.0")
     before = (await shop.workload())["spec"]["strategy"]
     wide = Payload(surge="100%").text
@@ -264,6 +271,7 @@ async def test_a_strategy_that_somebody_has_set_since_stays(target: Target, shop
 async def test_a_quota_that_has_filled_up_since_the_plan_costs_the_surge_and_nothing_else(
     target: Target, shop: Shop
 ) -> None:
+    shop.replicas = 2
     await released(shop, "v1.2.9", "v1.3.0")
     change = await change_to(target, "v1.2.9", payload=Payload(surge="100%").text)
     await shop.create(
@@ -274,12 +282,14 @@ async def test_a_quota_that_has_filled_up_since_the_plan_costs_the_surge_and_not
             "spec": {"hard": {"pods": "3"}},
         }
     )
+
+    async def counted() -> bool:
+        quota = await shop.get("resourcequotas", "few")
+        return bool(quota.get("status", {}).get("used", {}).get("pods") == "2")
+
+    await until(counted, "counted by the quota")
     begun = await target.apply(change, KEY)
     assert "Without the planned surge" in begun.detail
     walked = await walk(target, change)
     assert walked.end.outcome is Outcome.SUCCEEDED
     assert (await shop.workload())["spec"]["strategy"]["rollingUpdate"]["maxSurge"] == "25%"
-
-
-async def _scale(shop: Shop, replicas: int) -> None:
-    await shop.kubectl("scale", "deployment/web", f"--replicas={replicas}")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bot.domain.evidence import Outcome
+from integrations.kubernetes import pods
 from integrations.kubernetes.api import Api
 from integrations.kubernetes.target import KubernetesTarget
 from sandbox.clusters.namespaces import Namespace
@@ -79,8 +80,9 @@ async def running(shop: Shop) -> list[Json]:
 async def test_sidecar_and_init_container_go_back_with_the_version(
     target: KubernetesTarget, shop: Shop
 ) -> None:
-    await begun(shop, OLD)
-    await release(shop, NEW)
+    async with shop.without_pods():
+        await begun(shop, OLD)
+        await release(shop, NEW)
     await shop.rolled_out()
     assert await running(shop) == [{"schema": "v1.3.1", "proxy": "v1.3.0", "web": "v1.3.0"}]
     change = await change_to(target, "v1.2.9")
@@ -105,10 +107,12 @@ async def test_sidecar_and_init_container_go_back_with_the_version(
 
 
 async def test_an_init_container_that_ends_badly_is_named_with_its_last_words(
-    target: KubernetesTarget, shop: Shop
+    target: KubernetesTarget, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await begun(shop, OLD, schema="echo 'schema: column price is gone' >&2; exit 1")
-    await release(shop, NEW)
+    monkeypatch.setattr(pods, "LOOP_S", 1.0)
+    async with shop.without_pods():
+        await begun(shop, OLD, schema="echo 'schema: column price is gone' >&2; exit 1")
+        await release(shop, NEW)
     await shop.rolled_out()
     async with asyncio.timeout(150):
         walked = await walk(target, await change_to(target, "v1.2.9"))

@@ -6,6 +6,7 @@ from contextlib import aclosing
 import pytest
 
 from bot.domain.evidence import Outcome
+from integrations.kubernetes import pods
 from integrations.kubernetes.api import Api
 from integrations.kubernetes.target import KubernetesTarget
 from sandbox.clusters.namespaces import Namespace
@@ -39,7 +40,10 @@ async def test_it_goes_back_and_a_second_time_does_nothing(target: KubernetesTar
     assert (again.outcome, await generation(shop)) == (Outcome.SUCCEEDED, before)
 
 
-async def test_one_that_crashes_fails_and_can_be_put_back(target: KubernetesTarget, shop: Shop) -> None:
+async def test_one_that_crashes_fails_and_can_be_put_back(
+    target: KubernetesTarget, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pods, "LOOP_S", 1.0)
     await released(shop, "v1.2.7", "v1.3.0")
     change = await change_to(target, "v1.2.7")
     walked = await walk(target, change)

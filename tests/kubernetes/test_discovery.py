@@ -35,6 +35,7 @@ async def proxy(cluster: KubernetesCluster) -> AsyncIterator[FaultProxy]:
 @pytest.fixture
 async def eyes(shop: Shop, proxy: FaultProxy, tmp_path: Path) -> AsyncIterator[Eyes]:
     """They look through the proxy at a Deployment with an autoscaler and a disruption budget, at v1.3.0."""
+    shop.replicas = 0
     await shop.recorded("v1.2.9", "v1.3.0")
     await shop.create(AUTOSCALER, await _budget(shop.api))
     settings = shop.settings(kubeconfig=proxy.kubeconfig(tmp_path))

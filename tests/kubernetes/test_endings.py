@@ -38,11 +38,17 @@ async def proxy(cluster: KubernetesCluster) -> AsyncIterator[FaultProxy]:
 
 
 @pytest.fixture
+def replicas() -> int:
+    """Of the Deployment. A test that follows a rollout says that it needs pods."""
+    return 0
+
+
+@pytest.fixture
 async def through(
-    shop: Shop, memory: FakeMemory, proxy: FaultProxy, tmp_path: Path
+    shop: Shop, memory: FakeMemory, proxy: FaultProxy, replicas: int, tmp_path: Path
 ) -> AsyncIterator[KubernetesTarget]:
     """What it does goes through the proxy; what the test does goes past it."""
-    shop.replicas = 1
+    shop.replicas = replicas
     await released(shop, "v1.2.9", "v1.3.0")
     settings = shop.settings(kubeconfig=proxy.kubeconfig(tmp_path), argocd_namespace=shop.space.name)
     async with aclosing(KubernetesTarget(settings, memory)) as made:
@@ -72,6 +78,7 @@ async def automated(gitops: Gitops) -> Json | None:
     return found
 
 
+@pytest.mark.parametrize("replicas", [1])
 async def test_a_surge_that_cannot_be_given_back_is_a_debt_of_a_success(
     through: KubernetesTarget, proxy: FaultProxy, shop: Shop
 ) -> None:
@@ -86,6 +93,7 @@ async def test_a_surge_that_cannot_be_given_back_is_a_debt_of_a_success(
     ]
 
 
+@pytest.mark.parametrize("replicas", [1])
 async def test_a_busy_server_keeps_the_end_from_nobody(
     through: KubernetesTarget, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,6 +106,7 @@ async def test_a_busy_server_keeps_the_end_from_nobody(
     assert "could not be given back: The API server is too busy" in walked.end.detail
 
 
+@pytest.mark.parametrize("replicas", [1])
 async def test_a_sync_that_cannot_be_looked_at_at_the_end_counts_as_suspended(
     through: KubernetesTarget, proxy: FaultProxy, gitops: Gitops
 ) -> None:
@@ -125,6 +134,7 @@ async def test_a_write_that_is_denied_after_the_suspension_leaves_the_debt_and_s
     assert await generation(shop) == before
 
 
+@pytest.mark.parametrize("replicas", [1])
 async def test_a_server_that_is_busy_after_the_suspension_is_waited_for(
     through: KubernetesTarget, proxy: FaultProxy, gitops: Gitops, monkeypatch: pytest.MonkeyPatch
 ) -> None:

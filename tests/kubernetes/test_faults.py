@@ -1,7 +1,7 @@
 """An API server that dies and comes back, answers slowly, forgets, and loses answers, in the middle of a rollback."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from pathlib import Path
 
@@ -29,12 +29,17 @@ async def proxy(cluster: KubernetesCluster) -> AsyncIterator[FaultProxy]:
 
 
 @pytest.fixture
+def slowly() -> Mapping[str, str]:
+    """What makes v1.2.9 take its time. A test whose fault has to last for a while says so."""
+    return {}
+
+
+@pytest.fixture
 async def target(
-    shop: Shop, memory: FakeMemory, proxy: FaultProxy, tmp_path: Path
+    shop: Shop, memory: FakeMemory, proxy: FaultProxy, slowly: Mapping[str, str], tmp_path: Path
 ) -> AsyncIterator[KubernetesTarget]:
     """What it does goes through the proxy; what the test does goes past it."""
-    shop.replicas = 1
-    await released(shop, "v1.2.9", "v1.3.0", first={"READY_AFTER": "4"})
+    await released(shop, "v1.2.9", "v1.3.0", first=slowly)
     settings = shop.settings(kubeconfig=proxy.kubeconfig(tmp_path), read_timeout="3s", connect_timeout="2s")
     async with aclosing(KubernetesTarget(settings, memory)) as made:
         yield made
@@ -98,6 +103,7 @@ async def test_one_that_never_arrives_ends_as_a_failure_that_changed_nothing(
     assert await generation(shop) == before
 
 
+@pytest.mark.parametrize("slowly", [{"READY_AFTER": "4"}])
 async def test_a_server_that_dies_and_returns_is_waited_for(
     target: KubernetesTarget, proxy: FaultProxy, shop: Shop
 ) -> None:
@@ -108,7 +114,7 @@ async def test_a_server_that_dies_and_returns_is_waited_for(
         await proxy.die()
 
         async def returns() -> None:
-            await asyncio.sleep(6)
+            await asyncio.sleep(3)
             await proxy.come_back()
 
         back.append(asyncio.create_task(returns()))
@@ -131,7 +137,7 @@ async def test_a_server_that_dies_with_the_answer_is_waited_for_as_well(
 
         async def away() -> None:
             await proxy.die()
-            await asyncio.sleep(5)
+            await asyncio.sleep(3)
             await proxy.come_back()
 
         back.append(asyncio.create_task(away()))
@@ -148,7 +154,7 @@ async def test_a_server_that_answers_slowly_is_slow_and_nothing_else(
     target: KubernetesTarget, proxy: FaultProxy, shop: Shop
 ) -> None:
     change, before = await change_to(target, "v1.2.9"), await generation(shop)
-    proxy.next(lambda _request: True, faults.late(1.0), times=200)
+    proxy.next(lambda _request: True, faults.late(0.5), times=200)
     walked = await walk(target, change)
     assert (walked.end.outcome, walked.end.running) == (Outcome.SUCCEEDED, "v1.2.9")
     assert await generation(shop) == before + 1
@@ -170,6 +176,7 @@ async def test_watches_that_break_stall_and_expire_hide_nothing(
     assert await images(shop) == {"kaeru-test/web:v1.2.9"}
 
 
+@pytest.mark.parametrize("slowly", [{"READY_AFTER": "4"}])
 async def test_nothing_is_silent_for_longer_than_ten_seconds(
     target: KubernetesTarget, proxy: FaultProxy, shop: Shop
 ) -> None:

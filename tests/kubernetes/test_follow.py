@@ -1,7 +1,6 @@
 """How a real rollout is followed: what is a success, what is a failure, and how soon either is said."""
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -36,7 +35,7 @@ async def test_a_version_that_crashes_fails_and_says_why(target: KubernetesTarge
     began = time.monotonic()
     walked = await walk(target, await change_to(target, "v1.2.7"))
     assert (walked.end.outcome, walked.end.running) == (Outcome.FAILED, "v1.3.0")
-    assert "times, with exit code 1 (0 of 2 ready)" in walked.end.detail
+    assert "times, with exit code 1 (0 of 1 ready)" in walked.end.detail
     assert "Its log ends with: fatal: " in walked.end.detail
     # The progress deadline of the Deployment is ten minutes.
     assert time.monotonic() - began < 90
@@ -44,9 +43,11 @@ async def test_a_version_that_crashes_fails_and_says_why(target: KubernetesTarge
 
 async def test_an_image_that_is_nowhere_fails_and_says_which(target: KubernetesTarget, shop: Shop) -> None:
     image = "127.0.0.1:1/kaeru-test/nowhere:v1.2.6"
-    await shop.deploy("v1.2.6", image=image, wait=False)
-    await until(lambda: shop.listed("replicasets"), "the first revision")
-    await released(shop, "v1.3.0")
+    async with shop.without_pods():
+        await shop.deploy("v1.2.6", image=image, wait=False)
+        await until(lambda: shop.listed("replicasets"), "the first revision")
+        await shop.deploy("v1.3.0", wait=False)
+    await shop.rolled_out()
     began = time.monotonic()
     walked = await walk(target, await change_to(target, "v1.2.6"))
     assert (walked.end.outcome, walked.end.running) == (Outcome.FAILED, "v1.3.0")
@@ -56,16 +57,12 @@ async def test_an_image_that_is_nowhere_fails_and_says_which(target: KubernetesT
 
 async def test_a_missing_secret_fails_and_says_which(target: KubernetesTarget, shop: Shop) -> None:
     needs = [{"name": "web", "envFrom": [{"secretRef": {"name": "account"}}]}]
-    await shop.deploy("v1.2.9", wait=False)
-    await shop.patch({"spec": {"template": {"spec": {"containers": needs}}}})
-    await until(lambda: _count(shop, 2), "two revisions")
-    await shop.deploy("v1.3.0", wait=False)
-    await shop.kubectl(
-        "patch",
-        "deployment/web",
-        "--type=json",
-        '--patch=[{"op":"remove","path":"/spec/template/spec/containers/0/envFrom"}]',
-    )
+    async with shop.without_pods():
+        await shop.deploy("v1.2.9", wait=False)
+        await shop.patch({"spec": {"template": {"spec": {"containers": needs}}}})
+        await until(lambda: _count(shop, 2), "two revisions")
+        await shop.deploy("v1.3.0", wait=False)
+        await shop.patch({"spec": {"template": {"spec": {"containers": [{"name": "web", "envFrom": None}]}}}})
     await shop.rolled_out()
     seen = await target.inspect()
     needy = [a for a in seen.available if a.version.startswith("v1.2.9")]
@@ -77,10 +74,11 @@ async def test_a_missing_secret_fails_and_says_which(target: KubernetesTarget, s
 async def test_the_verdict_on_the_last_rollout_is_not_taken_for_this_ones(
     target: KubernetesTarget, shop: Shop, api: Api
 ) -> None:
-    shop.replicas, shop.extra = 1, {"progressDeadlineSeconds": 12}
-    await released(shop, "v1.2.9", "v1.3.0", first=SLOWLY)
-    await shop.deploy("v1.3.1", env={"NEVER_READY": "1"}, wait=False)
+    await released(shop, "v1.2.9", "v1.3.0", first={"READY_AFTER": "2"})
+    await _has_to_progress_within(shop, 3)
+    await shop.deploy("v1.3.1", env={"NEVER_READY": "1", "READY_AFTER": None}, wait=False)
     await until(lambda: _gave_up(shop), "the controller gave v1.3.1 up")
+    await _has_to_progress_within(shop, 60)
     change = await change_to(target, "v1.2.9")
     states: list[Workload] = []
     watching = asyncio.create_task(_record(api, shop, states))
@@ -103,12 +101,12 @@ async def test_the_verdict_on_the_last_rollout_is_not_taken_for_this_ones(
 
 
 async def test_the_controllers_own_verdict_on_this_one_counts(target: KubernetesTarget, shop: Shop) -> None:
-    shop.replicas, shop.extra = 1, {"progressDeadlineSeconds": 8}
     await released(shop, "v1.2.9", "v1.3.0", first={"NEVER_READY": "1"})
+    await _has_to_progress_within(shop, 4)
     change = await change_to(target, "v1.2.9")
     walked = await walk(target, change)
     assert (walked.end.outcome, walked.end.running) == (Outcome.FAILED, "v1.3.0")
-    assert "made no progress for 8 s (0 of 1 ready)" in walked.end.detail
+    assert "made no progress for 4 s (0 of 1 ready)" in walked.end.detail
     # A busy kubelet tells what it sees minutes later, or never; so it is said for it.
     await _complain(shop, "v1.2.9", "Readiness probe failed: HTTP probe failed with statuscode: 503")
     again = await walk(target, change, key="INC-1/run-2/apply:web")
@@ -117,9 +115,10 @@ async def test_the_controllers_own_verdict_on_this_one_counts(target: Kubernetes
 
 
 async def test_old_pods_that_still_serve_are_waited_for(target: KubernetesTarget, shop: Shop) -> None:
-    shop.replicas = 1
-    await released(shop, "v1.2.9", wait=False)
-    await shop.deploy("v1.3.0", env={"STOP_AFTER": "10"})
+    async with shop.without_pods():
+        await released(shop, "v1.2.9", wait=False)
+        await shop.deploy("v1.3.0", env={"STOP_AFTER": "10"}, wait=False)
+    await shop.rolled_out()
     early: list[set[str]] = []
 
     async def is_complete() -> bool:
@@ -157,9 +156,9 @@ async def test_somebody_who_puts_it_back_is_named(target: KubernetesTarget, shop
     change = await change_to(target, "v1.2.9")
 
     async def heal() -> None:
-        operation = {"op": "replace", "path": "/spec/template/spec/containers", "value": before}
-        by = "--field-manager=night-shift"
-        await shop.kubectl("patch", "deployment/web", "--type=json", f"--patch={json.dumps([operation])}", by)
+        await shop.hands.merge(
+            shop.path, {"spec": {"template": {"spec": {"containers": before}}}}, by="night-shift"
+        )
 
     walked = await walk(target, change, meanwhile=Once(heal))
     assert walked.end.outcome is Outcome.FAILED
@@ -168,7 +167,7 @@ async def test_somebody_who_puts_it_back_is_named(target: KubernetesTarget, shop
 
 async def test_a_pause_in_the_middle_is_told(target: KubernetesTarget, shop: Shop) -> None:
     await released(shop, "v1.2.9", "v1.3.0", first=SLOWLY)
-    pause = Once(lambda: _kubectl(shop, "rollout", "pause", "deployment/web"))
+    pause = Once(lambda: shop.patch({"spec": {"paused": True}}))
     walked = await walk(target, await change_to(target, "v1.2.9"), meanwhile=pause)
     assert walked.end.outcome is Outcome.FAILED
     assert "paused: resume it" in walked.end.detail
@@ -176,7 +175,7 @@ async def test_a_pause_in_the_middle_is_told(target: KubernetesTarget, shop: Sho
 
 async def test_a_deletion_in_the_middle_is_told(target: KubernetesTarget, shop: Shop) -> None:
     await released(shop, "v1.2.9", "v1.3.0", first=SLOWLY)
-    gone = Once(lambda: _kubectl(shop, "delete", "deployment/web", "--wait=false"))
+    gone = Once(lambda: shop.hands.delete(shop.path))
     walked = await walk(target, await change_to(target, "v1.2.9"), meanwhile=gone)
     assert walked.end.outcome is Outcome.FAILED
     assert "somebody has deleted it" in walked.end.detail
@@ -185,8 +184,7 @@ async def test_a_deletion_in_the_middle_is_told(target: KubernetesTarget, shop: 
 async def test_a_quota_that_lets_no_pod_in_is_told(
     target: KubernetesTarget, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rollout, "BLOCKED_S", 5.0)
-    shop.replicas = 1
+    monkeypatch.setattr(rollout, "BLOCKED_S", 2.0)
     shop.extra = {
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
     }
@@ -213,7 +211,7 @@ async def test_its_time_is_over_and_where_it_stands_is_said(shop: Shop, memory: 
         walked = await walk(target, change)
         assert time.monotonic() - began < 20
         assert walked.end.outcome is Outcome.FAILED
-        assert "did not come to its end within 4 s: 0 of 2 ready" in walked.end.detail
+        assert "did not come to its end within 4 s: 0 of 1 ready" in walked.end.detail
         # It still is what is set, and one look says so without waiting.
         assert (await target.observe(change, KEY)).outcome is Outcome.UNKNOWN
 
@@ -233,6 +231,10 @@ async def _record(api: Api, shop: Shop, states: list[Workload]) -> None:
             version = found["metadata"]["resourceVersion"]
             if "spec" in found and "status" in found and found["status"].get("conditions"):
                 states.append(Workload("deployment", found))
+
+
+async def _has_to_progress_within(shop: Shop, seconds: int) -> None:
+    await shop.patch({"spec": {"progressDeadlineSeconds": seconds}})
 
 
 async def _gave_up(shop: Shop) -> bool:
@@ -266,7 +268,3 @@ async def _counted(shop: Shop) -> Any:
 
 async def _count(shop: Shop, count: int) -> bool:
     return len(await shop.listed("replicasets")) >= count
-
-
-async def _kubectl(shop: Shop, *arguments: str) -> None:
-    await shop.kubectl(*arguments)

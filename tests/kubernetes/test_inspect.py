@@ -40,15 +40,15 @@ async def test_what_was_returned_to_by_hand_is_younger_than_what_it_replaced(sho
     """`rollout undo` uses the old ReplicaSet again, which is older than the one that it replaces."""
     await shop.recorded("v1.2.9", "v1.3.0")
     await shop.kubectl("rollout", "undo", f"deployment/{shop.name}")
+    await shop.recorded("v1.3.1")
     await shop.rolled_out()
-    await shop.deploy("v1.3.1")
     seen = await Eyes(api, shop.settings()).look()
     assert chosen(seen).version == "v1.2.9"
     assert seen.warnings == ()
 
 
 async def test_what_the_cluster_has_forgotten_is_remembered(space: Namespace, api: Api) -> None:
-    shop = Shop(space, api, replicas=1, extra={"revisionHistoryLimit": 0})
+    shop = Shop(space, api, replicas=0, extra={"revisionHistoryLimit": 0})
     eyes = Eyes(api, shop.settings())
     await shop.deploy("v1.2.9")
     await eyes.look(good=True)
@@ -73,8 +73,7 @@ async def test_what_the_cluster_has_forgotten_is_remembered(space: Namespace, ap
 
 
 async def test_pruned_revisions_are_named(space: Namespace, api: Api) -> None:
-    shop = Shop(space, api, replicas=1, extra={"revisionHistoryLimit": 1})
-    shop.replicas = 0
+    shop = Shop(space, api, replicas=0, extra={"revisionHistoryLimit": 1})
     for version in ("v1.2.8", "v1.2.9", "v1.3.0", "v1.3.1"):
         await shop.recorded(version)
         await shop.second_over()
@@ -157,10 +156,10 @@ async def test_scaling_and_status_are_no_news_and_a_pause_is(shop: Shop, api: Ap
     seen = await eyes.look()
     assert (seen.current, seen.running) == ("v1.3.0", None)
     assert "so nothing of it serves" in notes(seen)
-    await shop.kubectl("scale", "deployment/web", "--replicas=0")
+    await shop.scale(0)
     scaled = await eyes.look()
     assert scaled.fingerprint == seen.fingerprint
-    await shop.kubectl("rollout", "pause", "deployment/web")
+    await shop.patch({"spec": {"paused": True}})
     paused = await eyes.look()
     assert paused.fingerprint != seen.fingerprint
     assert "is paused: no change of it takes effect" in notes(paused)
@@ -168,6 +167,7 @@ async def test_scaling_and_status_are_no_news_and_a_pause_is(shop: Shop, api: Ap
 
 async def test_values_are_remembered_only_as_hashes(shop: Shop, api: Api) -> None:
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db"}}
+    shop.replicas = 0
     await shop.create(secret | {"stringData": {"password": "hunter2"}})
     source = {"name": "v", "secret": {"secretName": "db"}}
     await shop.deploy("v1.2.9", volumes=[source], wait=False)

@@ -17,11 +17,11 @@ from integrations.kubernetes.owner import MARK
 from integrations.kubernetes.owner_argocd import REFRESH, TRACKING
 from integrations.kubernetes.owners import Owner, Owners, who_changed
 from sandbox.clusters.kubernetes import KubernetesCluster
-from sandbox.clusters.namespaces import namespace
 from tests.kubernetes import fault_proxy as faults
 from tests.kubernetes.fault_proxy import asking, fault_proxy
 from tests.kubernetes.gitops import AUTOMATED, Gitops, install
-from tests.kubernetes.granted import granted
+from tests.kubernetes.granted import account_of, granted
+from tests.kubernetes.hands import fresh_namespace
 from tests.kubernetes.world import Shop, until
 
 pytestmark = pytest.mark.kubernetes
@@ -39,6 +39,7 @@ def custom_resources(cluster: KubernetesCluster) -> None:
 
 @pytest.fixture
 async def gitops(shop: Shop) -> Gitops:
+    shop.replicas = 0
     await shop.deploy("v1.2.9", wait=False)
     return Gitops(shop)
 
@@ -429,14 +430,9 @@ async def test_who_changed_names_the_last_one_who_set_the_template(
     await api.patch(path, [{"op": "add", "path": "/spec/template/metadata/annotations", "value": {"a": "b"}}])
     assert who_changed(await api.get(path)).startswith("kaeru (kaeru, Update) at ")
     reverted = shop.manifest("kaeru-test/web:v1.3.0", {})
-    await asyncio.to_thread(
-        shop.space.kubectl,
-        *("apply", "--server-side", "--force-conflicts", "--field-manager=argocd-controller"),
-        "--filename=-",
-        text=json.dumps(reverted),
-    )
-    await shop.kubectl("annotate", "deployment", "web", "unrelated=yes")
-    await shop.kubectl("scale", "deployment", "web", "--replicas=1")
+    await shop.hands.apply(reverted, namespace=shop.space.name, by="argocd-controller", force=True)
+    await shop.annotate(unrelated="yes")
+    await shop.scale(1)
     assert who_changed(await api.get(path)).startswith("Argo CD (argocd-controller, Apply) at ")
 
 
@@ -444,7 +440,7 @@ async def test_who_changed_names_the_last_one_who_set_the_template(
 async def limited(gitops: Gitops, shop: Shop, tmp_path: Path) -> AsyncIterator[Owners]:
     """Somebody who may look at the workload and at nothing of its owners."""
     rules: list[Json] = [{"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get"]}]
-    kubeconfig = await asyncio.to_thread(shop.account, "limited", rules, tmp_path)
+    kubeconfig = await account_of(shop.space, "limited", rules, tmp_path)
     settings = shop.settings(kubeconfig=kubeconfig, argocd_namespace=shop.space.name)
     async with aclosing(Api(settings)) as api:
         yield Owners(api, settings)
@@ -471,7 +467,7 @@ async def test_a_parent_that_may_not_be_seen_is_taken_for_one_that_undoes_it(
     gitops: Gitops, cluster: KubernetesCluster, shop: Shop, tmp_path: Path
 ) -> None:
     """In the namespace of the children kaeru may do all it needs; in that of their parents it may do nothing."""
-    with namespace(cluster) as elsewhere:
+    async with fresh_namespace(cluster) as elsewhere:
         parent = f"{elsewhere.name}_all:argoproj.io/Application:{gitops.space.name}/shop"
         await gitops.application(automated=AUTOMATED, annotations={TRACKING: parent})
         await gitops.kustomization()

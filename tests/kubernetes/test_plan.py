@@ -10,7 +10,8 @@ from integrations.kubernetes.api import Api
 from sandbox.clusters.namespaces import Namespace
 from sandbox.clusters.shop_images import WEB
 from tests.kubernetes.eyes import Eyes, failed, notes
-from tests.kubernetes.world import Json, Shop, until
+from tests.kubernetes.granted import account_of
+from tests.kubernetes.world import UNPLACED, Json, Shop, until
 
 pytestmark = pytest.mark.kubernetes
 
@@ -29,7 +30,8 @@ def named(kind: str, name: str, **content: object) -> Json:
 
 
 async def test_a_plan_is_quick_and_leaves_all_as_it_is(shop: Shop, api: Api) -> None:
-    await shop.recorded("v1.2.9", "v1.3.0")
+    shop.replicas = 2
+    await shop.recorded("v1.2.9", "v1.3.0", **UNPLACED)
     eyes = Eyes(api, shop.settings(surge="100%"))
     await eyes.plan("v1.2.9")
     before, calls = await shop.workload(), api.calls
@@ -46,8 +48,9 @@ async def test_a_plan_is_quick_and_leaves_all_as_it_is(shop: Shop, api: Api) -> 
 
 
 async def test_a_paused_deployment_cannot_be_rolled_back(shop: Shop, api: Api) -> None:
+    shop.replicas = 0
     await shop.recorded("v1.2.9", "v1.3.0")
-    await shop.kubectl("rollout", "pause", "deployment/web")
+    await shop.patch({"spec": {"paused": True}})
     planned = await Eyes(api, shop.settings()).plan("v1.2.9")
     check = failed(planned)["not paused"]
     assert check.required
@@ -56,6 +59,7 @@ async def test_a_paused_deployment_cannot_be_rolled_back(shop: Shop, api: Api) -
 
 
 async def test_a_version_that_nobody_knows_is_said(shop: Shop, api: Api) -> None:
+    shop.replicas = 0
     await shop.recorded("v1.2.9", "v1.3.0")
     planned = await Eyes(api, shop.settings()).plan("v9.9.9")
     (check,) = failed(planned).values()
@@ -68,8 +72,7 @@ async def test_a_version_that_nobody_knows_is_said(shop: Shop, api: Api) -> None
 async def test_a_quota_without_room_for_a_surge(space: Namespace, api: Api) -> None:
     strategy = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
     shop = Shop(space, api, extra={"strategy": strategy})
-    await shop.recorded("v1.2.9")
-    await shop.deploy("v1.3.0")
+    await shop.recorded("v1.2.9", "v1.3.0", **UNPLACED)
     await shop.create(named("ResourceQuota", "tight", spec={"hard": {"pods": "2"}}))
 
     async def counted() -> bool:
@@ -84,7 +87,8 @@ async def test_a_quota_without_room_for_a_surge(space: Namespace, api: Api) -> N
     assert "it would stand still" in check.detail
     assert "No surge of 100% (2 more pods for a time): ResourceQuota tight has room" in notes(planned)
     assert planned.payload == ""
-    await shop.kubectl("patch", "resourcequota", "tight", '--patch={"spec": {"hard": {"pods": "4"}}}')
+    quota = f"/api/v1/namespaces/{space.name}/resourcequotas/tight"
+    await shop.hands.merge(quota, {"spec": {"hard": {"pods": "4"}}})
 
     async def roomy() -> bool:
         quota = await shop.get("resourcequotas", "tight")
@@ -98,6 +102,7 @@ async def test_a_quota_without_room_for_a_surge(space: Namespace, api: Api) -> N
 
 async def test_the_surroundings_are_shown(shop: Shop, api: Api) -> None:
     """With the API versions of this cluster, whichever they are."""
+    shop.replicas = 0
     made = shop.manifest(f"{WEB}:v1.2.9", {})
     await shop.kubectl("apply", "--filename=-", text=json.dumps(made))
     await shop.recorded("v1.3.0")
@@ -121,11 +126,13 @@ async def test_settings_that_changed_are_shown_by_key_and_never_by_value(shop: S
         {"name": "d", "secret": {"secretName": "db"}},
     ]
     eyes = Eyes(api, shop.settings())
+    shop.replicas = 0
     await shop.recorded("v1.2.9", volumes=volumes)
     await eyes.look(good=True)
     await shop.deploy("v1.3.0", env={"PASSWORD": "hunter3"}, wait=False)
-    await shop.kubectl("patch", "configmap", "settings", '--patch={"data": {"size": "2", "old": null}}')
-    await shop.kubectl("patch", "secret", "db", '--patch={"stringData": {"password": "hunter4"}}')
+    where = f"/api/v1/namespaces/{shop.space.name}"
+    await shop.hands.merge(f"{where}/configmaps/settings", {"data": {"size": "2", "old": None}})
+    await shop.hands.merge(f"{where}/secrets/db", {"stringData": {"password": "hunter4"}})
     planned = await eyes.plan("v1.2.9")
     said = notes(planned)
     assert (
@@ -135,15 +142,16 @@ async def test_settings_that_changed_are_shown_by_key_and_never_by_value(shop: S
     assert "Secret db is not rolled back. Since v1.2.9 last ran, password was changed." in said
     assert "env of web: PASSWORD removed" in planned.diff
     assert "hunter" not in planned.model_dump_json()
-    await shop.kubectl("delete", "secret", "db")
+    await shop.hands.delete(f"{where}/secrets/db")
     assert "v1.2.9 needs Secret db, which does not exist" in notes(await eyes.plan("v1.2.9"))
 
 
 async def test_rights_that_are_missing_are_named(shop: Shop, tmp_path: Path) -> None:
     secret = {"name": "d", "secret": {"secretName": "db"}}
     await shop.create(named("Secret", "db", stringData={"password": "hunter2"}))
+    shop.replicas = 0
     await shop.recorded("v1.2.9", "v1.3.0", volumes=[secret])
-    kubeconfig = shop.account("looker", LOOKING, tmp_path)
+    kubeconfig = await account_of(shop.space, "looker", LOOKING, tmp_path)
     settings = shop.settings(kubeconfig=kubeconfig)
     async with aclosing(Api(settings)) as api:
         planned = await Eyes(api, settings).plan("v1.2.9")
@@ -161,26 +169,21 @@ async def test_rights_that_are_missing_are_named(shop: Shop, tmp_path: Path) -> 
 
 
 async def test_a_pod_that_a_stateful_set_waits_for_in_vain(space: Namespace, api: Api) -> None:
-    shop = Shop(space, api, kind="statefulset")
+    shop = Shop(space, api, kind="statefulset", replicas=0)
     eyes = Eyes(api, shop.settings())
-    await shop.deploy("v1.2.9")
+    await shop.recorded("v1.2.9")
     await eyes.look(good=True)
     await shop.deploy("v1.3.0", env={"NEVER_READY": "1"}, wait=False)
-
-    async def stuck() -> bool:
-        pods = {pod["metadata"]["name"]: pod for pod in await shop.pods()}
-        image = pods.get("web-1", {}).get("spec", {}).get("containers", [{}])[0].get("image")
-        return bool(image == f"{WEB}:v1.3.0")
-
-    await until(stuck, "replaced: web-1")
+    await shop.scale(1)
+    (pod,) = await until(shop.pods, "made: web-0")
     planned = await eyes.plan("v1.2.9")
     assert failed(planned) == {}
-    assert planned.actions[-1] == "Delete pod web-1, which is not ready and would hold up v1.2.9"
-    uid = next(p["metadata"]["uid"] for p in await shop.pods() if p["metadata"]["name"] == "web-1")
-    assert f'"delete_pods":[{{"name":"web-1","uid":"{uid}"}}]' in planned.payload
+    assert planned.actions[-1] == "Delete pod web-0, which is not ready and would hold up v1.2.9"
+    assert f'"delete_pods":[{{"name":"web-0","uid":"{pod["metadata"]["uid"]}"}}]' in planned.payload
 
 
 async def test_what_the_cluster_would_not_accept_is_found_out(shop: Shop, api: Api) -> None:
+    shop.replicas = 0
     await shop.recorded("v1.2.9", "v1.3.0")
     eyes = Eyes(api, shop.settings())
     seen = await eyes.look()

@@ -36,10 +36,10 @@ async def test_a_version_that_the_cluster_has_pruned_runs_again_from_kaerus_own_
         await shop.recorded(version)
         await shop.second_over()
         why = f"release {version} of the shop, DB_PASSWORD=hunter2"
-        await shop.kubectl("annotate", "deployment/web", f"kubernetes.io/change-cause={why}", "--overwrite")
+        await shop.annotate(**{"kubernetes.io/change-cause": why})
         seen = await target.inspect()
         assert seen.current == version
-    await shop.kubectl("scale", "deployment/web", "--replicas=1")
+    await shop.scale(1)
     await shop.rolled_out()
 
     async def pruned() -> bool:

@@ -1,6 +1,5 @@
 """The roles of the repository: enough, no more than is said, and lacking ones named."""
 
-import asyncio
 import re
 from contextlib import aclosing
 from pathlib import Path
@@ -14,9 +13,11 @@ from bot.ports.errors import AuthFailed
 from integrations.kubernetes.api import Api
 from integrations.kubernetes.errors import RBAC
 from integrations.kubernetes.target import KubernetesTarget
+from sandbox.clusters.kubernetes import KubernetesCluster
+from sandbox.clusters.namespaces import kubectl
 from tests.fakes.memory import FakeMemory
-from tests.kubernetes.granted import FOLDER, documents, rules
-from tests.kubernetes.steps import change_to, released, walk, walk_back
+from tests.kubernetes.granted import FOLDER, account_of, documents, rules
+from tests.kubernetes.steps import change_to, released, walk
 from tests.kubernetes.world import Shop, until
 
 pytestmark = pytest.mark.kubernetes
@@ -26,18 +27,19 @@ ROLES = ("inspect", "rollback", "secrets", "gitops")
 
 
 async def _account(shop: Shop, where: Path, *roles: str) -> Path:
-    return await asyncio.to_thread(shop.account, "-".join(roles), rules(*roles), where)
+    return await account_of(shop.space, "-".join(roles), rules(*roles), where)
 
 
 @pytest.mark.parametrize("file", sorted(path.name for path in FOLDER.glob("*.yaml")))
-async def test_the_api_server_accepts_the_manifest(file: str, shop: Shop) -> None:
-    for document in documents(file):
-        if file == "account.yaml" and document["kind"] == "ServiceAccount":
-            document["metadata"]["namespace"] = shop.space.name  # its own does not exist in a dry run
-        path = {"Namespace": "/api/v1/namespaces"}.get(document["kind"], "")
-        text = yaml.safe_dump(document)
-        await shop.kubectl("apply", "--dry-run=server", "--filename=-", text=text)
-        assert path or document["kind"] in ("ServiceAccount", "ClusterRole", "RoleBinding")
+def test_the_api_server_accepts_the_manifest(file: str, cluster: KubernetesCluster) -> None:
+    made = documents(file)
+    for document in made:
+        if document["kind"] == "ServiceAccount":
+            document["metadata"]["namespace"] = "default"  # its own does not exist in a dry run
+        assert document["kind"] in ("Namespace", "ServiceAccount", "ClusterRole", "RoleBinding")
+    text = yaml.safe_dump_all(made)
+    said = kubectl(cluster.kubeconfig, "apply", "--dry-run=server", "--filename=-", text=text)
+    assert said.count("(server dry run)") == len(made)
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -63,21 +65,6 @@ def test_nothing_is_wider_than_it_looks() -> None:
     assert all("secrets" not in rule["resources"] for rule in rules("inspect", "rollback", "gitops"))
 
 
-async def test_rolling_back_takes_no_more_than_the_two_roles(
-    shop: Shop, memory: FakeMemory, tmp_path: Path
-) -> None:
-    await released(shop, "v1.2.9", "v1.3.0")
-    settings = shop.settings(kubeconfig=await _account(shop, tmp_path, "inspect", "rollback"))
-    async with aclosing(KubernetesTarget(settings, memory)) as target:
-        change = await change_to(target, "v1.2.9")
-        plan = await target.plan(change)
-        assert all(check.ok for check in plan.checks), plan.checks
-        assert not [w.text for w in plan.warnings if "may not" in w.text]
-        change = change.model_copy(update={"payload": plan.payload})
-        assert (await walk(target, change)).end.outcome is Outcome.SUCCEEDED
-        assert (await walk_back(target, change)).end.outcome is Outcome.SUCCEEDED
-
-
 @pytest.mark.parametrize("kind", ["statefulset", "daemonset"])
 async def test_the_two_roles_are_enough_for_the_other_kinds(
     kind: str, shop: Shop, memory: FakeMemory, tmp_path: Path
@@ -95,7 +82,8 @@ async def test_the_two_roles_are_enough_for_the_other_kinds(
 async def test_with_the_first_role_one_may_look_and_plan_and_the_plan_says_what_lacks(
     shop: Shop, memory: FakeMemory, tmp_path: Path
 ) -> None:
-    await released(shop, "v1.2.9", "v1.3.0")
+    await shop.recorded("v1.2.9", "v1.3.0")
+    await shop.rolled_out()
     kubeconfig = await _account(shop, tmp_path, "inspect")
     settings = shop.settings(kubeconfig=kubeconfig)
     async with aclosing(KubernetesTarget(settings, memory)) as target:
@@ -115,8 +103,9 @@ async def test_with_the_first_role_one_may_look_and_plan_and_the_plan_says_what_
 
 
 async def test_without_any_role_it_is_said_who_may_not_do_what_and_where(shop: Shop, tmp_path: Path) -> None:
+    shop.replicas = 0
     await shop.deploy("v1.2.9", wait=False)
-    kubeconfig = await asyncio.to_thread(shop.account, "nobody", [], tmp_path)
+    kubeconfig = await account_of(shop.space, "nobody", [], tmp_path)
     settings = shop.settings(kubeconfig=kubeconfig)
     async with aclosing(Api(settings)) as api:
         with pytest.raises(AuthFailed) as caught:
@@ -142,7 +131,7 @@ async def test_a_token_that_is_no_longer_good_is_named_by_its_context(shop: Shop
     settings = shop.settings(kubeconfig=kubeconfig)
     async with aclosing(Api(settings)) as api:
         await api.list(f"/api/v1/namespaces/{shop.space.name}/pods")
-        await shop.kubectl("delete", "serviceaccount", "inspect")
+        await shop.hands.delete(f"/api/v1/namespaces/{shop.space.name}/serviceaccounts/inspect")
 
         async def is_refused() -> AuthFailed | None:
             try:

@@ -7,6 +7,7 @@ import pytest
 
 from bot.domain.evidence import Outcome
 from bot.ports import Conflict
+from integrations.kubernetes import pods
 from integrations.kubernetes.target import KubernetesTarget
 from tests.fakes.memory import FakeMemory
 from tests.kubernetes.steps import (
@@ -27,12 +28,14 @@ pytestmark = pytest.mark.kubernetes
 
 @pytest.fixture
 async def target(shop: Shop, memory: FakeMemory) -> AsyncIterator[KubernetesTarget]:
-    shop.replicas = 1
     async with aclosing(KubernetesTarget(shop.settings(), memory)) as made:
         yield made
 
 
-async def test_a_failed_change_is_put_back_once(target: KubernetesTarget, shop: Shop) -> None:
+async def test_a_failed_change_is_put_back_once(
+    target: KubernetesTarget, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pods, "LOOP_S", 1.0)
     await released(shop, "v1.2.7", "v1.3.0")
     change = await change_to(target, "v1.2.7")
     failed = await walk(target, change)

@@ -17,17 +17,18 @@ import pytest_asyncio
 from bot.domain.evidence import Outcome
 from bot.ports import Change, Observation
 from bot.ports.errors import AuthFailed
-from integrations.kubernetes import payload, rollout
+from integrations.kubernetes import payload, pods, rollout
 from integrations.kubernetes.api import Api
 from integrations.kubernetes.settings import Kind, KubernetesSettings
 from integrations.kubernetes.target import KubernetesTarget
 from sandbox.clusters.kubernetes import KubernetesCluster
-from sandbox.clusters.namespaces import Namespace, namespace
+from sandbox.clusters.namespaces import Namespace
 from tests.fakes.memory import FakeMemory
 from tests.kubernetes.gitops import AUTOMATED, Gitops, install
 from tests.kubernetes.granted import Granted, granted, rules
+from tests.kubernetes.hands import fresh_namespace
 from tests.kubernetes.steps import change_to, images, walk, walk_back
-from tests.kubernetes.world import Json, Shop, api_of, until
+from tests.kubernetes.world import UNPLACED, Json, Shop, api_of, until
 
 pytestmark = pytest.mark.kubernetes
 
@@ -59,7 +60,6 @@ def _target(shop: Shop, account: Granted, memory: FakeMemory) -> KubernetesTarge
 
 
 async def test_there_and_back(shop: Shop, two_roles: Granted, memory: FakeMemory) -> None:
-    shop.replicas = 1
     await _running(shop, "v1.2.9", "v1.3.0")
     async with aclosing(_target(shop, two_roles, memory)) as target:
         change = await change_to(target, "v1.2.9")
@@ -72,9 +72,9 @@ async def test_there_and_back(shop: Shop, two_roles: Granted, memory: FakeMemory
 
 
 async def test_the_log_of_a_crash_is_quoted_and_without_the_right_that_is_said(
-    shop: Shop, two_roles: Granted, memory: FakeMemory
+    shop: Shop, two_roles: Granted, memory: FakeMemory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shop.replicas = 1
+    monkeypatch.setattr(pods, "LOOP_S", 1.0)
     await _running(shop, "v1.2.7", "v1.3.0")  # v1.2.7 crashes
     async with aclosing(_target(shop, two_roles, memory)) as target:
         change = await change_to(target, "v1.2.7")
@@ -100,7 +100,7 @@ async def test_a_quota_that_lets_no_pod_in_is_told(
     shop: Shop, two_roles: Granted, memory: FakeMemory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A StatefulSet does not say itself why it has no pods: that is in the events alone."""
-    monkeypatch.setattr(rollout, "BLOCKED_S", 5.0)
+    monkeypatch.setattr(rollout, "BLOCKED_S", 2.0)
     db = Shop(shop.space, shop.api, kind="statefulset", replicas=1)
     await _running(db, "v1.2.9", "v1.3.0")
     quota = {"metadata": {"name": "full"}, "spec": {"hard": {"pods": "0"}}}
@@ -129,7 +129,7 @@ async def test_a_stuck_pod_is_deleted(shop: Shop, two_roles: Granted, memory: Fa
 async def test_syncs_are_suspended_and_given_back_and_keys_compared(
     shop: Shop, all_roles: Granted, memory: FakeMemory
 ) -> None:
-    shop.replicas = 1
+    shop.replicas = 0
     await shop.create(_object("ConfigMap", "colours", {"shop": "black"}), _object("Secret", "account", {}))
     reads = [{"configMapRef": {"name": "colours"}}, {"secretRef": {"name": "account"}}]
     container = {"name": "web", "envFrom": reads}
@@ -146,7 +146,8 @@ async def test_syncs_are_suspended_and_given_back_and_keys_compared(
     async with aclosing(_target(shop, all_roles, memory)) as target:
         seen = await target.inspect()
         await shop.deploy("v1.3.0", wait=False)
-        await shop.kubectl("patch", "secret", "account", '--patch={"data": {"token": "c2VjcmV0"}}')
+        account = f"/api/v1/namespaces/{shop.space.name}/secrets/account"
+        await shop.hands.merge(account, {"data": {"token": "c2VjcmV0"}})
         good = next(a for a in seen.available if a.ref == seen.current_ref)
         await until(lambda: _offers(target, good.ref), "v1.2.9 is offered")
         change = (await change_to(target, "v1.3.0")).model_copy(
@@ -232,12 +233,15 @@ class World:
 async def world(cluster: KubernetesCluster, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     where = tmp_path_factory.mktemp("account")
     names = {"deployment": "web", "statefulset": "db", "daemonset": "agent"}
-    with namespace(cluster) as space:
-        async with granted(space, where, *ROLES) as account, aclosing(api_of(space)) as ruling:
-            shops = [Shop(space, ruling, kind=kind, name=name) for kind, name in names.items()]
-            await asyncio.gather(*(_filled(shop) for shop in shops))
-            await _deployed_by_others(Gitops(shops[0]))
-            yield World(space, account, names)
+    async with (
+        fresh_namespace(cluster) as space,
+        granted(space, where, *ROLES) as account,
+        aclosing(api_of(space)) as ruling,
+    ):
+        shops = [Shop(space, ruling, kind=kind, name=name) for kind, name in names.items()]
+        await asyncio.gather(*(_filled(shop) for shop in shops))
+        await _deployed_by_others(Gitops(shops[0]))
+        yield World(space, account, names)
 
 
 async def _filled(shop: Shop) -> None:
@@ -247,7 +251,7 @@ async def _filled(shop: Shop) -> None:
         {"name": "colours", "configMap": {"name": "colours", "optional": True}},
         {"name": "account", "secret": {"secretName": "account", "optional": True}},
     ]
-    await shop.recorded("v1.2.9", "v1.3.0", nodeSelector={"kaeru.dev/no-such": "node"}, volumes=reads)
+    await shop.recorded("v1.2.9", "v1.3.0", **UNPLACED, volumes=reads)
     if shop.replicas:
         await until(shop.pods, "a pod that waits for a node")
 
@@ -267,12 +271,21 @@ async def _deployed_by_others(gitops: Gitops) -> None:
     await gitops.labelled(annotations={TRACKING: gitops.tracking_id}, labels=labels)
 
 
+IN_ONE_WORLD = pytest.mark.xdist_group("the rights, one by one")
+
+
+@IN_ONE_WORLD
 @pytest.mark.parametrize("kind", ["deployment", "statefulset", "daemonset"])
 async def test_with_all_of_them_nothing_is_lacking(kind: str, world: World) -> None:
     async with world.seen(kind) as (_, target):
-        assert await _lacking(target) == ""
+
+        async def has_all() -> bool:
+            return await _lacking(target) == ""
+
+        await until(has_all, "free of complaints")
 
 
+@IN_ONE_WORLD
 @pytest.mark.parametrize("right", RIGHTS, ids=" ".join)
 async def test_without_one_of_them_it_is_named(right: Right, world: World) -> None:
     role, verb, resource = right
@@ -284,16 +297,11 @@ async def test_without_one_of_them_it_is_named(right: Right, world: World) -> No
             await until(lambda: _names(target, verb, resource), f"told that it may not {verb} {resource}")
         finally:
             await world.account.allow(ruling, role, rules(role))
-        await until(lambda: _has_all(target), "free of complaints again")
 
 
 async def _names(target: KubernetesTarget, verb: str, resource: str) -> bool:
     lacking = await _lacking(target)
     return re.search(rf"may not ([a-z]+ [a-z/]+, )*{verb} {resource}\b(?!/)", lacking) is not None
-
-
-async def _has_all(target: KubernetesTarget) -> bool:
-    return await _lacking(target) == ""
 
 
 async def _lacking(target: KubernetesTarget) -> str:

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.kubernetes
 
 @pytest.fixture
 def shop(space: Namespace, api: Api) -> Shop:
-    return Shop(space, api, kind="statefulset")
+    return Shop(space, api, kind="statefulset", replicas=1)
 
 
 @pytest.fixture
@@ -30,8 +30,8 @@ async def target(shop: Shop, memory: FakeMemory) -> AsyncIterator[KubernetesTarg
 
 
 async def test_it_goes_back_pod_by_pod(target: KubernetesTarget, shop: Shop) -> None:
-    await shop.deploy("v1.2.9")
-    await shop.deploy("v1.3.0")
+    shop.replicas = 2
+    await released(shop, "v1.2.9", "v1.3.0")
     walked = await walk(target, await change_to(target, "v1.2.9"))
     assert (walked.end.outcome, walked.end.running) == (Outcome.SUCCEEDED, "v1.2.9")
     assert walked.end.detail == "2 of 2 ready, all of them v1.2.9."
@@ -59,17 +59,16 @@ async def test_the_stuck_pod_is_deleted_as_it_was_planned_and_approved(
 async def test_without_approval_it_stays_and_the_way_out_is_said(
     target: KubernetesTarget, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rollout, "STUCK_S", 5.0)
+    monkeypatch.setattr(rollout, "STUCK_S", 2.0)
     stuck = await _stuck_on_a_bad_version(shop)
     walked = await walk(target, await change_to(target, "v1.2.9"))
     assert walked.end.outcome is Outcome.FAILED
-    assert f"kubectl -n {shop.space.name} delete pod web-1" in walked.end.detail
+    assert f"kubectl -n {shop.space.name} delete pod web-0" in walked.end.detail
     assert stuck["metadata"]["uid"] in {pod["metadata"]["uid"] for pod in await shop.pods()}
 
 
 async def test_another_pod_of_that_name_is_left_alone(target: KubernetesTarget, shop: Shop) -> None:
-    await shop.deploy("v1.2.9")
-    await shop.deploy("v1.3.0")
+    await released(shop, "v1.2.9", "v1.3.0")
     approved = Payload(delete_pods=(StuckPod(name="web-0", uid="of-another-day"),)).text
     first = {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in await shop.pods()}
     await target.apply(await change_to(target, "v1.3.0", payload=approved), "INC-1/apply:web")
@@ -83,9 +82,8 @@ async def test_another_pod_of_that_name_is_left_alone(target: KubernetesTarget, 
 async def test_the_way_back_is_not_blocked_by_the_pods_of_the_way_there(
     target: KubernetesTarget, shop: Shop
 ) -> None:
-    await released(shop, "v1.2.9", "v1.3.0", first={"NEVER_READY": "1"}, wait=False)
-    await _unstick_to(shop, "v1.3.0")
-    approved = Payload(delete_pods=(StuckPod(name="web-1", uid="gone-since"),)).text
+    await released(shop, "v1.2.9", "v1.3.0", first={"NEVER_READY": "1"})
+    approved = Payload(delete_pods=(StuckPod(name="web-0", uid="gone-since"),)).text
     change = await change_to(target, "v1.2.9", payload=approved)
     await target.apply(change, "INC-1/apply:web")
     await until(lambda: _not_ready(shop, "v1.2.9"), "a pod of v1.2.9 that is not ready")
@@ -97,10 +95,8 @@ async def test_what_the_controller_says_in_its_events_is_passed_on(
     target: KubernetesTarget, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """That it can make no pod, and why, stands in no status of a StatefulSet."""
-    monkeypatch.setattr(rollout, "BLOCKED_S", 8.0)
-    shop.replicas = 1
-    await shop.deploy("v1.2.9")
-    await shop.deploy("v1.3.0")
+    monkeypatch.setattr(rollout, "BLOCKED_S", 3.0)
+    await released(shop, "v1.2.9", "v1.3.0")
     quota = {"metadata": {"name": "closed"}, "spec": {"hard": {"pods": "0"}}}
     await shop.create({"apiVersion": "v1", "kind": "ResourceQuota", **quota})
 
@@ -121,8 +117,9 @@ async def test_what_the_controller_says_in_its_events_is_passed_on(
 
 
 async def _stuck_on_a_bad_version(shop: Shop) -> Json:
-    await shop.deploy("v1.2.9")
-    await shop.deploy("v1.3.0", env={"NEVER_READY": "1"}, wait=False)
+    async with shop.without_pods():
+        await released(shop, "v1.2.9", wait=False)
+        await shop.deploy("v1.3.0", env={"NEVER_READY": "1"}, wait=False)
     found: Json = await until(lambda: _not_ready(shop, "v1.3.0"), "a pod of v1.3.0 that is not ready")
     return found
 
@@ -136,18 +133,3 @@ async def _not_ready(shop: Shop, version: str) -> Json | None:
         if ours and runs and not ready and "deletionTimestamp" not in pod["metadata"]:
             return pod
     return None
-
-
-async def _unstick_to(shop: Shop, version: str) -> None:
-    """By hand, as everybody does it."""
-
-    async def all_new() -> bool:
-        for pod in await shop.pods():
-            if not pod["spec"]["containers"][0]["image"].endswith(version):
-                await shop.kubectl(
-                    "delete", "pod", pod["metadata"]["name"], "--wait=false", "--ignore-not-found"
-                )
-        return await images(shop) == {f"kaeru-test/web:{version}"}
-
-    await until(all_new, f"all pods are of {version}")
-    await shop.rolled_out()

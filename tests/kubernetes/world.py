@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
@@ -197,6 +197,13 @@ class Shop:
 
         await until(over, f"over: the second {last}")
 
+    async def let_go(self, pod: Json) -> None:
+        """Delete a pod for good, without asking what it still does."""
+        path = f"{self._base('pods')}/{pod['metadata']['name']}"
+        options = {"gracePeriodSeconds": 0, "preconditions": {"uid": pod["metadata"]["uid"]}}
+        with suppress(Missing):
+            await self.api._write("DELETE", "delete", path, options, "application/json", dry_run=False)
+
     def manifest(self, image: str, env: Mapping[str, str | None], **pod: Any) -> Json:
         labels = {"app": self.name}
         spec: Json = {
@@ -292,4 +299,31 @@ async def shop_on(cluster: KubernetesCluster) -> AsyncIterator[FragileShop]:
             shop = FragileShop(space, api, replicas=1)
             await shop.recorded("v1.2.8", "v1.2.9", "v1.3.0")
             await shop.rolled_out()
-            yield shop
+            async with tidied(shop):
+                yield shop
+
+
+@asynccontextmanager
+async def tidied(shop: Shop) -> AsyncIterator[None]:
+    """Take away the pods that have ended, as the kubelet does itself, but only every ten seconds."""
+
+    async def tidy() -> None:
+        while True:
+            for pod in await shop.pods():
+                if _has_ended(pod):
+                    await shop.let_go(pod)
+            await asyncio.sleep(POLL_S)
+
+    tidying = asyncio.create_task(tidy())
+    try:
+        yield
+    finally:
+        tidying.cancel()
+        await asyncio.wait({tidying})
+    if not tidying.cancelled():
+        tidying.result()
+
+
+def _has_ended(pod: Json) -> bool:
+    states = [status["state"] for status in pod.get("status", {}).get("containerStatuses", ())]
+    return "deletionTimestamp" in pod["metadata"] and all("terminated" in state for state in states)
