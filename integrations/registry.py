@@ -38,6 +38,10 @@ TARGETS: Mapping[str, Entry] = {
         factory="integrations.bluegreen.target:BlueGreenTarget",
         remembers=True,
     ),
+    "hosts": Entry(
+        settings="integrations.hosts.settings:HostsSettings",
+        factory="integrations.hosts.target:HostsTarget",
+    ),
     "kubernetes": Entry(
         settings="integrations.kubernetes.settings:KubernetesSettings",
         factory="integrations.kubernetes.target:KubernetesTarget",
@@ -56,6 +60,20 @@ TARGETS: Mapping[str, Entry] = {
 CHANGES: Mapping[str, Entry] = {
     "git": Entry(
         settings="integrations.git.settings:GitSettings", factory="integrations.git.source:GitChanges"
+    ),
+}
+BACKUPS: Mapping[str, Entry] = {
+    "mariadb": Entry(
+        settings="integrations.backups.settings:MariadbBackupSettings",
+        factory="integrations.backups.make:mariadb",
+    ),
+    "mysql": Entry(
+        settings="integrations.backups.settings:MariadbBackupSettings",
+        factory="integrations.backups.make:mariadb",
+    ),
+    "postgresql": Entry(
+        settings="integrations.backups.settings:PostgresqlBackupSettings",
+        factory="integrations.backups.make:postgresql",
     ),
 }
 
