@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from sandbox.clusters.engine import Engine
+from sandbox.clusters.engine import Engine, EngineError
 
 Addresses = Callable[[], Sequence[tuple[str, int]]]
 _FRESH_S = 0.1  # how long an answer on who is there is believed
@@ -53,21 +53,42 @@ def to_address(host: str, port: int) -> Addresses:
 
 
 def to_service(docker_hosts: Sequence[str], service: str, port: int) -> Addresses:
-    """The running containers of a Swarm service on these nodes, by their addresses on the node's bridges."""
+    """The containers of a Swarm service on these nodes that get new connections, by their addresses on the node's bridges.
+
+    As on the ingress network, one that is told to stop gets none any more, however long it takes to end.
+    """
 
     def ask() -> list[tuple[str, int]]:
+        engines = [Engine(host) for host in docker_hosts]
+        wanted = _wanted(engines, service)
         found = []
-        for host in docker_hosts:
-            found += [(address, port) for address in container_addresses(Engine(host), service)]
+        for engine in engines:
+            found += [(address, port) for address in container_addresses(engine, service, wanted)]
         return found
 
     return ask
 
 
-def container_addresses(engine: Engine, service: str) -> list[str]:
-    """Where the running containers of a Swarm service on this node can be reached from this machine."""
+def _wanted(engines: Sequence[Engine], service: str) -> set[str] | None:
+    """The tasks that are to run, by id; None where no manager says: nodes go on with what they were told last."""
+    filters = json.dumps({"service": [service], "desired-state": ["running"]})
+    for engine in engines:
+        try:
+            tasks = engine.ask("GET", "/tasks", query={"filters": filters})
+        except EngineError:
+            continue  # a worker, or a daemon that is away
+        return {str(task["ID"]) for task in tasks}
+    return None
+
+
+def container_addresses(engine: Engine, service: str, wanted: set[str] | None = None) -> list[str]:
+    """Where the running containers of a Swarm service on this node can be reached, only of `wanted` tasks if given."""
     filters = {"label": [f"com.docker.swarm.service.name={service}"], "status": ["running"]}
-    containers = engine.ask("GET", "/containers/json", query={"filters": json.dumps(filters)})
+    containers = [
+        container
+        for container in engine.ask("GET", "/containers/json", query={"filters": json.dumps(filters)})
+        if wanted is None or container["Labels"].get("com.docker.swarm.task.id") in wanted
+    ]
     gateway: dict[str, str] = {}
     if any("bridge" not in container["NetworkSettings"]["Networks"] for container in containers):
         # A container with a network of its own reaches its node through this one, which is not listed with it.
