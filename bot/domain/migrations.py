@@ -197,7 +197,7 @@ def compare(older: History, newer: History, database: AppliedList) -> AppliedSta
 
 
 def _applied(older: History, newer: History, database: AppliedList) -> frozenset[str] | None:
-    """What the list stands for; None where it names only what neither version knows."""
+    """What the list stands for; None where that cannot be told, as it names what neither version knows."""
     if database.listing is Listing.EACH:
         return frozenset(database.ids)
     every = {*older.ids, *newer.ids}
@@ -205,6 +205,8 @@ def _applied(older: History, newer: History, database: AppliedList) -> frozenset
         return None
     if database.listing is Listing.HEADS:
         return older.up_to(database.ids) | newer.up_to(database.ids)
+    if not all(one.isdecimal() for one in every):
+        return None
     last = max((int(one) for one in database.ids), default=-1)
     return frozenset(one for one in every if int(one) <= last)
 
