@@ -1,6 +1,7 @@
 """What every deploy target promises, held against each adapter and against the one in memory."""
 
 import itertools
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 import pytest_asyncio
 from pydantic import ValidationError
 
+from bot.domain.base import Version
 from bot.domain.evidence import Outcome
 from bot.ports import Conflict, OutcomeUnknown, Refused, Unavailable
 from bot.ports.target import Change
@@ -23,6 +25,8 @@ from tests.contract.worlds import (
     swarm_world,
     symlink_world,
 )
+
+VERSIONS = {"v1.2.8", "v1.2.9", "v1.3.0"}
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -67,10 +71,10 @@ async def shared(
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def world(shared: World) -> World:
-    """The one that all tests of an adapter share, as it was at first: making one takes as long as several tests."""
+    """The one that all tests of an adapter share, at rest. Which of its versions runs depends on who came before."""
     seen = await shared.target.inspect()
-    if (seen.current, seen.running) != ("v1.3.0", "v1.3.0"):
-        await shared.deploy("v1.3.0")
+    if seen.warnings or seen.running != seen.current:
+        await shared.deploy(seen.current)
     return shared
 
 
@@ -101,27 +105,30 @@ def key(incidents: Iterator[int]) -> str:
     return f"INC-{next(incidents)}/apply"
 
 
+async def planned(world: World) -> tuple[Change, Version]:
+    """A change of what runs to one of the two other versions, and the other one."""
+    seen = await world.target.inspect()
+    assert seen.running == seen.current
+    goal, third = sorted(VERSIONS - {seen.current}, reverse=True)
+    return change(seen, goal), third
+
+
 async def test_it_says_what_runs_and_what_could(world: World) -> None:
     seen = await world.target.inspect()
-    assert (seen.current, seen.running, seen.warnings) == ("v1.3.0", "v1.3.0", ())
-    assert {available.version for available in seen.available} == {"v1.2.8", "v1.2.9", "v1.3.0"}
+    assert seen.current in VERSIONS
+    assert (seen.running, seen.warnings) == (seen.current, ())
+    assert {available.version for available in seen.available} == VERSIONS
     assert (await world.target.inspect()).fingerprint == seen.fingerprint
     assert 0 < len(seen.fingerprint) <= 64
 
 
-async def test_the_fingerprint_follows_the_world(world: World) -> None:
-    before = (await world.target.inspect()).fingerprint
-    await world.deploy("v1.2.8")
-    seen = await world.target.inspect()
-    assert (seen.current, seen.running) == ("v1.2.8", "v1.2.8")
-    assert seen.fingerprint != before
-
-
 async def test_a_plan_changes_nothing(world: World) -> None:
-    seen, starts = await world.target.inspect(), await world.starts()
-    plan = await world.target.plan(change(seen, "v1.2.9"))
+    (wanted, _), starts = await planned(world), await world.starts()
+    seen = await world.target.inspect()
+    plan = await world.target.plan(wanted)
     assert plan.actions
-    assert all("v1.3.0" in action or "v1.2.9" in action or "Run " in action for action in plan.actions)
+    named = (wanted.from_version, wanted.to_version, "Run ")
+    assert all(any(name in action for name in named) for action in plan.actions)
     assert plan.checks
     assert [check.name for check in plan.checks if not check.ok] == []
     assert plan.expected_s > 0
@@ -135,63 +142,55 @@ async def test_a_plan_for_what_is_not_there_fails_a_check(world: World) -> None:
     assert len([check for check in plan.checks if not check.ok]) == 1
 
 
-async def test_a_plan_made_too_late_fails_a_check(world: World) -> None:
-    planned = change(await world.target.inspect(), "v1.2.9")
-    await world.deploy("v1.2.8")
-    plan = await world.target.plan(planned)
+async def test_a_foreign_change_makes_a_plan_void(world: World, key: str) -> None:
+    wanted, third = await planned(world)
+    await world.deploy(third)
+    seen, starts = await world.target.inspect(), await world.starts()
+    assert (seen.current, seen.running) == (third, third)
+    assert seen.fingerprint != wanted.fingerprint
+    plan = await world.target.plan(wanted)
     assert len([check for check in plan.checks if not check.ok]) == 1
+    with pytest.raises(Conflict, match=re.escape(third)):
+        await applied(world.target, wanted, key=key)
+    assert await world.target.inspect() == seen
+    assert await world.starts() == starts
+    assert (await world.target.observe(wanted, key)).outcome is Outcome.FAILED
 
 
-async def test_apply_makes_the_version_run(world: World, key: str) -> None:
-    planned = change(await world.target.inspect(), "v1.2.9")
-    done = await applied(world.target, planned, key=key)
-    assert (done.outcome, done.running) == (Outcome.SUCCEEDED, "v1.2.9")
+async def test_apply_makes_the_version_run_and_does_so_once(world: World, key: str) -> None:
+    wanted, _ = await planned(world)
+    done = await applied(world.target, wanted, key=key)
+    assert (done.outcome, done.running) == (Outcome.SUCCEEDED, wanted.to_version)
     assert done.detail
-    seen = await world.target.inspect()
-    assert (seen.current, seen.running, seen.warnings) == ("v1.2.9", "v1.2.9", ())
-    observed = await world.target.observe(planned, key)
-    assert (observed.outcome, observed.running) == (Outcome.SUCCEEDED, "v1.2.9")
-
-
-async def test_apply_again_does_nothing_again(world: World, key: str) -> None:
-    planned = change(await world.target.inspect(), "v1.2.9")
-    await applied(world.target, planned, key=key)
-    starts = await world.starts()
-    again = await applied(world.target, planned, key=key)
-    assert (again.outcome, again.running) == (Outcome.SUCCEEDED, "v1.2.9")
+    seen, starts = await world.target.inspect(), await world.starts()
+    assert (seen.current, seen.running, seen.warnings) == (wanted.to_version, wanted.to_version, ())
+    observed = await world.target.observe(wanted, key)
+    assert (observed.outcome, observed.running) == (Outcome.SUCCEEDED, wanted.to_version)
+    again = await applied(world.target, wanted, key=key)
+    assert (again.outcome, again.running) == (Outcome.SUCCEEDED, wanted.to_version)
     assert await world.starts() == starts
 
 
 async def test_before_apply_nothing_is_called_a_success(world: World, key: str) -> None:
-    planned = change(await world.target.inspect(), "v1.2.9")
-    observed = await world.target.observe(planned, key)
-    assert (observed.outcome, observed.running) == (Outcome.FAILED, "v1.3.0")
-
-
-async def test_a_foreign_change_is_a_conflict(world: World, key: str) -> None:
-    planned = change(await world.target.inspect(), "v1.2.9")
-    await world.deploy("v1.2.8")
-    seen, starts = await world.target.inspect(), await world.starts()
-    with pytest.raises(Conflict, match=r"v1\.2\.8"):
-        await applied(world.target, planned, key=key)
-    assert await world.target.inspect() == seen
-    assert await world.starts() == starts
-    assert (await world.target.observe(planned, key)).outcome is Outcome.FAILED
+    wanted, _ = await planned(world)
+    observed = await world.target.observe(wanted, key)
+    assert (observed.outcome, observed.running) == (Outcome.FAILED, wanted.from_version)
 
 
 async def test_an_outdated_fingerprint_is_a_conflict(world: World, key: str) -> None:
-    seen = await world.target.inspect()
+    (wanted, _), seen = await planned(world), await world.target.inspect()
+    outdated = wanted.model_copy(update={"fingerprint": "of another day"})
     with pytest.raises(Conflict):
-        await applied(world.target, change(seen, "v1.2.9", fingerprint="of another day"), key=key)
+        await applied(world.target, outdated, key=key)
     assert await world.target.inspect() == seen
 
 
 async def test_someone_else_has_already_done_it(world: World, key: str) -> None:
-    planned = change(await world.target.inspect(), "v1.2.9")
-    await world.deploy("v1.2.9")
+    wanted, _ = await planned(world)
+    await world.deploy(wanted.to_version)
     starts = await world.starts()
-    done = await applied(world.target, planned, key=key)
-    assert (done.outcome, done.running) == (Outcome.SUCCEEDED, "v1.2.9")
+    done = await applied(world.target, wanted, key=key)
+    assert (done.outcome, done.running) == (Outcome.SUCCEEDED, wanted.to_version)
     assert await world.starts() == starts
 
 
@@ -212,68 +211,69 @@ async def test_a_path_is_no_version(name: str) -> None:
 async def test_a_version_that_does_not_start_is_a_failure_and_can_be_reverted(
     own_world: World, key: str
 ) -> None:
-    planned = change(await own_world.target.inspect(), "v1.2.9")
+    wanted = change(await own_world.target.inspect(), "v1.2.9")
     await own_world.break_release("v1.2.9")
-    done = await applied(own_world.target, planned, key=key)
+    done = await applied(own_world.target, wanted, key=key)
     assert done.outcome is Outcome.FAILED
     assert done.running in own_world.survivors
     assert "hunter2" not in done.detail
-    assert (await own_world.target.observe(planned, key)).outcome is not Outcome.SUCCEEDED
+    assert (await own_world.target.observe(wanted, key)).outcome is not Outcome.SUCCEEDED
     seen = await own_world.target.inspect()
     assert seen.current == "v1.2.9"
     assert seen.running in own_world.survivors
     assert len(seen.warnings) == 1
-    back = await put_back(own_world.target, planned, key=f"{key}/back")
+    back = await put_back(own_world.target, wanted, key=f"{key}/back")
     assert (back.outcome, back.running) == (Outcome.SUCCEEDED, "v1.3.0")
     assert (await own_world.target.inspect()).warnings == ()
 
 
 async def test_revert_puts_back_what_was(world: World, key: str) -> None:
-    planned = change(await world.target.inspect(), "v1.2.9")
-    await applied(world.target, planned, key=key)
+    wanted, _ = await planned(world)
+    await applied(world.target, wanted, key=key)
     for _ in range(2):
-        back = await put_back(world.target, planned, key=f"{key}/back")
-        assert (back.outcome, back.running) == (Outcome.SUCCEEDED, "v1.3.0")
-    assert (await world.target.inspect()).current == "v1.3.0"
-    assert (await world.target.observe(planned, key)).outcome is Outcome.FAILED
+        back = await put_back(world.target, wanted, key=f"{key}/back")
+        assert (back.outcome, back.running) == (Outcome.SUCCEEDED, wanted.from_version)
+    assert (await world.target.inspect()).current == wanted.from_version
+    assert (await world.target.observe(wanted, key)).outcome is Outcome.FAILED
 
 
 async def test_revert_of_what_was_never_applied_does_nothing(world: World, key: str) -> None:
-    seen, starts = await world.target.inspect(), await world.starts()
-    back = await put_back(world.target, change(seen, "v1.2.9"), key=f"{key}/back")
-    assert (back.outcome, back.running) == (Outcome.SUCCEEDED, "v1.3.0")
+    (wanted, _), starts = await planned(world), await world.starts()
+    seen = await world.target.inspect()
+    back = await put_back(world.target, wanted, key=f"{key}/back")
+    assert (back.outcome, back.running) == (Outcome.SUCCEEDED, wanted.from_version)
     assert await world.target.inspect() == seen
     assert await world.starts() == starts
 
 
 async def test_revert_does_not_undo_what_someone_else_did(world: World, key: str) -> None:
-    planned = change(await world.target.inspect(), "v1.2.9")
-    await applied(world.target, planned, key=key)
-    await world.deploy("v1.2.8")
-    with pytest.raises(Conflict, match=r"v1\.2\.8"):
-        await put_back(world.target, planned, key=f"{key}/back")
-    assert (await world.target.inspect()).running == "v1.2.8"
+    wanted, third = await planned(world)
+    await applied(world.target, wanted, key=key)
+    await world.deploy(third)
+    with pytest.raises(Conflict, match=re.escape(third)):
+        await put_back(world.target, wanted, key=f"{key}/back")
+    assert (await world.target.inspect()).running == third
 
 
 @pytest.mark.parametrize("shared", NETWORKED, indirect=True)
 async def test_an_answer_that_is_lost_is_not_taken_for_a_failure(
     world: World, faults: Faults, key: str
 ) -> None:
-    planned, starts = change(await world.target.inspect(), "v1.2.9"), await world.starts()
+    (wanted, _), starts = await planned(world), await world.starts()
     lost = faults.lost
     await faults.lose_answers()
     try:
-        seen = await world.target.apply(planned, key)
+        seen = await world.target.apply(wanted, key)
     except OutcomeUnknown:
         pass
     else:
         assert seen.outcome is not Outcome.FAILED
     await faults.mend()
     assert faults.lost > lost
-    seen = await followed(world.target, planned, key)
-    assert (seen.outcome, seen.running) == (Outcome.SUCCEEDED, "v1.2.9")
-    again = await applied(world.target, planned, key=key)
-    assert (again.outcome, again.running) == (Outcome.SUCCEEDED, "v1.2.9")
+    seen = await followed(world.target, wanted, key)
+    assert (seen.outcome, seen.running) == (Outcome.SUCCEEDED, wanted.to_version)
+    again = await applied(world.target, wanted, key=key)
+    assert (again.outcome, again.running) == (Outcome.SUCCEEDED, wanted.to_version)
     assert await world.starts() == starts + 1
 
 
@@ -281,19 +281,19 @@ async def test_an_answer_that_is_lost_is_not_taken_for_a_failure(
 async def test_a_write_that_never_arrives_is_done_once_by_the_next_try(
     world: World, faults: Faults, key: str
 ) -> None:
-    planned, starts = change(await world.target.inspect(), "v1.2.9"), await world.starts()
+    (wanted, _), starts = await planned(world), await world.starts()
     lost = faults.lost
     await faults.lose_writes()
     with pytest.raises((OutcomeUnknown, Unavailable)):
-        await world.target.apply(planned, key)
+        await world.target.apply(wanted, key)
     assert faults.lost > lost
-    seen = await world.target.observe(planned, key)
+    seen = await world.target.observe(wanted, key)
     assert seen.outcome is not Outcome.SUCCEEDED
-    assert seen.running == "v1.3.0"
+    assert seen.running == wanted.from_version
     assert await world.starts() == starts
     await faults.mend()
-    done = await applied(world.target, planned, key=key)
-    assert (done.outcome, done.running) == (Outcome.SUCCEEDED, "v1.2.9")
+    done = await applied(world.target, wanted, key=key)
+    assert (done.outcome, done.running) == (Outcome.SUCCEEDED, wanted.to_version)
     assert await world.starts() == starts + 1
 
 
@@ -301,21 +301,21 @@ async def test_a_write_that_never_arrives_is_done_once_by_the_next_try(
 async def test_what_cannot_be_reached_is_neither_a_success_nor_a_failure(
     world: World, faults: Faults, key: str
 ) -> None:
-    planned, starts = change(await world.target.inspect(), "v1.2.9"), await world.starts()
+    (wanted, _), starts = await planned(world), await world.starts()
     await faults.cut_off()
     with pytest.raises(Unavailable):
-        await world.target.apply(planned, key)
+        await world.target.apply(wanted, key)
     await faults.mend()
-    await world.target.apply(planned, key)
+    await world.target.apply(wanted, key)
     await faults.cut_off()
     with pytest.raises(Unavailable):
         await world.target.inspect()
     with pytest.raises(Unavailable):
-        await world.target.observe(planned, key)
-    async with aclosing(world.target.follow(planned, key)) as looks:
+        await world.target.observe(wanted, key)
+    async with aclosing(world.target.follow(wanted, key)) as looks:
         with pytest.raises(Unavailable):
             await anext(looks)
     await faults.mend()
-    seen = await followed(world.target, planned, key)
-    assert (seen.outcome, seen.running) == (Outcome.SUCCEEDED, "v1.2.9")
+    seen = await followed(world.target, wanted, key)
+    assert (seen.outcome, seen.running) == (Outcome.SUCCEEDED, wanted.to_version)
     assert await world.starts() == starts + 1

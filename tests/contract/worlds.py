@@ -48,7 +48,7 @@ class Faults(Protocol):
 
 
 class World(Protocol):
-    """`v1.3.0` runs; `v1.2.9` and `v1.2.8` could. What is done here is done past kaeru.
+    """`v1.3.0` runs at first; `v1.2.9` and `v1.2.8` could. What is done here is done past kaeru.
 
     A new adapter joins the suite with a world of its own and one more of the suite's `KINDS`.
     """
