@@ -15,6 +15,7 @@ import aiohttp
 from bot.ports.errors import AuthFailed, Refused, Unavailable
 from integrations.kubernetes import access as accesses
 from integrations.kubernetes import errors
+from integrations.kubernetes.authors import FIELD_MANAGER
 from integrations.kubernetes.credentials import Source
 from integrations.kubernetes.errors import Answer, Doing, Expired, Missing
 from integrations.kubernetes.requests import Bounds, Request, opened
@@ -23,7 +24,6 @@ from integrations.process import redact
 
 Json = dict[str, Any]
 
-FIELD_MANAGER = "kaeru"
 PAGE = 500
 WATCH_S = 8  # the server ends a watch after that; with the read timeout nobody waits longer than about 10 s
 LOG_BYTES = 64 * 1024

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from integrations.kubernetes.template import Json
 from integrations.kubernetes.workload import Workload, moment
 from integrations.process import redact
 
@@ -15,16 +17,68 @@ _ASSIGNMENT = re.compile(r"\b([A-Za-z_][A-Za-z0-9_.-]*)=(\S+)")
 _FLAG = re.compile(r"(--[A-Za-z-]+)=(\S+)")
 _USER = re.compile(r"://[^/\s@]+@")  # a token may stand there without any password
 _CONTROLLERS = ("kube-controller-manager",)
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+FIELD_MANAGER = "kaeru"
+"""Under this name kaeru itself writes."""
+
+_KNOWN = {
+    "argocd-controller": "Argo CD",
+    "argocd-application-controller": "Argo CD",
+    "kustomize-controller": "Flux",
+    "helm-controller": "Flux",
+    "helm": "Helm",
+    "kubectl-client-side-apply": "kubectl apply",
+    "kubectl": "kubectl apply",
+    "kubectl-edit": "kubectl edit",
+    "kubectl-set": "kubectl set",
+    "kubectl-patch": "kubectl patch",
+    "kubectl-rollout": "kubectl rollout",
+    FIELD_MANAGER: "kaeru",
+}
+
+
+@dataclass(frozen=True)
+class Writer:
+    """An entry of `managedFields`: the program, how it wrote (`Update`, `Apply`), and when, by the API server's clock."""
+
+    manager: str
+    operation: str
+    at: datetime | None
+
+
+def last_writer(workload: Json) -> Writer | None:
+    """Who set the pod template of `workload`, a raw object, last; None where `managedFields` do not tell.
+
+    Their times are of whole seconds; of two in one second it is not kaeru.
+    """
+    found = [
+        Writer(str(entry.get("manager") or ""), str(entry.get("operation") or ""), _at(entry))
+        for entry in workload["metadata"].get("managedFields") or ()
+        if not entry.get("subresource")
+        and entry.get("manager") not in _CONTROLLERS
+        and "f:template" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
+    ]
+    return max(found, key=lambda one: (one.at or _LONG_AGO, one.manager != FIELD_MANAGER), default=None)
 
 
 def author_of(workload: Workload) -> str:
-    """The program that set the pod template last, by `managedFields` (`kubectl-set`, `helm`); empty where that is not told."""
-    found = [
-        (moment(entry.get("time")) or datetime.min.replace(tzinfo=UTC), str(entry.get("manager", "")))
-        for entry in workload.raw["metadata"].get("managedFields") or ()
-        if entry.get("manager") not in _CONTROLLERS and not entry.get("subresource") and sets_template(entry)
-    ]
-    return max(found, key=lambda pair: pair[0])[1] if found else ""
+    """The program that set the pod template last (`kubectl-set`, `helm`); empty where that is not told."""
+    last = last_writer(workload.raw)
+    return last.manager if last else ""
+
+
+def who_changed(workload: Json) -> str:
+    """Who set what `workload` runs last, as a sentence without an end: `Argo CD (argocd-controller, Update) at 10:02:03 UTC`.
+
+    Empty where that is not told.
+    """
+    last = last_writer(workload)
+    if last is None:
+        return ""
+    manager = last.manager or "somebody"
+    how = ", ".join(filter(None, (manager, last.operation)))
+    who = f"{_KNOWN[manager]} ({how})" if manager in _KNOWN else f"{manager} ({last.operation})"
+    return f"{who} at {last.at.astimezone(UTC):%H:%M:%S} UTC" if last.at else who
 
 
 def said_cause(cause: str) -> str:
@@ -35,7 +89,8 @@ def said_cause(cause: str) -> str:
     return line if len(line) <= CAUSE_LENGTH else f"{line[: CAUSE_LENGTH - 1]}…"
 
 
-def sets_template(entry: Mapping[str, Any]) -> bool:
-    """Whether an entry of `managedFields` is about the pod template."""
-    fields = entry.get("fieldsV1") or {}
-    return "f:template" in (fields.get("f:spec") or {})
+def _at(entry: Mapping[str, Any]) -> datetime | None:
+    try:
+        return moment(entry.get("time"))
+    except ValueError:
+        return None

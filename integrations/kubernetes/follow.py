@@ -6,10 +6,10 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 
 from integrations.kubernetes.api import Api
+from integrations.kubernetes.authors import who_changed
 from integrations.kubernetes.errors import Missing
 from integrations.kubernetes.evidence import explained, refusal
 from integrations.kubernetes.feed import Feed
-from integrations.kubernetes.owners import who_changed
 from integrations.kubernetes.patch import is_widened
 from integrations.kubernetes.pods import pods_of
 from integrations.kubernetes.rollout import State, Verdict, judge

@@ -1,39 +1,22 @@
-"""Who else looks after a workload (Argo CD, Flux, Helm), what of theirs is suspended for a rollback, and who set it last."""
+"""Who else looks after a workload (Argo CD, Flux, Helm) and what of theirs is suspended for a rollback."""
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Protocol
 
 from bot.domain.debts import Debt
 from bot.ports.errors import Conflict, PortError, Refused, Unavailable
 from integrations.kubernetes import owner_argocd, owner_flux, owner_helm
-from integrations.kubernetes.api import FIELD_MANAGER, Api, Json, Missing
-from integrations.kubernetes.authors import sets_template
+from integrations.kubernetes.api import Api, Json, Missing
 from integrations.kubernetes.owner import Owner, Unseen
 from integrations.kubernetes.owner_argocd import ArgoCd
 from integrations.kubernetes.owner_flux import Flux
 from integrations.kubernetes.settings import KubernetesSettings, is_name
 
-__all__ = ["Owner", "Owners", "who_changed"]
+__all__ = ["Owner", "Owners"]
 
-_KNOWN = {
-    "argocd-controller": "Argo CD",
-    "argocd-application-controller": "Argo CD",
-    "kustomize-controller": "Flux",
-    "helm-controller": "Flux",
-    "helm": "Helm",
-    "kubectl-client-side-apply": "kubectl apply",
-    "kubectl": "kubectl apply",
-    "kubectl-edit": "kubectl edit",
-    "kubectl-set": "kubectl set",
-    "kubectl-patch": "kubectl patch",
-    "kubectl-rollout": "kubectl rollout",
-    FIELD_MANAGER: "kaeru",
-}
 LOOK_S = 5.0
 """The end of a rollback does not wait longer than that to see what is suspended, for each thing."""
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class _Gardener(Protocol):
@@ -143,30 +126,3 @@ async def _owed(gardener: _Gardener, namespace: str, name: str, component: str) 
     except TimeoutError as error:
         raise Unavailable(f"The API server did not answer within {LOOK_S:g} s.") from error
     return debt
-
-
-def who_changed(workload: Json) -> str:
-    """Who set what `workload` runs last, as a sentence without an end: `Argo CD (argocd-controller, Update) at 10:02:03 UTC`.
-
-    Empty where `managedFields` do not tell. Their times are of whole seconds; of two in one second it is not kaeru.
-    """
-    touching = [
-        entry
-        for entry in workload["metadata"].get("managedFields") or ()
-        if not entry.get("subresource") and sets_template(entry)
-    ]
-    if not touching:
-        return ""
-    last = max(touching, key=lambda entry: (_moment(entry), entry.get("manager") != FIELD_MANAGER))
-    manager, operation = str(last.get("manager") or "somebody"), str(last.get("operation") or "")
-    how = ", ".join(filter(None, (manager, operation)))
-    who = f"{_KNOWN[manager]} ({how})" if manager in _KNOWN else f"{manager} ({operation})"
-    at = _moment(last)
-    return who if at == _LONG_AGO else f"{who} at {at:%H:%M:%S} UTC"
-
-
-def _moment(entry: Json) -> datetime:
-    try:
-        return datetime.fromisoformat(str(entry.get("time"))).astimezone(UTC)
-    except ValueError:
-        return _LONG_AGO

@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 from bot.domain.base import Version
+from integrations.kubernetes.kind import Kind
 from integrations.kubernetes.template import RESTARTED_AT, Json, plain_template
 
 CHANGE_CAUSE = "kubernetes.io/change-cause"
@@ -71,7 +72,7 @@ def cause_of(version: Version, key: str) -> str:
 def can_surge(workload: Json) -> bool:
     """Whether `workload` is one that rolls with a surge: a Deployment that is not recreated."""
     strategy = workload.get("spec", {}).get("strategy") or {}
-    return workload.get("kind") == "Deployment" and strategy.get("type") == "RollingUpdate"
+    return workload.get("kind") == Kind.DEPLOYMENT.title and strategy.get("type") == "RollingUpdate"
 
 
 def cleaned(template: Json) -> Json:

@@ -68,12 +68,17 @@ class Pod:
     def over(self) -> bool:
         """Nothing of it runs any more: evicted, finished, or about to be deleted with all its containers ended.
 
-        The kubelet takes seconds to clear away what has ended; nobody is served by it meanwhile.
+        The kubelet takes seconds to clear away what has ended, or has never started; nobody is served by it
+        meanwhile. It starts nothing in a pod that is about to be deleted.
         """
         status = self.raw.get("status") or {}
-        containers = status.get("containerStatuses") or ()
-        stopped = containers and not any("running" in (c.get("state") or {}) for c in containers)
-        return status.get("phase") in ("Failed", "Succeeded") or bool(self.terminating and stopped)
+        if status.get("phase") in ("Failed", "Succeeded"):
+            return True
+        # Those that run before the others, or beside them for ever, may be at work as well.
+        containers = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
+        # Without a word of the kubelet anything may run, but where no node ever took it.
+        told = bool(containers) or bool(self.unschedulable)
+        return self.terminating and told and not any("running" in (c.get("state") or {}) for c in containers)
 
     @property
     def terminating(self) -> bool:

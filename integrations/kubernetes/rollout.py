@@ -92,8 +92,12 @@ def _ended(workload: Workload, scene: Scene) -> Verdict:
 
 
 def _leftovers(workload: Workload, scene: Scene) -> bool:
-    """Whether the pods themselves still show what the controller's counts leave out."""
-    if any(pod.terminating for pod in scene.old):
+    """Whether the pods themselves still show what the controller's counts leave out.
+
+    An old one that is not even about to end is one of which nobody has told us yet: the watch of pods may be behind
+    that of the workload. Below a partition they stay.
+    """
+    if any(pod.terminating or not workload.partition for pod in scene.old):
         return True
     return len(scene.new) < workload.counts.updated or not all(
         fits(pod, workload.template) for pod in scene.new

@@ -8,7 +8,7 @@ from bot.domain.base import Version
 from bot.ports.target import Change
 from integrations.images import version_of
 from integrations.kubernetes import payload
-from integrations.kubernetes.authors import sets_template
+from integrations.kubernetes.authors import last_writer
 from integrations.kubernetes.pods import Pod, said
 from integrations.kubernetes.template import Json, chosen_container, images_of
 from integrations.kubernetes.workload import Workload, moment
@@ -154,9 +154,8 @@ def fits(pod: Pod, template: Json) -> bool:
 
 def changed_at(workload: Workload) -> datetime | None:
     """When its pod template was written last, by the API server's clock; None where that is not told."""
-    entries = workload.raw["metadata"].get("managedFields") or ()
-    times = (moment(e.get("time")) for e in entries if sets_template(e))
-    return max(filter(None, times), default=None)
+    last = last_writer(workload.raw)
+    return last.at if last else None
 
 
 def timed_out(workload: Workload) -> bool:

@@ -2,12 +2,12 @@
 
 import re
 from datetime import timedelta
-from enum import StrEnum
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from bot.catalog import Duration
+from integrations.kubernetes.kind import Kind
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -17,24 +17,6 @@ _SURGE = re.compile(r"[1-9][0-9]{0,2}%|[1-9][0-9]{0,4}")
 def is_name(text: str) -> bool:
     """Whether Kubernetes allows it as the name of an object."""
     return _NAME.fullmatch(text) is not None
-
-
-class Kind(StrEnum):
-    DEPLOYMENT = "deployment"
-    STATEFULSET = "statefulset"
-    DAEMONSET = "daemonset"
-
-    @property
-    def resource(self) -> str:
-        """The plural of the API's paths: `deployments`."""
-        return f"{self.value}s"
-
-    @property
-    def title(self) -> str:  # type: ignore[override]  # an enum member has no use for str.title
-        """The `kind` of the API's objects: `Deployment`."""
-        return {"deployment": "Deployment", "statefulset": "StatefulSet", "daemonset": "DaemonSet"}[
-            self.value
-        ]
 
 
 class KubernetesSettings(BaseModel):
@@ -99,7 +81,7 @@ class KubernetesSettings(BaseModel):
     @property
     def path(self) -> str:
         """The workload's absolute path in the API."""
-        return f"/apis/apps/v1/namespaces/{self.namespace}/{self.kind.resource}/{self.name}"
+        return self.kind.path(self.namespace, self.name)
 
     @property
     def who(self) -> str:

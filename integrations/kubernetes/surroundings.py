@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from bot.domain.plan import Level, Warn
 from bot.ports.errors import AuthFailed
 from integrations.kubernetes.errors import Missing
+from integrations.kubernetes.kind import Kind
 from integrations.kubernetes.template import Json
-from integrations.kubernetes.workload import KINDS, Workload
+from integrations.kubernetes.workload import Workload
 
 if TYPE_CHECKING:  # the client takes its time to import, and nothing here needs it
     from integrations.kubernetes.api import Api
@@ -72,7 +73,8 @@ async def _listed(
             return f"Whether {plural} matter here is not known. {error.advice}"
         except Missing:
             continue
-        return tuple(listed["items"])
+        # In a list nobody says it of each, and it may decide what a field means.
+        return tuple({**one, "apiVersion": group_version} for one in listed["items"])
     return f"This cluster serves no {plural}, so none was looked for."
 
 
@@ -96,17 +98,13 @@ def about(workload: Workload, found: Surroundings) -> tuple[Warn, ...]:
             if not found.metrics and _by_use(hpa):
                 notes.append(_blind(hpa))
     labels = (workload.template.get("metadata") or {}).get("labels") or {}
-    notes += [
-        _budget(budget)
-        for budget in found.budgets
-        if selects((budget.get("spec") or {}).get("selector"), labels)
-    ]
+    notes += [_budget(budget) for budget in found.budgets if _protects(budget, labels)]
     return (*notes, *_how_it_replaces(workload), *_applied(workload))
 
 
 def _scales(hpa: Json, workload: Workload) -> bool:
     scaled = (hpa.get("spec") or {}).get("scaleTargetRef") or {}
-    return scaled.get("kind") == KINDS[workload.kind] and scaled.get("name") == workload.name
+    return scaled.get("kind") == Kind(workload.kind).title and scaled.get("name") == workload.name
 
 
 def _autoscaler(hpa: Json) -> Warn:
@@ -134,6 +132,12 @@ def _blind(hpa: Json) -> Warn:
         "cannot scale by load."
     )
     return Warn(level=Level.WARNING, text=text)
+
+
+def _protects(budget: Json, labels: Mapping[str, str]) -> bool:
+    """Whether it is about pods of these labels. An empty selector means all of them since policy/v1, before none."""
+    selector = (budget.get("spec") or {}).get("selector")
+    return selects(selector, labels, empty=budget.get("apiVersion") == POLICY[0])
 
 
 def _budget(budget: Json) -> Warn:
@@ -184,13 +188,12 @@ def _applied(workload: Workload) -> list[Warn]:
     return [Warn(level=Level.WARNING, text=text)]
 
 
-def selects(selector: Mapping[str, object] | None, labels: Mapping[str, str]) -> bool:
-    """Whether a `LabelSelector` selects these labels. One that says nothing is taken to select nothing.
-
-    (policy/v1 lets an empty one select everything, policy/v1beta1 nothing; few write one.)
-    """
-    if not selector or not (selector.get("matchLabels") or selector.get("matchExpressions")):
+def selects(selector: Mapping[str, object] | None, labels: Mapping[str, str], *, empty: bool) -> bool:
+    """Whether a `LabelSelector` selects these labels; `empty` is what one says that is there and names nothing."""
+    if selector is None:
         return False
+    if not (selector.get("matchLabels") or selector.get("matchExpressions")):
+        return empty
     wanted = selector.get("matchLabels") or {}
     if not isinstance(wanted, Mapping) or any(labels.get(key) != value for key, value in wanted.items()):
         return False

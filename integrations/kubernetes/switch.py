@@ -15,9 +15,9 @@ from bot.ports import Memory
 from bot.ports.errors import Conflict, OutcomeUnknown, PortError, Refused
 from bot.ports.target import Change
 from integrations.kubernetes.api import Api
+from integrations.kubernetes.authors import who_changed
 from integrations.kubernetes.history import History, history_of
 from integrations.kubernetes.looking import workload_of
-from integrations.kubernetes.owners import who_changed
 from integrations.kubernetes.pace import pace_of
 from integrations.kubernetes.patch import cause_of, to_template
 from integrations.kubernetes.payload import Payload

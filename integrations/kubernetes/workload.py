@@ -10,18 +10,9 @@ from typing import Any
 
 from bot.domain.base import Version
 from integrations.images import version_of
+from integrations.kubernetes.kind import Kind
 from integrations.kubernetes.template import Json, image_of, shape_ref, short_hash
 
-PLURALS: Mapping[str, str] = {
-    "deployment": "deployments",
-    "statefulset": "statefulsets",
-    "daemonset": "daemonsets",
-}
-KINDS: Mapping[str, str] = {
-    "deployment": "Deployment",
-    "statefulset": "StatefulSet",
-    "daemonset": "DaemonSet",
-}
 REVISION = "deployment.kubernetes.io/revision"
 
 
@@ -55,11 +46,11 @@ class Workload:
     @property
     def title(self) -> str:
         """For people: `Deployment shop/web`."""
-        return f"{KINDS[self.kind]} {self.namespace}/{self.name}"
+        return f"{Kind(self.kind).title} {self.namespace}/{self.name}"
 
     @property
     def path(self) -> str:
-        return object_path(self.kind, self.namespace, self.name)
+        return Kind(self.kind).path(self.namespace, self.name)
 
     @property
     def uid(self) -> str:
@@ -175,10 +166,6 @@ class Workload:
         """
         parts = [self.uid, self.shape_ref, self.paused, self.strategy_type, self.partition]
         return short_hash(parts, 16)
-
-
-def object_path(kind: str, namespace: str, name: str) -> str:
-    return f"/apis/apps/v1/namespaces/{namespace}/{PLURALS[kind]}/{name}"
 
 
 def pods_path(namespace: str) -> str:

@@ -21,6 +21,7 @@ ABSENT = faults.says(404, "NotFound", "the server could not find the requested r
 FORBIDDEN = 'forbidden: User "kaeru" cannot get path "/apis/autoscaling/v2"'
 BETWEEN = "The HorizontalPodAutoscaler web keeps it between 2 and 5 pods; how many there are is left to it."
 BUDGET = "The PodDisruptionBudget web wants at least 1 available"
+POLICY = ("policy/v1", "policy/v1beta1")
 BLIND = (
     "This cluster serves no metrics (metrics.k8s.io): the HorizontalPodAutoscaler web cannot scale by load."
 )
@@ -107,6 +108,30 @@ async def test_the_versions_that_clusters_of_today_serve_are_used(eyes: Eyes, pr
     where = f"/namespaces/{eyes.settings.namespace}"
     assert f"GET /apis/policy/v1{where}/poddisruptionbudgets?limit=500" in proxy.seen
     assert f"GET /apis/autoscaling/v2{where}/horizontalpodautoscalers?limit=500" in proxy.seen
+
+
+@pytest.mark.parametrize(("served", "absent"), [POLICY, POLICY[::-1]], ids=POLICY)
+async def test_an_empty_selector_of_a_budget_means_all_pods_since_policy_v1(
+    served: str, absent: str, eyes: Eyes, shop: Shop, proxy: FaultProxy
+) -> None:
+    own = POLICY[0] if await shop.api.resources(POLICY[0]) else POLICY[1]
+    await shop.create(
+        {
+            "apiVersion": own,
+            "kind": "PodDisruptionBudget",
+            "metadata": {"name": "all"},
+            "spec": {"selector": {}, "maxUnavailable": 1},
+        }
+    )
+    if served != own:
+        proxy.always(below(f"/apis/{served}"), faults.instead(own, served))
+    proxy.always(below(f"/apis/{absent}"), ABSENT)
+    planned = await eyes.plan("v1.2.9")
+    assert f"GET /apis/{served}/namespaces/{shop.space.name}/poddisruptionbudgets?limit=500" in proxy.seen
+    assert ("The PodDisruptionBudget all wants at most 1 unavailable" in notes(planned)) is (
+        served == "policy/v1"
+    )
+    assert BUDGET in notes(planned)
 
 
 async def test_an_autoscaler_without_metrics_is_said(eyes: Eyes, proxy: FaultProxy) -> None:

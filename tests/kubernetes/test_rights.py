@@ -19,7 +19,8 @@ from bot.ports import Change, Observation
 from bot.ports.errors import AuthFailed
 from integrations.kubernetes import payload, pods, rollout
 from integrations.kubernetes.api import Api
-from integrations.kubernetes.settings import Kind, KubernetesSettings
+from integrations.kubernetes.kind import Kind
+from integrations.kubernetes.settings import KubernetesSettings
 from integrations.kubernetes.target import KubernetesTarget
 from sandbox.clusters.kubernetes import KubernetesCluster
 from sandbox.clusters.namespaces import Namespace

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 from integrations.kubernetes.api import Api
 from integrations.kubernetes.errors import Missing
+from integrations.kubernetes.kind import Kind
 from integrations.kubernetes.settings import KubernetesSettings
-from integrations.kubernetes.workload import PLURALS
 from sandbox.clusters.kubernetes import KubernetesCluster
 from sandbox.clusters.namespaces import Namespace, namespace
 from sandbox.clusters.shop_images import WEB
@@ -21,10 +21,9 @@ Json = dict[str, Any]
 
 PATIENCE_S = 180.0
 POLL_S = 0.2
-APPS = ("deployments", "statefulsets", "daemonsets", "replicasets", "controllerrevisions")
+APPS = (*(kind.resource for kind in Kind), "replicasets", "controllerrevisions")
 UNPLACED: Json = {"nodeSelector": {"kaeru.dev/no-such": "node"}}
 """For the spec of pods that are only there: no node takes them, so they take no processor."""
-KINDS = {"deployment": "Deployment", "statefulset": "StatefulSet", "daemonset": "DaemonSet"}
 
 
 async def until(condition: Callable[[], Awaitable[Any]], what: str, *, patience_s: float = PATIENCE_S) -> Any:
@@ -61,7 +60,7 @@ class Shop:
 
     @property
     def path(self) -> str:
-        return f"{self._base(PLURALS[self.kind])}/{self.name}"
+        return Kind(self.kind).path(self.space.name, self.name)
 
     def settings(self, **changed: Any) -> KubernetesSettings:
         """What kaeru.yml would say of it."""
@@ -86,7 +85,7 @@ class Shop:
         return found
 
     async def workload(self) -> Json:
-        return await self.get(PLURALS[self.kind], self.name)
+        return await self.api.get(self.path)
 
     async def pods(self) -> list[Json]:
         """All pods of the workload, those included that are about to end."""
@@ -234,7 +233,7 @@ class Shop:
             spec["serviceName"] = self.name
         return {
             "apiVersion": "apps/v1",
-            "kind": KINDS[self.kind],
+            "kind": Kind(self.kind).title,
             "metadata": {"name": self.name},
             "spec": spec | self.extra,
         }
@@ -326,4 +325,4 @@ async def tidied(shop: Shop) -> AsyncIterator[None]:
 
 def _has_ended(pod: Json) -> bool:
     states = [status["state"] for status in pod.get("status", {}).get("containerStatuses", ())]
-    return "deletionTimestamp" in pod["metadata"] and all("terminated" in state for state in states)
+    return "deletionTimestamp" in pod["metadata"] and not any("running" in state for state in states)

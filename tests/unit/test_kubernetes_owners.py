@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from bot.ports.errors import Refused
 from integrations.kubernetes import owner_helm
+from integrations.kubernetes.authors import author_of, last_writer, who_changed
 from integrations.kubernetes.owner import MARK, Mark, drop_mark, hash_of, marked, put_mark, read_mark
-from integrations.kubernetes.owners import who_changed
+from integrations.kubernetes.workload import Workload
 
 Json = dict[str, Any]
 _json = st.recursive(
@@ -80,7 +81,12 @@ def _entry(manager: str, time: str | None, fields: Json, **more: Any) -> Json:
 
 
 def _changed(*entries: Json) -> str:
-    return who_changed({"metadata": {"name": "web", "managedFields": list(entries)}})
+    raw: Json = {"metadata": {"name": "web", "managedFields": list(entries)}}
+    said, last = who_changed(raw), last_writer(raw)
+    # However it is asked, it is the same one.
+    assert author_of(Workload("deployment", raw)) == (last.manager if last else "")
+    assert (last.manager in said) if last else not said
+    return said
 
 
 def test_who_changed_is_the_newest_who_touched_the_template() -> None:
@@ -94,6 +100,8 @@ def test_who_changed_is_the_newest_who_touched_the_template() -> None:
     same_second = _entry("jenkins", "2026-11-24T10:02:00Z", template)
     assert _changed(same_second, kaeru) == "jenkins (Update) at 10:02:00 UTC"
     assert _changed(kaeru, same_second) == "jenkins (Update) at 10:02:00 UTC"
+    controller = _entry("kube-controller-manager", "2026-11-24T10:05:00Z", template)
+    assert _changed(kaeru, controller) == "kaeru (kaeru, Update) at 10:02:00 UTC"
     assert _changed(_entry("kubectl-edit", None, template)) == "kubectl edit (kubectl-edit, Update)"
 
 

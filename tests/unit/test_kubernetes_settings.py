@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from bot.catalog import load_catalog
 from integrations import registry
-from integrations.kubernetes.settings import Kind, KubernetesSettings
+from integrations.kubernetes.kind import Kind
+from integrations.kubernetes.settings import KubernetesSettings
 
 FILE = """
 services:

@@ -319,9 +319,15 @@ def test_what_is_special_about_a_workload_is_said(one: Workload, said: str) -> N
         ({"matchExpressions": [{"key": "tier", "operator": "NotIn", "values": ["web"]}]}, True),
         ({"matchExpressions": [{"key": "app", "operator": "Exists"}]}, True),
         ({"matchExpressions": [{"key": "app", "operator": "DoesNotExist"}]}, False),
-        ({}, False),
         (None, False),
     ],
 )
 def test_selectors(selector: Json | None, selected: bool) -> None:
-    assert selects(selector, {"app": "web"}) is selected
+    assert selects(selector, {"app": "web"}, empty=True) is selected
+    assert selects(selector, {"app": "web"}, empty=False) is selected
+
+
+@pytest.mark.parametrize("selector", [{}, {"matchLabels": {}}, {"matchLabels": None, "matchExpressions": []}])
+def test_a_selector_that_names_nothing_means_what_its_version_says(selector: Json) -> None:
+    for empty in (True, False):
+        assert selects(selector, {"app": "web"}, empty=empty) is empty
