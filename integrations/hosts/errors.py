@@ -1,5 +1,6 @@
 """What a disk or a connection says, as sentences that say what to do next."""
 
+import os
 from enum import StrEnum
 
 import asyncssh
@@ -70,7 +71,8 @@ def of_connecting(error: Exception, address: Address, *, whose: str, login: str)
         return Unavailable(f"{where} does not answer: no connection in time.", retry_after_s=AGAIN_S)
     if isinstance(error, asyncssh.Error):
         return Unavailable(f"{where} ended the connection: {error.reason}.", retry_after_s=AGAIN_S)
-    words = getattr(error, "strerror", None) or type(error).__name__
+    number = getattr(error, "errno", None)
+    words = os.strerror(number) if isinstance(number, int) and number > 0 else type(error).__name__
     return Unavailable(f"{where} does not answer: {words}.", retry_after_s=AGAIN_S)
 
 

@@ -88,6 +88,8 @@ class Run:
         todo = [way for way in self.planned if not way.left_out]
         parts = batches(todo, self._settings.at_once)
         for n, batch in enumerate(parts):
+            for way in batch:
+                self._tell(way.host, f"goes to {way.goal}")
             await asyncio.gather(*(self._one(way) for way in batch))
             if n + 1 < len(parts) and self._settings.soak is not None and not self._bad(batch):
                 await self._soaked(batch, self._settings.soak.total_seconds())
@@ -105,7 +107,6 @@ class Run:
 
     async def _insisted(self, name: str, start: Version, goal: Version, key: str) -> Brought:
         """Bring one host there. One that is lost meanwhile is looked at again for a while."""
-        self._tell(name, f"goes to {goal}")
         until = time.monotonic() + self._settings.reconnect.total_seconds()
         begun = False
         try:
@@ -125,7 +126,8 @@ class Run:
                 await asyncio.sleep(AGAIN_S)
         finally:
             self._doing.pop(name, None)
-            self._news.set()
+            if self._doing:
+                self._news.set()  # the others of the batch go on
 
     async def _soaked(self, batch: Sequence[Way], seconds: float) -> None:
         """Whether a batch that is well stays so."""
@@ -161,6 +163,7 @@ class Run:
             before = self._brought[way.host]
             if before.outcome is Outcome.FAILED and not before.moved:
                 continue
+            self._tell(way.host, f"goes back to {way.origin}")
             done = await self._insisted(way.host, way.goal, way.origin, f"{self.key} back")
             if done.outcome is not Outcome.SUCCEEDED:
                 listed = f"{', '.join(back)} went back" if back else "none went back"

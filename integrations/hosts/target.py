@@ -50,6 +50,7 @@ class HostsTarget:
         self._ssh = Ssh(settings)
         self._hosts = {place.name: self._host(place) for place in settings.listed}
         self._run: Run | None = None
+        self._beginning = asyncio.Lock()
 
     @property
     def identity(self) -> str:
@@ -125,7 +126,10 @@ class HostsTarget:
         planned = ways(change, self._hosts)
         if (run := self._running(planned, key)) is not None and run.ended is None:
             return run.seen()
-        return judged(planned, await self._look(), allow_down=self._settings.allow_down)
+        seen = await self._look()
+        if all(look.trouble is not None for look in seen):
+            raise _first_trouble(seen)
+        return judged(planned, seen, allow_down=self._settings.allow_down)
 
     async def follow(self, change: Change, key: str) -> AsyncGenerator[Observation, None]:
         run = self._running(ways(change, self._hosts), key)
@@ -151,23 +155,27 @@ class HostsTarget:
 
         Raises Conflict, Refused, Unavailable; then nothing was changed.
         """
-        if self._run is not None and self._run.ended is None:
-            if self._running(planned, key) is not None:
-                return self._run.seen()
-            raise Unavailable("These hosts are still being changed by another step.", retry_after_s=AGAIN_S)
-        seen = await self._look({way.host: n for n, way in enumerate(planned)})
-        found = judged(planned, seen, allow_down=self._settings.allow_down)
-        if found.outcome is Outcome.SUCCEEDED:
-            return found
-        self._guard(planned, seen, change)
-        there, _ = await self._available([look.host for look in seen if look.link is not None])
-        for way in planned:
-            if way.goal is not None and not way.left_out and way.goal not in there[way.host]:
-                host = self._hosts[way.host]
-                known = _everywhere(there)
-                raise on_disk.no_release(way.goal, host.releases, known, where=f" on {way.host}")
-        self._run = Run(self._hosts, planned, self._settings, key)
-        return self._run.seen()
+        async with self._beginning:
+            if self._run is not None and self._run.ended is None:
+                if self._running(planned, key) is not None:
+                    return self._run.seen()
+                raise Unavailable(
+                    "These hosts are still being changed by another step.", retry_after_s=AGAIN_S
+                )
+            seen = await self._look({way.host: n for n, way in enumerate(planned)})
+            found = judged(planned, seen, allow_down=self._settings.allow_down)
+            if found.outcome is Outcome.SUCCEEDED:
+                return found
+            self._guard(planned, seen, change)
+            there, _ = await self._available([look.host for look in seen if look.link is not None])
+            for way in planned:
+                if way.goal is not None and not way.left_out and way.goal not in there[way.host]:
+                    host = self._hosts[way.host]
+                    known = _everywhere(there)
+                    raise on_disk.no_release(way.goal, host.releases, known, where=f" on {way.host}")
+            self._run = Run(self._hosts, planned, self._settings, key)
+            await asyncio.sleep(0)  # it begins
+            return self._run.seen()
 
     def _guard(self, planned: Sequence[Way], seen: Sequence[Seen], change: Change | None) -> None:
         """Nothing begins unless every host is where it was when this was planned, or where it is to go."""
