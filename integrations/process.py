@@ -59,6 +59,14 @@ def redact(text: str) -> str:
     return text
 
 
+def without(text: str, environment: Mapping[str, str]) -> str:
+    """`text` without the values of those variables whose names sound like a secret."""
+    for name, value in environment.items():
+        if value and _SECRET_NAME.search(name):
+            text = text.replace(value, "[redacted]")
+    return text
+
+
 async def run(
     argv: Sequence[str],
     *,
@@ -143,9 +151,6 @@ def _read(file: IO[bytes]) -> bytes:
 
 
 def _said(stderr: bytes, environment: Mapping[str, str]) -> tuple[str, ...]:
-    text = stderr.decode(errors="replace")
-    for name, value in environment.items():
-        if value and _SECRET_NAME.search(name):
-            text = text.replace(value, "[redacted]")
+    text = without(stderr.decode(errors="replace"), environment)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return tuple(redact(line)[:LAST_LINE] for line in lines[-LAST_LINES:])

@@ -39,6 +39,22 @@ class OwnFile:
         except OSError as error:
             raise self._failed(error, "cannot be read") from error
 
+    def read_if_any(self) -> bytes:
+        """The content; nothing where there is no such file."""
+        try:
+            return self.path.read_bytes()
+        except FileNotFoundError:
+            return b""
+        except OSError as error:
+            raise self._failed(error, "cannot be read") from error
+
+    def write(self, content: bytes) -> None:
+        """Put `content` in its place, or make the file."""
+        try:
+            self._put(self.path, content)
+        except OSError as error:
+            raise self._failed(error, "cannot be written") from error
+
     def before(self) -> bytes | None:
         """What stood there before a change that has not been seen at work yet."""
         try:
@@ -101,10 +117,7 @@ class OwnFile:
             with os.fdopen(handle, "wb") as out:
                 out.write(content)
                 out.flush()
-                looks = self.path.stat()
-                os.fchmod(out.fileno(), looks.st_mode & 0o777)
-                if os.geteuid() == 0:
-                    os.fchown(out.fileno(), looks.st_uid, looks.st_gid)
+                self._look_alike(out.fileno())
                 os.fsync(out.fileno())
             fresh.replace(path)
         finally:
@@ -114,6 +127,16 @@ class OwnFile:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+    def _look_alike(self, handle: int) -> None:
+        try:
+            looks = self.path.stat()
+        except FileNotFoundError:
+            os.fchmod(handle, 0o644)  # whoever reads it is not always the bot's user
+            return
+        os.fchmod(handle, looks.st_mode & 0o777)
+        if os.geteuid() == 0:
+            os.fchown(handle, looks.st_uid, looks.st_gid)
 
     def sweep(self) -> None:
         """Take away what a killed bot left half written. Only with the lock."""

@@ -146,8 +146,8 @@ class CommandSettings(_Part):
     """A program that prints `blue` or `green`: what is switched on now. Left out: only what answers tells."""
     environment: dict[str, SecretStr] = Field(default_factory=dict, examples=[{"LB_TOKEN": "${LB_TOKEN}"}])
     """Variables for these programs. Of kaeru's own they see PATH, HOME and the like, no secret."""
-    note: AbsolutePath = Field(examples=["/var/lib/kaeru/shop-switch.json"])
-    """A file of kaeru's own: which switch is under way, so that a restarted bot starts no second one beside it."""
+    state: AbsolutePath = Field(examples=["/var/lib/kaeru/switch-shop"])
+    """A folder of kaeru's own for this command: a restarted bot finds a switch that is under way, and waits for it."""
     timeout: Duration = Field(default=timedelta(minutes=1), examples=["1m"])
     """How long the command may take; then it is killed with all it started, and what answers is looked at."""
 

@@ -39,7 +39,7 @@ class BlueGreenTarget:
     capabilities = Capabilities(kind="bluegreen")
 
     def __init__(self, settings: BlueGreenSettings, memory: Memory) -> None:
-        self._settings = settings
+        self.settings = settings
         self._memory = memory
         self._eyes = Eyes(settings)
         self._switch = switch_of(settings)
@@ -62,7 +62,7 @@ class BlueGreenTarget:
     async def plan(self, change: Change) -> TargetPlan:
         scene = await self._look()
         goal = scene.colour_of(change.to_version, change.to_ref) or other(scene.serving)
-        settings = self._settings
+        settings = self.settings
         actions = (
             f"Prove that {goal} runs {change.to_version} well, {settings.consecutive} times in a row",
             *self._switch.actions(goal, change.to_version),
@@ -102,7 +102,7 @@ class BlueGreenTarget:
 
     async def follow(self, change: Change, key: str) -> AsyncGenerator[Observation, None]:  # noqa: ARG002 - as above
         """Until nothing is open on the colour that was left, or its time is over: that is no failure."""
-        settle, limit = self._settings.settle.total_seconds(), self._settings.drain.total_seconds()
+        settle, limit = self.settings.settle.total_seconds(), self.settings.drain.total_seconds()
         began, told, told_at = time.monotonic(), "", 0.0
         while True:
             scene = await self._look()
@@ -131,14 +131,13 @@ class BlueGreenTarget:
             await asyncio.sleep(POLL_S)
 
     async def repay(self, debt: Debt, key: str) -> None:  # noqa: ARG002 - the port's signature
-        raise Refused(f"{self._settings.live_url} has nothing to give back: {debt.text}")
+        raise Refused(f"{self.settings.live_url} has nothing to give back: {debt.text}")
 
     async def _go(
         self, scene: Scene, goal: Colour, version: Version, ref: str, *, health: bool
     ) -> Observation:
         """Make `goal` serve, and see that it does. What a killed bot has begun is done to its end."""
-        seen = judged(scene, version, ref)
-        if seen.outcome is not Outcome.SUCCEEDED:
+        if judged(scene, version, ref).outcome is not Outcome.SUCCEEDED:
             if trouble := await self._eyes.proven(goal, version, health=health):
                 untouched = scene.setting.colour != goal
                 detail = f"{trouble}. Nothing was switched."
@@ -152,26 +151,28 @@ class BlueGreenTarget:
                 return Observation(
                     outcome=Outcome.FAILED, detail=detail, running=live.version, untouched=untouched
                 )
-            arrived, live = await self._eyes.arrived(version, goal)
-            if not arrived:
-                seconds = self._settings.settle.total_seconds()
-                return not_arrived(live, goal, version, self._settings.live_url, seconds)
-            detail = f"{goal} ({version}) serves: at {self._settings.live_url} {live.said}."
-            seen = Observation(outcome=Outcome.SUCCEEDED, detail=detail, running=version)
+        # Also where it serves already: nothing is known of how long it has, and a proxy that has just been told to change
+        # answers with both for a moment.
+        arrived, live = await self._eyes.arrived(version, goal)
+        if not arrived:
+            seconds = self.settings.settle.total_seconds()
+            return not_arrived(live, goal, version, self.settings.live_url, seconds)
+        detail = f"{goal} ({version}) serves: at {self.settings.live_url} {live.said}."
+        seen = Observation(outcome=Outcome.SUCCEEDED, detail=detail, running=version)
         await self._switch.keep(goal)
         left = await self._switch.still_open(other(goal))
         return draining(seen, left) if left.count else seen
 
     async def _serves(self, version: Version) -> bool:
         """Whether it is what answers, in spite of what the switch said."""
-        return (await self._eyes.live(self._settings.consecutive)).version == version
+        return (await self._eyes.live(self.settings.consecutive)).version == version
 
     async def _checks(self, scene: Scene, change: Change, goal: Colour) -> tuple[Check, ...]:
         stands = f"{scene.serving} is set to serve ({scene.current})"
         if scene.fingerprint != change.fingerprint:
             # The others would say the same once more.
             return (Check(name="nobody moved the switch", ok=False, detail=stands),)
-        settings = self._settings
+        settings = self.settings
         checks = [
             Check(name="nobody moved the switch", ok=True, detail=stands),
             *await self._switch.checks(),
@@ -194,7 +195,7 @@ class BlueGreenTarget:
         return (*checks, Check(name=f"{name} and is well", ok=not trouble, detail=detail))
 
     async def _look(self) -> Scene:
-        setting, answers, live, shapes = await asyncio.gather(
-            self._switch.read(), self._eyes.both(), self._eyes.live(), self._memory.shapes()
-        )
-        return Scene(self._settings, setting, answers, live, shapes)
+        # The switch by itself: where it cannot be read, no question to the colours is left hanging in the air.
+        setting = await self._switch.read()
+        answers, live = await asyncio.gather(self._eyes.both(), self._eyes.live())
+        return Scene(self.settings, setting, answers, live, await self._memory.shapes())

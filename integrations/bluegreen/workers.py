@@ -23,6 +23,7 @@ class Workers:
     def old(self) -> Open:
         """Those from before the last reload that are still there, and those that say that they shut down.
 
+        Between the two lies a tenth of a second in which an old one still accepts.
         The kernel shows their connections only to root and to their own user; else only workers are counted.
         """
         workers = self._all()
@@ -30,7 +31,8 @@ class Workers:
             return Open(
                 0, f"{self._pid_file} names no running nginx, so old workers cannot be counted", known=False
             )
-        old = [pid for pid, title in workers.items() if pid in self._before or "shutting down" in title]
+        replaced = self._before if workers.keys() - self._before else frozenset()
+        old = [pid for pid, title in workers.items() if pid in replaced or "shutting down" in title]
         if not old:
             return Open(0, "no old worker is left")
         counts = [_connections(pid) for pid in old]

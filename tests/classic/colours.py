@@ -63,7 +63,7 @@ def bluegreen_settings(urls: Mapping[Colour, str], proxy: Proxy, **other_setting
         "live_url": proxy.url,
         "switch": proxy.switch,
         "consecutive": 3,
-        "interval": "20ms",
+        "interval": "60ms",  # a little more than the 100 ms for which nginx answers with both, in three answers
         "settle": "3s",
         "drain": "5s",
     }

@@ -1,6 +1,7 @@
 """A real nginx and a real HAProxy in front of two colours, with a configuration and a folder of their own."""
 
 import contextlib
+import shlex
 import shutil
 import socket
 import subprocess
@@ -12,7 +13,7 @@ from typing import Any, Protocol
 import psutil
 import pytest
 
-from integrations.bluegreen.settings import Colour
+from integrations.bluegreen.settings import COLOURS, Colour, other
 from tests.contract.shop import eventually
 
 Ports = Mapping[Colour, int]
@@ -164,3 +165,149 @@ def _accepts(port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+HAPROXY = """\
+global
+  stats socket {folder}/admin.sock mode 600 level {level}
+  server-state-file {folder}/state/servers
+defaults
+  mode http
+  timeout connect 2s
+  timeout client 60s
+  timeout server 60s
+  load-server-state-from-file global
+frontend users
+  bind 127.0.0.1:{port}
+  default_backend shop
+backend shop
+  server blue 127.0.0.1:{blue}
+  server green 127.0.0.1:{green} disabled
+"""
+
+
+@dataclass
+class Haproxy:
+    folder: Path
+    port: int
+    level: str
+    process: subprocess.Popen[bytes]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def socket(self) -> Path:
+        return self.folder / "admin.sock"
+
+    @property
+    def state_file(self) -> Path:
+        return self.folder / "state" / "servers"
+
+    @property
+    def switch(self) -> dict[str, Any]:
+        state_file = str(self.state_file)
+        return {"haproxy": {"socket": str(self.socket), "backend": "shop", "state_file": state_file}}
+
+    def ask(self, command: str) -> str:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(10)
+            connection.connect(str(self.socket))
+            connection.sendall(f"{command}\n".encode())
+            with connection.makefile("r") as answer:
+                return answer.read()
+
+    def turn(self, colour: Colour) -> None:
+        """As people do it: the orders, and then the file."""
+        self.ask(f"set server shop/{colour} state ready; set server shop/{other(colour)} state drain")
+        self.state_file.write_text(self.ask("show servers state"), encoding="ascii")
+
+    def stands(self) -> Colour:
+        green = next(line for line in self.ask("show servers state shop").splitlines() if " green " in line)
+        return "green" if int(green.split()[6]) & ~4 == 0 else "blue"
+
+    def turns(self) -> int:
+        """HAProxy says so each time, on the terminal."""
+        return (self.folder / "haproxy.log").read_text(encoding="utf-8").count("enters drain state")
+
+    def restart(self) -> None:
+        """Forgets everything but its files."""
+        self.stop()
+        self.process = _start_haproxy(self.folder, self.port)
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(timeout=15)
+
+
+@contextlib.contextmanager
+def haproxy(folder: Path, ports: Ports, *, level: str = "admin") -> Iterator[Haproxy]:
+    port = free_port()
+    (folder / "state").mkdir(parents=True)
+    (folder / "state" / "servers").touch()
+    text = HAPROXY.format(folder=folder, port=port, level=level, **ports)
+    (folder / "haproxy.cfg").write_text(text, encoding="ascii")
+    found = Haproxy(folder, port, level, _start_haproxy(folder, port))
+    try:
+        yield found
+    finally:
+        found.stop()
+
+
+def _start_haproxy(folder: Path, port: int) -> subprocess.Popen[bytes]:
+    argv = [program("haproxy"), "-f", str(folder / "haproxy.cfg")]
+    with (folder / "haproxy.log").open("ab") as log:
+        process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=log)
+    eventually(lambda: _accepts(port) and _accepts_at(folder / "admin.sock"))
+    return process
+
+
+def _accepts_at(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as connection:
+        return connection.connect_ex(str(path)) == 0
+
+
+SWITCH = """\
+#!/bin/sh
+# Let nginx send its users to one colour: switch.sh blue|green
+set -eu
+cp {folder}/$1.conf {folder}/kaeru/.new
+mv {folder}/kaeru/.new {folder}/kaeru/shop.conf
+{reload} 2>/dev/null
+echo "switched to $1"
+"""
+
+
+class Scripted:
+    """nginx, which is switched by a script of somebody's own."""
+
+    def __init__(self, server: Nginx) -> None:
+        self.server = server
+        self.script = server.folder / "switch.sh"
+        reload = shlex.join([*server.argv, "-s", "reload"])
+        self.script.write_text(SWITCH.format(folder=server.folder, reload=reload), encoding="ascii")
+        self.script.chmod(0o755)
+        for colour in COLOURS:
+            (server.folder / f"{colour}.conf").write_text(server.upstream(colour), encoding="ascii")
+
+    @property
+    def url(self) -> str:
+        return self.server.url
+
+    @property
+    def state(self) -> Path:
+        return self.server.folder / "switching"
+
+    @property
+    def switch(self) -> dict[str, Any]:
+        return {"command": {"command": [str(self.script), "{colour}"], "state": str(self.state)}}
+
+    def turn(self, colour: Colour) -> None:
+        self.server.turn(colour)
+
+    def stands(self) -> Colour:
+        return self.server.stands()
+
+    def turns(self) -> int:
+        return self.server.turns()

@@ -1,12 +1,11 @@
 """What every deploy target promises, held against blue-green behind each switch.
 
-Two things cannot hold for two colours, and have tests of their own in test_bluegreen.py: three versions are not
-available at once, and what does not start is never switched to, so that there is nothing to revert.
+What cannot hold for two colours is named below, and has tests of its own here and in test_bluegreen_*.py.
 """
 
 import itertools
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractContextManager, aclosing
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,38 +13,19 @@ import pytest_asyncio
 
 from sandbox.shop.releases import Shop, build
 from tests.classic.colours import BlueGreenWorld, Colours, two_shops
-from tests.classic.proxies import Proxy, nginx
-from tests.contract.test_target_contract import (
-    test_a_foreign_change_is_a_conflict,
-    test_a_plan_changes_nothing,
-    test_a_plan_for_what_is_not_there_fails_a_check,
-    test_a_plan_made_too_late_fails_a_check,
-    test_a_version_that_is_not_there_is_refused,
-    test_an_outdated_fingerprint_is_a_conflict,
-    test_apply_again_does_nothing_again,
-    test_apply_makes_the_version_run,
-    test_before_apply_nothing_is_called_a_success,
-    test_revert_does_not_undo_what_someone_else_did,
-    test_revert_of_what_was_never_applied_does_nothing,
-    test_revert_puts_back_what_was,
-    test_someone_else_has_already_done_it,
-)
+from tests.classic.promises import promised
+from tests.classic.proxies import Proxy, Scripted, haproxy, nginx
 
-__all__ = [
-    "test_a_foreign_change_is_a_conflict",
-    "test_a_plan_changes_nothing",
-    "test_a_plan_for_what_is_not_there_fails_a_check",
-    "test_a_plan_made_too_late_fails_a_check",
-    "test_a_version_that_is_not_there_is_refused",
-    "test_an_outdated_fingerprint_is_a_conflict",
-    "test_apply_again_does_nothing_again",
-    "test_apply_makes_the_version_run",
-    "test_before_apply_nothing_is_called_a_success",
-    "test_revert_does_not_undo_what_someone_else_did",
-    "test_revert_of_what_was_never_applied_does_nothing",
-    "test_revert_puts_back_what_was",
-    "test_someone_else_has_already_done_it",
-]
+globals().update(
+    promised(
+        but={
+            "test_it_says_what_runs_and_what_could": "two colours hold two of the three versions",
+            "test_a_version_that_does_not_start_is_a_failure_and_can_be_reverted": (
+                "what does not start never gets traffic, so that there is nothing to revert"
+            ),
+        }
+    )
+)
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("bluegreen")]
 
@@ -57,12 +37,17 @@ def colours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Colours]:
         yield found
 
 
-def _proxy(kind: str, folder: Path, colours: Colours) -> AbstractContextManager[Proxy]:
-    assert kind == "nginx"
-    return nginx(folder, colours.ports)
+@contextmanager
+def _proxy(kind: str, folder: Path, colours: Colours) -> Iterator[Proxy]:
+    if kind == "haproxy":
+        with haproxy(folder, colours.ports) as found:
+            yield found
+        return
+    with nginx(folder, colours.ports) as server:
+        yield server if kind == "nginx" else Scripted(server)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["nginx"])
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["nginx", "haproxy", "command"])
 async def shared(
     request: pytest.FixtureRequest, colours: Colours, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[BlueGreenWorld]:
@@ -90,6 +75,10 @@ def key(incidents: Iterator[int]) -> str:
 
 async def test_it_says_what_serves_and_what_could(world: BlueGreenWorld) -> None:
     """Of the versions that could run only those two are there that the colours hold."""
+    turns = world.proxy.turns()
+    world.proxy.turn("green")
+    world.proxy.turn("blue")
+    assert world.proxy.turns() == turns + 2, "the contract's tests would not see a needless switch"
     seen = await world.target.inspect()
     assert (seen.current, seen.running, seen.warnings) == ("v1.3.0", "v1.3.0", ())
     assert [(a.version, a.ref) for a in seen.available] == [
