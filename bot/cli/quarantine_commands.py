@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
 
 import click
 
@@ -10,50 +12,78 @@ from bot.cli.options import acting_as, as_json
 from bot.cli.words import stamp
 from bot.clock import now
 from bot.domain import events as e
-from bot.domain.base import Refusal
+from bot.domain.base import Refusal, UserId, Version
 from bot.domain.policy import check_may_decide
-from bot.domain.releases import Standing
-from bot.store import ReleaseRecord, UnitOfWork
+from bot.domain.quarantine import BadShape
+from bot.domain.releases import spoken
+from bot.store import UnitOfWork
 
 
 @click.command("list")
 @as_json
 def list_(json_: bool) -> None:  # noqa: FBT001 - click's way
-    """List the quarantined versions."""
+    """List the quarantined versions, and shapes of versions."""
     click.echo(asyncio.run(_list(as_json=json_)))
+
+
+@dataclass(frozen=True)
+class _Held:
+    """One line of the list: a version of `service` or, with a `shape`, one exact shape of a component."""
+
+    service: str
+    version: Version
+    since: datetime
+    incident: str
+    shape: BadShape | None = None
+
+    def lift(self, uow: UnitOfWork, by: UserId, at: datetime) -> None:
+        if self.shape is None:
+            uow.releases.lift(self.service, self.version, by, at)
+        else:
+            uow.bad_shapes.lift(self.service, self.shape, by, at)
 
 
 async def _list(*, as_json: bool) -> str:
     async with open_office(None) as office:
-        found = [
-            (service, record)
-            for service in sorted(office.catalog.services)
-            for record in (await _ledger(office, service)).values()
-            if record.standing is Standing.QUARANTINED
-        ]
+        found = [held for service in sorted(office.catalog.services) for held in await _held(office, service)]
         if as_json:
             rows = [
                 {
-                    "service": service,
-                    "version": record.version,
-                    "since": record.quarantined_at.isoformat() if record.quarantined_at else None,
-                    "incident": record.quarantined_by,
+                    "service": held.service,
+                    "version": held.version,
+                    "component": held.shape.component if held.shape else None,
+                    "since": held.since.isoformat(),
+                    "incident": held.incident,
                 }
-                for service, record in found
+                for held in found
             ]
             return json.dumps(rows, indent=2)
         if not found:
             return "Nothing is quarantined."
-        zone = office.catalog.timezone
-        return "\n".join(
-            f"{service}  {record.version}  since {stamp(record.quarantined_at, zone)} by {record.quarantined_by}"
-            for service, record in found
-            if record.quarantined_at is not None
-        )
+        return "\n".join(_line(held, office.catalog.timezone) for held in found)
 
 
-async def _ledger(office: Office, service: str) -> dict[str, ReleaseRecord]:
-    return await office.store.read(lambda uow: uow.releases.all(service))
+def _line(held: _Held, zone: tzinfo) -> str:
+    only = f" (these settings of {held.shape.component} only)" if held.shape else ""
+    return f"{held.service}  {held.version}{only}  since {stamp(held.since, zone)} by {held.incident}"
+
+
+async def _held(office: Office, service: str) -> list[_Held]:
+    """What is quarantined of one service, versions first."""
+
+    def look(uow: UnitOfWork) -> list[_Held]:
+        versions = [
+            _Held(service, record.version, record.quarantined_at, record.quarantined_by)
+            for record in uow.releases.all(service).values()
+            if record.quarantined_at is not None and record.quarantined_by is not None
+        ]
+        shapes = [
+            _Held(service, bad.shape.version, bad.quarantined_at, bad.quarantined_by, bad.shape)
+            for bad in uow.bad_shapes.all(service)
+        ]
+        return [*versions, *shapes]
+
+    return await office.store.read(look)
 
 
 @click.command()
@@ -68,16 +98,24 @@ def lift(service: str, version: str, as_: str | None) -> None:
 async def _lift(service: str, version: str, as_: str | None) -> str:
     async with open_office(as_) as office:
         office.catalog.service(service)
-        record = (await _ledger(office, service)).get(version)
-        if record is None or record.quarantined_by is None:
-            raise Refusal(f"{service} {version} is not quarantined. `kaeru quarantine list` shows what is.")
+        everything = await _held(office, service)
+        found = [held for held in everything if held.version == version]
+        if not found:
+            shapes = ", ".join(dict.fromkeys(h.version for h in everything if spoken(h.version) == version))
+            of_it = f" Of its settings these are: {shapes}." if shapes else ""
+            raise Refusal(
+                f"{service} {version} is not quarantined.{of_it} `kaeru quarantine list` shows what is."
+            )
         office.actor.must_be_person("Lifting a quarantine")
         check_may_decide(office.catalog.policy(service, None), office.actor.user)
         at = now()
         said = e.NoteAdded(at=at, by=office.actor.user, text=f"Quarantine of {version} lifted")
+        for incident in dict.fromkeys(held.incident for held in found):
+            mine = [held for held in found if held.incident == incident]
 
-        def lifting(uow: UnitOfWork) -> None:
-            uow.releases.lift(service, version, office.actor.user, at)
+            def lifting(uow: UnitOfWork, mine: list[_Held] = mine) -> None:
+                for held in mine:
+                    held.lift(uow, office.actor.user, at)
 
-        await office.desk.change(record.quarantined_by, lambda _incident: (said,), also=lifting)
+            await office.desk.change(incident, lambda _incident: (said,), also=lifting)
         return f"{service} {version} can be gone back to again."

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from bot.domain.base import Refusal, Value, Version
 from bot.domain.evidence import Outcome
 from bot.domain.incident import Incident, PlanState
-from bot.domain.releases import Choice, Release, Standing, choose
+from bot.domain.releases import Choice, Release, Standing, choose, meant
+from bot.domain.run import Run
 
 _CAME_TO_NOTHING = (PlanState.SUPERSEDED, PlanState.EXPIRED, PlanState.REJECTED)
 
@@ -13,6 +14,21 @@ _HOW = {
     Outcome.UNKNOWN: "how its run ended is not known",
     Outcome.SUCCEEDED: "a rollback of this incident brought it there",
 }
+
+
+class Goal(Value):
+    """Where a plan was going: the version and, where the plan is still known, the exact shape of each component."""
+
+    version: Version
+    refs: Mapping[str, str] = {}
+
+    def among(self, releases: Sequence[Release]) -> Release:
+        """The release that this is by now, whatever it is called; where there is none, one that nobody knows more of."""
+        if self.refs:
+            same = (r for r in releases if r.refs.items() >= self.refs.items())
+        else:
+            same = (r for r in releases if self.version in (r.version, *r.aliases))
+        return next(same, Release(version=self.version, refs=self.refs))
 
 
 class Heading(Value):
@@ -23,9 +39,9 @@ class Heading(Value):
     `last_target` is the last run's, however it ended.
     """
 
-    bound_for: Version | None = None
+    bound_for: Goal | None = None
     how: str = "someone else moved it"
-    last_target: Version | None = None
+    last_target: Goal | None = None
 
 
 class Direction(Value):
@@ -37,17 +53,23 @@ class Direction(Value):
 
 def heading(incident: Incident) -> Heading:
     """What the plans before the newest one were heading for."""
-    last_target = incident.run.to_version if incident.run else None
+    last_target = _goal_of(incident, incident.run) if incident.run else None
     for record in reversed(incident.plans[:-1]):
         if record.state is PlanState.APPROVED:
             run = next((r for r in incident.runs if r.plan_number == record.number), None)
             how = _HOW.get(run.outcome) if run is not None and run.outcome is not None else None
             if run is None or how is None:
                 return Heading(last_target=last_target)
-            return Heading(bound_for=run.to_version, how=how, last_target=last_target)
+            return Heading(bound_for=_goal_of(incident, run), how=how, last_target=last_target)
         if record.state in _CAME_TO_NOTHING and record.to_version is not None:
-            return Heading(bound_for=record.to_version, last_target=last_target)
+            return Heading(bound_for=Goal(version=record.to_version), last_target=last_target)
     return Heading(last_target=last_target)
+
+
+def _goal_of(incident: Incident, run: Run) -> Goal:
+    plan = next((r.plan for r in incident.plans if r.number == run.plan_number), None)
+    refs = {c.component: c.to_ref for c in plan.components if c.to_ref} if plan else {}
+    return Goal(version=run.to_version, refs=refs)
 
 
 def direct(
@@ -57,34 +79,56 @@ def direct(
     *,
     wanted: Version | None = None,
     before: Heading = Heading(),  # noqa: B008 - a value that cannot change
+    refs: Mapping[str, str] = {},
 ) -> Direction:
     """The way back for components that run `running` (at least one), by the `releases` (newest first).
 
-    Where they differ and nobody named a version, the last run is finished first: its target is the default.
+    `refs` are the shapes that they run, where shapes are told apart. Where components differ and nobody named a
+    version, the last run is finished first: its target is the default.
     Raises Refusal where there is nothing to return to, where the wish cannot be granted, or where an earlier
     plan has been overtaken.
     """
-    versions = set(running.values())
-    if wanted is None and before.bound_for is not None and versions == {before.bound_for}:
+    bound = before.bound_for.among(releases) if before.bound_for else None
+    if wanted is None and bound is not None and not elsewhere(bound, running, refs):
         raise Refusal(
-            f"{service} runs {before.bound_for} already, where this rollback was heading: {before.how}. "
+            f"{service} runs {bound.version} already, where this rollback was heading: {before.how}. "
             "If users are well, close the incident; if not, choose a version."
         )
-    goal = wanted or _unfinished(versions, releases, before)
-    leaves = _newest(versions - {goal} or versions, releases)
+    versions = set(as_one(running, refs, releases).values())
+    goal = meant(releases, wanted) if wanted else _unfinished(versions, releases, before)
+    left = set(elsewhere(goal, running, refs).values()) if goal and len(versions) > 1 else versions
+    leaves = _newest(left or versions, releases)
     if wanted is None and goal is not None:
         why = "where the last rollback was heading; not every component runs it"
-        return Direction(leaves=leaves, choice=Choice(version=goal, why=why))
+        return Direction(leaves=leaves, choice=Choice(version=goal.version, why=why))
     return Direction(leaves=leaves, choice=choose(releases, current=leaves, wanted=wanted))
 
 
-def _unfinished(versions: set[Version], releases: Sequence[Release], before: Heading) -> Version | None:
+def elsewhere(
+    release: Release, running: Mapping[str, Version], refs: Mapping[str, str]
+) -> dict[str, Version]:
+    """The components that are not as `release` has them, with what they run."""
+    return {c: v for c, v in running.items() if not release.is_at(c, v, refs.get(c, ""))}
+
+
+def as_one(
+    running: Mapping[str, Version], refs: Mapping[str, str], releases: Sequence[Release]
+) -> Mapping[str, Version]:
+    """What components run, by the name of the release that all of them are at, if there is one.
+
+    A component that has always had the same shape calls it by the plain name, another one by an exact name.
+    """
+    whole = next((r for r in releases if not elsewhere(r, running, refs)), None)
+    return running if whole is None else dict.fromkeys(running, whole.version)
+
+
+def _unfinished(versions: set[Version], releases: Sequence[Release], before: Heading) -> Release | None:
     if len(versions) == 1:
         return None
     for goal in (before.bound_for, before.last_target):
-        standing = next((r.standing for r in releases if r.version == goal), None)
-        if standing not in (None, Standing.QUARANTINED):
-            return goal
+        found = goal.among(releases) if goal else None
+        if found is not None and found in releases and found.standing is not Standing.QUARANTINED:
+            return found
     return None
 
 

@@ -1,18 +1,45 @@
 """Which version to go back to: chosen by a record of what was good, never by toggling."""
 
+import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 
 from bot.domain.base import Refusal, Value, Version
 
 _SHAPE = re.compile(r"\+r[0-9]+$")
+_REVISION = re.compile(r"(?:(?P<version>.+)\+)?r(?P<revision>[0-9]+)")
+_DIGITS, _MANY_DIGITS = 4, 12
+_LENGTH = 128  # of a version
 
 
 def spoken(version: Version) -> Version:
-    """What the running service calls it: `v1.2.9+r3`, kaeru's name for an older shape of `v1.2.9`, says `v1.2.9`."""
+    """What the running service calls it: `v1.2.9+r4711`, kaeru's name for one shape of `v1.2.9`, says `v1.2.9`."""
     return _SHAPE.sub("", version)
+
+
+def shape_name(version: Version, ref: str, *, digits: int = _DIGITS) -> Version:
+    """The exact name of the shape `ref` of `version`, `v1.2.9+r4711`: made of nothing but the two, so that it stays."""
+    drawn = int(hashlib.sha256(ref.encode()).hexdigest(), 16)
+    least = 10 ** (digits - 1)
+    suffix = f"+r{least + drawn % (9 * least)}"
+    return f"{version[: _LENGTH - len(suffix)]}{suffix}"
+
+
+def shape_names(version: Version, refs: Sequence[str], *, plain: str) -> dict[str, Version]:
+    """What people call the shapes `refs` of one version, by ref: `plain` has the plain name, the others exact ones.
+
+    Two that would be called the same have more digits.
+    """
+    short = {ref: shape_name(version, ref) for ref in refs}
+    names = list(short.values())
+    return {
+        ref: version
+        if ref == plain
+        else (name if names.count(name) == 1 else shape_name(version, ref, digits=_MANY_DIGITS))
+        for ref, name in short.items()
+    }
 
 
 class Standing(StrEnum):
@@ -27,7 +54,8 @@ class Release(Value):
     """A version that the target can run, with what is remembered of it.
 
     `revision` is the target's own count, where there is one for the whole service; `note` what it says of it.
-    `released_at` is the tag's time, `last_good_at` the last time kaeru saw it serve well (both UTC).
+    `released_at` is the tag's time, `last_good_at` the last time kaeru saw it serve well (both UTC). `refs` are the
+    exact shapes that it means, by component, where the target tells shapes apart; `aliases` the exact names of them.
     """
 
     version: Version
@@ -37,6 +65,13 @@ class Release(Value):
     quarantined_by: str | None = None
     revision: int | None = None
     note: str = ""
+    refs: Mapping[str, str] = {}
+    aliases: tuple[Version, ...] = ()
+
+    def is_at(self, component: str, version: Version, ref: str) -> bool:
+        """Whether `component` is as this release has it: by the shape where shapes are told apart, else by name."""
+        known = self.refs.get(component, "")
+        return known == ref if known and ref else version == self.version
 
 
 class Choice(Value):
@@ -47,11 +82,17 @@ class Choice(Value):
 
 
 def order(releases: Iterable[Release], newest_first: Sequence[Version]) -> tuple[Release, ...]:
-    """Sort `releases` as `newest_first` says (the repository's own version order); unlisted ones last."""
+    """Sort `releases` as `newest_first` says (the repository's own version order); unlisted ones last.
+
+    The shapes of one version stand together, in the order in which they are given.
+    """
     rank = {version: place for place, version in enumerate(newest_first)}
-    return tuple(
-        sorted(releases, key=lambda release: (rank.get(release.version, len(rank)), release.version))
-    )
+
+    def place(release: Release) -> tuple[int, Version]:
+        version = release.version if release.version in rank else spoken(release.version)
+        return rank.get(version, len(rank)), version
+
+    return tuple(sorted(releases, key=place))
 
 
 def by_name(version: Version) -> tuple[object, ...]:
@@ -104,7 +145,7 @@ def older_than(
 
 
 def _grant(releases: Sequence[Release], current: Version | None, wanted: Version) -> Choice:
-    found = next((r for r in releases if r.version == wanted), None) or _by_revision(releases, wanted)
+    found = meant(releases, wanted)
     if found is None:
         on_offer = (r for r in releases if r.version != current and r.standing is not Standing.QUARANTINED)
         names = ", ".join(r.version for r in on_offer) or "none"
@@ -117,13 +158,19 @@ def _grant(releases: Sequence[Release], current: Version | None, wanted: Version
             f"{found.version} is quarantined{by}: it was rolled back before. Choose another version, "
             f"or lift the quarantine with `kaeru quarantine lift`."
         )
-    if found.version != wanted:
+    if found.version != wanted and wanted not in found.aliases:
         return Choice(version=found.version, why=f"revision {found.revision}, chosen by hand")
-    return Choice(version=wanted, why="chosen by hand")
+    return Choice(version=found.version, why="chosen by hand")
 
 
-def _by_revision(releases: Sequence[Release], wanted: Version) -> Release | None:
-    """The release that `r4` means: the target's revision 4."""
-    if not re.fullmatch(r"r[0-9]+", wanted):
+def meant(releases: Sequence[Release], wanted: Version) -> Release | None:
+    """The release that `wanted` means: by its name, by an exact name, or by the target's revision (`r4`, `v2+r4`)."""
+    named = next((r for r in releases if r.version == wanted), None)
+    named = named or next((r for r in releases if wanted in r.aliases), None)
+    if named is not None:
+        return named
+    number = _REVISION.fullmatch(wanted)
+    if number is None:
         return None
-    return next((r for r in releases if r.revision == int(wanted[1:])), None)
+    of, revision = number["version"], int(number["revision"])
+    return next((r for r in releases if r.revision == revision and of in (None, spoken(r.version))), None)

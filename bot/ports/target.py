@@ -29,9 +29,10 @@ class Available(Value):
 
     `version` is what people call it; `ref` is what the target needs to find exactly this one again, opaque to
     everybody else. Where one version exists in several shapes (same image, other settings), the one that was
-    seen serving well, else the newest, has the plain name and the others end in `+rN`. `revision` is the target's
-    own count, where it keeps one. `good_at` is when this
-    very shape was last seen serving well. `note` is a phrase for people: "revision 4, kubectl, 3 days ago".
+    seen serving well last, else the one that was set last, has the plain name; the others have exact names
+    (`bot.domain.releases.shape_names`). An exact name never means another shape, but the plain one may after a while:
+    what is to be recognised later is kept by its ref. `revision` is the target's own count, where it keeps one.
+    `good_at` is when this very shape was last seen serving well. `note` is a phrase for people: "revision 4, kubectl".
     """
 
     version: Version

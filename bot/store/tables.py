@@ -158,6 +158,21 @@ class ShapeRow(Row, table=True):
     good_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
+class BadShapeRow(Row, table=True):
+    """The quarantine of one shape; it outlives what is remembered of the shape. `version` is its exact name."""
+
+    __tablename__ = "kaeru_bad_shape"
+
+    service: str = Field(primary_key=True)
+    component: str = Field(primary_key=True)
+    ref: str = Field(primary_key=True)
+    version: str
+    quarantined_at: datetime | None = Field(default=None, sa_type=Instant)
+    quarantined_by: str | None = None
+    lifted_at: datetime | None = Field(default=None, sa_type=Instant)
+    lifted_by: str | None = None
+
+
 class ProbeRow(Row, table=True):
     """One probe. The probes of one round share `round`, the microseconds at which it began."""
 

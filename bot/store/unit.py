@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from bot.store.bad_shapes import BadShapes
 from bot.store.documents import Documents
 from bot.store.facts import Facts
 from bot.store.inbox import Inbox
@@ -28,6 +29,7 @@ class UnitOfWork:
         self.outbox = Outbox(scope)
         self.releases = Releases(scope)
         self.shapes = Shapes(scope)
+        self.bad_shapes = BadShapes(scope)
         self.probes = Probes(scope)
         self.documents = Documents(scope)
         self.facts = Facts(scope)

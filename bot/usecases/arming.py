@@ -14,10 +14,10 @@ from bot.catalog.model import Service
 from bot.domain import decide
 from bot.domain.base import Refusal, Version
 from bot.domain.evidence import Baseline, BaselineSource, summarize
-from bot.domain.heading import Heading, direct, heading
+from bot.domain.heading import Heading, as_one, direct, heading
 from bot.domain.incident import Incident, PlanState, Status
 from bot.domain.plan import ComponentChange, Plan
-from bot.domain.releases import Release, Standing, by_name, order, spoken
+from bot.domain.releases import spoken
 from bot.ports import Change, Inspection, PortError, Unavailable
 from bot.ports.changes import Tagged
 from bot.store import Store
@@ -25,10 +25,11 @@ from bot.store.errors import StoreError
 from bot.usecases.desk import Desk
 from bot.usecases.fleet import Fleet
 from bot.usecases.looking import between, inspect_all, plan_all, versions
+from bot.usecases.offer import Offer, Remembered, offers
 from bot.usecases.plan_parts import (
     component_change,
     proof_s_of,
-    ref_of,
+    refs_of,
     running_versions,
     warnings_of,
     with_reasons,
@@ -107,28 +108,30 @@ class Arming:
         service = self._catalog.service(service_name)
         hands = self._fleet.hands(service_name)
         inspections, tags = await asyncio.gather(inspect_all(hands.targets), versions(hands.changes))
-        running = running_versions(inspections)
-        releases = await self._releases(service_name, inspections, tags)
+        running, refs = running_versions(inspections), refs_of(inspections)
+        offered = {o.release.version: o for o in await self._offers(service_name, inspections, tags)}
+        releases = tuple(offer.release for offer in offered.values())
         try:
-            way = direct(service_name, running, releases, wanted=wanted, before=before)
+            way = direct(service_name, running, releases, wanted=wanted, before=before, refs=refs)
         except Refusal as refusal:
             raise Refusal(with_reasons(refusal, inspections)) from refusal
         current, choice = way.leaves, way.choice
+        shapes, together = offered[choice.version].shapes, as_one(running, refs, releases)
         steps = {
             name: Change(
                 component=name,
                 from_version=seen.current,
-                to_version=choice.version,
+                to_version=shapes[name].version,
                 fingerprint=seen.fingerprint,
                 from_ref=seen.current_ref,
-                to_ref=ref_of(seen, choice.version),
+                to_ref=shapes[name].ref,
             )
             for name, seen in inspections.items()
         }
         plans, changes, baseline = await asyncio.gather(
             plan_all(hands.targets, steps),
             between(hands.changes, spoken(choice.version), spoken(current)),
-            self.baseline(service, spoken(choice.version), running=current),
+            self.baseline(service, spoken(choice.version), running=spoken(current)),
         )
         return Plan(
             number=number,
@@ -141,10 +144,10 @@ class Arming:
                 for n in steps
             ),
             changes=changes,
-            warnings=warnings_of(inspections, plans, choice, releases),
+            warnings=warnings_of(inspections, together, plans, choice, releases),
             checks=tuple(check for plan in plans.values() for check in plan.checks),
             baseline=baseline,
-            candidates=tuple(r for r in releases if set(running.values()) != {r.version})[:25],
+            candidates=tuple(r for r in releases if set(together.values()) != {r.version})[:25],
             created_at=self._clock(),
             proof_s=proof_s_of(service),
         )
@@ -157,46 +160,17 @@ class Arming:
             inspections, tags = await asyncio.gather(inspect_all(hands.targets), versions(hands.changes))
         except PortError:
             return  # the plan will say what is wrong with the target
-        releases = await self._releases(service_name, inspections, tags)
-        direct(service_name, running_versions(inspections), releases, wanted=wanted)
+        releases = [o.release for o in await self._offers(service_name, inspections, tags)]
+        running, refs = running_versions(inspections), refs_of(inspections)
+        direct(service_name, running, releases, wanted=wanted, refs=refs)
 
-    async def _releases(
+    async def _offers(
         self, service: str, inspections: Mapping[str, Inspection], tags: tuple[Tagged, ...]
-    ) -> tuple[Release, ...]:
-        """The versions that every component can run, newest first, with what the ledger knows of them."""
-        ledger = await self._store.read(lambda uow: uow.releases.all(service))
-        tagged = {tag.version: tag.at for tag in tags}
-        on_offer = [{a.version: a for a in seen.available} for seen in inspections.values()]
-        runnable = set(on_offer[0]).intersection(*on_offer[1:]) if on_offer else set()
-        releases = []
-        for version in runnable:
-            known, image = ledger.get(version), ledger.get(spoken(version))
-            shapes = [offered[version] for offered in on_offer]
-            seen_good = [a.good_at for a in shapes if a.good_at is not None]
-            good_at = known.last_good_at if known else min(seen_good, default=None)
-            standing = Standing.UNKNOWN if good_at is None else Standing.GOOD
-            standing = known.standing if known else standing
-            if image is not None and image.standing is Standing.QUARANTINED:
-                known, standing = image, image.standing  # another shape of it is still the same image
-            releases.append(
-                Release(
-                    version=version,
-                    standing=standing,
-                    released_at=tagged.get(spoken(version)) or shapes[0].since,
-                    last_good_at=good_at,
-                    quarantined_by=known.quarantined_by if known else None,
-                    revision=shapes[0].revision if len(shapes) == 1 else None,
-                    note=shapes[0].note if len(shapes) == 1 else "",
-                )
-            )
-        newest_first = [tag.version for tag in tags]
-        if not newest_first:
-            by_age = sorted(
-                releases,
-                key=lambda r: (r.released_at.timestamp() if r.released_at else 0.0, by_name(r.version)),
-            )
-            newest_first = [r.version for r in reversed(by_age)]
-        return order(releases, newest_first)
+    ) -> tuple[Offer, ...]:
+        remembered = await self._store.read(
+            lambda uow: Remembered(uow.releases.all(service), uow.bad_shapes.all(service))
+        )
+        return offers(inspections, tags, remembered)
 
     async def baseline(self, service: Service, version: Version, *, running: Version) -> Baseline:
         """What good looked like: probes of `version` while it was well, else of the last version that was."""
@@ -261,7 +235,10 @@ class Arming:
 def _what_moved(planned: ComponentChange, seen: Inspection | None) -> str | None:
     if seen is None:
         return f"{planned.component} is not in kaeru.yml any more"
-    if seen.current != planned.from_version:
+    told_apart = bool(planned.from_ref and seen.current_ref)
+    if (
+        seen.current_ref != planned.from_ref if told_apart else seen.current != planned.from_version
+    ):  # a shape may be called otherwise by now
         return f"{planned.component} changed from {planned.from_version} to {seen.current} meanwhile"
     if seen.fingerprint != planned.fingerprint:
         return f"{planned.component} is not as it was when this was planned"

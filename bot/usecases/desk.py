@@ -17,7 +17,7 @@ from bot.domain.base import Refusal, UserId
 from bot.domain.incident import Incident
 from bot.domain.lifecycle import evolve
 from bot.domain.policy import Policy
-from bot.domain.releases import spoken
+from bot.domain.quarantine import left_by
 from bot.domain.run import Step, steps_for
 from bot.domain.severity import Severity
 from bot.domain.timeline import Kind
@@ -28,6 +28,7 @@ from bot.usecases import commands as c
 from bot.usecases.dispatch import Facts, decision_on
 from bot.usecases.due import due_workflows
 from bot.usecases.owing import keep_owing
+from bot.usecases.quarantine import keep_out
 from bot.views.project import Context, Link, Slot, project, project_event
 
 _log = logging.getLogger(__name__)
@@ -134,17 +135,11 @@ class Desk:
             uow.outbox.put(slot.lane, slot.slot, slot.operation, incident_id=incident.id)
 
     def _keep_ledger(self, uow: UnitOfWork, incident: Incident, event: e.Event) -> None:
-        """What is rolled back is quarantined in the same transaction that approves the rollback.
-
-        Where components run different versions, every version that one of them leaves.
-        """
+        """What is rolled back is quarantined in the same transaction that approves the rollback."""
         if isinstance(event, e.RollbackApproved):
             run = incident.find_run(event.run_id)
             plan = next((r.plan for r in incident.plans if r.number == event.number), None)
-            left = {run.from_version, *(c.from_version for c in (plan.components if plan else ()))}
-            # Where only the shape differs, the version's name stays that of the good one.
-            for bad in sorted(v for v in left if spoken(v) != spoken(run.to_version)):
-                uow.releases.quarantine(incident.service, bad, incident.id, event.at)
+            keep_out(uow, incident, left_by(run, plan), event.at)
 
     async def follow_up(self, changed: Changed) -> None:
         """Wake the delivery, and start what the incident's state calls for."""

@@ -20,17 +20,15 @@ def running_versions(inspections: Mapping[str, Inspection]) -> dict[str, Version
     return {name: seen.current for name, seen in inspections.items()}
 
 
+def refs_of(inspections: Mapping[str, Inspection]) -> dict[str, str]:
+    """The exact shapes that are set to run, empty where a target does not tell them apart."""
+    return {name: seen.current_ref for name, seen in inspections.items()}
+
+
 def with_reasons(refusal: Refusal, inspections: Mapping[str, Inspection]) -> str:
     """Why there is nothing to return to may be in what was noticed of the targets: history that is gone, say."""
     noticed = dict.fromkeys(w.text for seen in inspections.values() for w in seen.warnings)
     return " ".join([str(refusal), *list(noticed)[:NOTICED]])
-
-
-def ref_of(seen: Inspection, version: Version) -> str:
-    """The target's own name for `version`; the current one where it runs already."""
-    if version == seen.current:
-        return seen.current_ref
-    return next((a.ref for a in seen.available if a.version == version), "")
 
 
 def component_change(
@@ -55,21 +53,22 @@ def component_change(
 
 def warnings_of(
     inspections: Mapping[str, Inspection],
+    running: Mapping[str, Version],
     plans: Mapping[str, TargetPlan],
     choice: Choice,
     releases: tuple[Release, ...],
 ) -> tuple[Warn, ...]:
+    """`running` is what the components run, by one name where it is one release (`bot.domain.heading.as_one`)."""
     warnings = [w for seen in inspections.values() for w in seen.warnings]
     warnings += [w for plan in plans.values() for w in plan.warnings]
-    versions = {name: seen.current for name, seen in inspections.items()}
-    if len(set(versions.values())) > 1:
-        listed = ", ".join(f"{name} {version}" for name, version in versions.items())
+    if len(set(running.values())) > 1:
+        listed = ", ".join(f"{name} {version}" for name, version in running.items())
         warnings.append(Warn(level=Level.WARNING, text=f"The components run different versions: {listed}."))
     chosen = next(r for r in releases if r.version == choice.version)
     if chosen.last_good_at is None:
         text = f"Nobody has seen {chosen.version} serve well yet, as far as kaeru remembers."
         warnings.append(Warn(level=Level.WARNING, text=text))
-    warnings += _about_what_is_left(set(versions.values()) - {choice.version}, releases)
+    warnings += _about_what_is_left(set(running.values()) - {choice.version}, releases)
     return tuple(dict.fromkeys(warnings))
 
 

@@ -2,14 +2,24 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
+from datetime import datetime
 
 from bot.domain import events as e
 from bot.domain.base import Refusal
-from bot.domain.evidence import judge
+from bot.domain.evidence import Outcome, judge
 from bot.domain.incident import Incident, Status
+from bot.domain.quarantine import unhelpful
+from bot.domain.run import Run, revert_step
 from bot.ports import Change
-from bot.workflows.applying import Settled, change_of, settle
-from bot.workflows.means import Means
+from bot.store import Store
+from bot.store.errors import StoreError
+from bot.usecases.desk import Desk
+from bot.usecases.fleet import Fleet
+from bot.usecases.quarantine import keep_out
+from bot.workflows.applying import Settled, Tell, change_of, settle, to_nobody
+from bot.workflows.journal import Journal
+from bot.workflows.progress import Progress
 from bot.workflows.verdict import (
     Requests,
     around,
@@ -27,17 +37,23 @@ _log = logging.getLogger(__name__)
 class GivingUp:
     """May be done again after a crash: what was put back is found so."""
 
-    def __init__(self, means: Means) -> None:
-        self._means = means
+    def __init__(
+        self, store: Store, fleet: Fleet, desk: Desk, journal: Journal, *, clock: Callable[[], datetime]
+    ) -> None:
+        self._store = store
+        self._fleet = fleet
+        self._desk = desk
+        self._journal = journal
+        self._clock = clock
 
     async def give_up(self, run_id: str) -> None:
         """It did not work: leave the service as safe as it can be, say so, and ask for the next plan."""
-        incident, run, plan = await self._means.journal.load(run_id)
+        incident, run, plan = await self._journal.load(run_id)
         if incident.status is not Status.ROLLING_BACK:
             return
         since = looked_at_since(run)
         before, after = around(
-            run, await self._means.store.read(lambda uow: uow.probes.window(incident.service, since))
+            run, await self._store.read(lambda uow: uow.probes.window(incident.service, since))
         )
         stage = stage_of(run, plan)
         outcome, reason = how_it_ended(run)
@@ -46,7 +62,9 @@ class GivingUp:
         settled: list[Settled] = []
         for tier in reversed(plan.tiers):
             settling = (
-                self._settled(incident, change_of(plan, c.component), run_id, back=c.component in back)
+                self._put_back(incident, run, change_of(plan, c.component))
+                if c.component in back
+                else self._settled(incident, change_of(plan, c.component), run_id)
                 for c in tier
             )
             settled += await asyncio.gather(*settling)
@@ -54,7 +72,7 @@ class GivingUp:
         overtaken = any(one.overtaken for one in settled)
         said = [one.said for one in settled]
         event = e.RollbackFailed(
-            at=self._means.clock(),
+            at=self._clock(),
             run_id=run_id,
             outcome=outcome,
             reason=reason,
@@ -65,27 +83,43 @@ class GivingUp:
         def ended(now_it_is: Incident) -> tuple[e.Event, ...]:
             if now_it_is.status is not Status.ROLLING_BACK:
                 return ()
-            asked = what_next(now_it_is, run, stage, outcome, now=self._means.clock(), overtaken=overtaken)
+            asked = what_next(now_it_is, run, stage, outcome, now=self._clock(), overtaken=overtaken)
             return (event, *asked)
 
-        await self._means.desk.change(
+        await self._desk.change(
             incident.id,
             ended,
             also=lambda uow: (
-                uow.releases.quarantine(incident.service, run.to_version, incident.id, event.at)
+                keep_out(uow, incident, unhelpful(run, plan), event.at)
                 if decision.target_is_bad and not overtaken
                 else None
             ),
         )
 
-    async def _settled(self, incident: Incident, change: Change, run_id: str, *, back: bool) -> Settled:
+    async def _put_back(self, incident: Incident, run: Run, change: Change) -> Settled:
+        """Put one component back as a step of its own, which joins the checklist."""
+        step_id = revert_step(change.component)
+        title = f"Put {change.component} back to {change.from_version}"
+        detail = f"putting {change.component} back to {change.from_version}"
+        await self._journal.started(incident.id, run, step_id, detail, title=title)
+        progress = Progress(self._journal, incident.id, run, step_id)
+        settled = await self._settled(incident, change, run.id, back=True, tell=progress.tell)
+        await progress.print()
+        await self._journal.finished(incident.id, run, step_id, outcome=settled.outcome, detail=settled.said)
+        return settled
+
+    async def _settled(
+        self, incident: Incident, change: Change, run_id: str, *, back: bool = False, tell: Tell = to_nobody
+    ) -> Settled:
+        key = f"{run_id}/{revert_step(change.component)}"
         try:
-            target = self._means.fleet.hands(incident.service).target(change.component)
-            return await settle(target, change, f"{run_id}/revert:{change.component}", back=back)
+            target = self._fleet.hands(incident.service).target(change.component)
+            return await settle(target, change, key, back=back, tell=tell)
         except Refusal as refusal:
-            return Settled(str(refusal))
+            return Settled(str(refusal), Outcome.UNKNOWN)
+        except StoreError:
+            raise
         except Exception as error:  # noqa: BLE001 - the run has to end, whatever an adapter does
             _log.exception("%s of %s could not be settled", change.component, run_id)
-            return Settled(
-                f"{change.component}: what runs now could not be established ({type(error).__name__}, see the log)."
-            )
+            said = f"what runs now could not be established ({type(error).__name__}, see the log)."
+            return Settled(f"{change.component}: {said}", Outcome.UNKNOWN)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bot.domain.base import Version
 from bot.domain.plan import Warn
+from bot.domain.releases import shape_names
 from bot.ports import Memory
 from bot.ports.memory import Shape
 from bot.ports.target import Available
@@ -20,8 +21,6 @@ from integrations.kubernetes.workload import REVISION, Workload, controlled_by, 
 
 if TYPE_CHECKING:  # the client takes seconds to import, and nothing here needs it
     from integrations.kubernetes.api import Api
-
-NAME_LENGTH = 128  # of a version
 
 
 @dataclass(frozen=True)
@@ -244,24 +243,10 @@ def _image(workload: Workload, template: Json) -> str:
 def _names(revisions: Sequence[Revision], current_ref: str) -> dict[str, Version]:
     """What people call each shape; see `bot.ports.target.Available`."""
     names: dict[str, Version] = {}
-    taken: set[Version] = set()
     for version in dict.fromkeys(r.version for r in revisions):
         same = [r for r in revisions if r.version == version]
         good = [(r.good_at, r) for r in same if r.good_at is not None]
-        best = max(good, key=lambda pair: pair[0])[1] if good else same[0]
-        plain = next((r for r in same if r.ref == current_ref), best)
-        names[plain.ref] = version
-        for revision in same:
-            if revision is plain:
-                continue
-            number = revision.number
-            while (name := _numbered(version, number)) in taken:
-                number += 1000  # a number that was given twice, as by a workload that was made anew
-            taken.add(name)
-            names[revision.ref] = name
+        newest = next((r for r in same if r.ref == current_ref), same[0])
+        plain = max(good, key=lambda pair: pair[0])[1] if good else newest
+        names |= shape_names(version, [r.ref for r in same], plain=plain.ref)
     return names
-
-
-def _numbered(version: Version, number: int) -> Version:
-    suffix = f"+r{number}"
-    return f"{version[: NAME_LENGTH - len(suffix)]}{suffix}"

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.domain.base import Version
+from bot.domain.releases import shape_names
 from bot.ports.memory import Shape
 from bot.ports.target import Available
 from integrations.images import version_of
@@ -15,23 +16,23 @@ from integrations.swarm.service import Json, image_of, ref_of, short_image, temp
 
 @dataclass(frozen=True)
 class Known:
-    """One shape. `rank` tells apart those of one version: the order in which kaeru saw them first, 0 if it never did."""
+    """One shape. `last_at` is when kaeru last saw it set, None if it never did."""
 
     ref: str
     version: Version
     template: Json
     first_at: datetime | None = None
     good_at: datetime | None = None
-    rank: int = 0
+    last_at: datetime | None = None
     note: str = ""
 
 
 class History:
     """Every shape by its ref, and by the name that people see."""
 
-    def __init__(self, shapes: Iterable[Known]) -> None:
+    def __init__(self, shapes: Iterable[Known], current_ref: str) -> None:
         self._by_ref = {shape.ref: shape for shape in shapes}
-        self._names = _names(self._by_ref.values())
+        self._names = _names(self._by_ref.values(), current_ref)
         self._by_name = {name: self._by_ref[ref] for ref, name in self._names.items()}
 
     def by_ref(self, ref: str) -> Known | None:
@@ -64,10 +65,8 @@ class History:
 
 def history(service: Mapping[str, Any], remembered: Iterable[Shape]) -> History:
     """What is remembered, plus the current and the previous spec of `service` where they are not."""
-    ranks: dict[Version, int] = {}
     found: dict[str, Known] = {}
-    for shape in sorted(remembered, key=lambda shape: (shape.first_at, shape.ref)):
-        ranks[shape.version] = ranks.get(shape.version, 0) + 1
+    for shape in remembered:
         template = template_of(json.loads(shape.spec))
         found[shape.ref] = Known(
             ref=shape.ref,
@@ -75,7 +74,7 @@ def history(service: Mapping[str, Any], remembered: Iterable[Shape]) -> History:
             template=template,
             first_at=shape.first_at,
             good_at=shape.good_at,
-            rank=ranks[shape.version],
+            last_at=shape.last_at,
             note=f"{short_image(image_of(template))}, from kaeru's own record",
         )
     specs = [(service["Spec"], "what is set now")]
@@ -89,30 +88,21 @@ def history(service: Mapping[str, Any], remembered: Iterable[Shape]) -> History:
             found[ref] = Known(
                 ref=ref, version=version_of(image), template=template, note=f"{short_image(image)}, {note}"
             )
-    return History(found.values())
+    return History(found.values(), ref_of(service["Spec"]["TaskTemplate"]))
 
 
-def _names(shapes: Iterable[Known]) -> dict[str, Version]:
-    """The plain name for the shape that was seen serving well last, else for the newest; `+rN` for the others."""
+def _names(shapes: Iterable[Known], current_ref: str) -> dict[str, Version]:
+    """What people call each shape; see `bot.ports.target.Available`."""
     by_version: dict[Version, list[Known]] = {}
     for shape in shapes:
         by_version.setdefault(shape.version, []).append(shape)
+
+    def standing(shape: Known) -> tuple[float, bool, float]:
+        good, last = (at.timestamp() if at else 0.0 for at in (shape.good_at, shape.last_at))
+        return good, shape.ref == current_ref, last
+
     names: dict[str, Version] = {}
     for version, same in by_version.items():
-        plain = max(same, key=_standing)
-        taken: set[Version] = set()
-        for shape in sorted(same, key=lambda shape: (shape.rank, shape.ref)):
-            rank = shape.rank
-            while (name := f"{version[:120]}+r{rank}") in taken:
-                rank += 1
-            if shape is plain:
-                names[shape.ref] = version
-            else:
-                names[shape.ref] = name
-                taken.add(name)
+        refs = [shape.ref for shape in same]
+        names |= shape_names(version, refs, plain=max(same, key=standing).ref)
     return names
-
-
-def _standing(shape: Known) -> tuple[bool, float, int]:
-    good = shape.good_at
-    return (good is not None, good.timestamp() if good else 0.0, shape.rank)

@@ -122,7 +122,7 @@ def _of_the_service(seen: Look, history: History) -> Iterator[Warn]:
 def _of_the_way(seen: Look, goal: Known, history: History, *, order: Order, why: str) -> Iterator[Warn]:
     service = seen.service
     name, target = service["Spec"]["Name"], history.name(goal.ref)
-    if goal.rank == 0:
+    if goal.last_at is None:
         text = (
             f"kaeru has no record of {target}; this is the daemon's own previous spec of {name}, the one that "
             "`docker service update --rollback` would take. Nobody saw it serve well."

@@ -11,6 +11,9 @@ from bot.domain import decide
 from bot.domain import events as e
 from bot.domain.chronicle import events_of
 from bot.domain.debts import Debt
+from bot.domain.quarantine import BadShape
+from bot.domain.releases import shape_name
+from bot.store import UnitOfWork
 from sandbox.shop.control import point_current
 from sandbox.shop.releases import Shop
 from sandbox.shop.releases.builder import build
@@ -223,6 +226,31 @@ def test_a_quarantine_is_lifted_by_an_approver_on_record(planned: CommandLine) -
     lifted = recorded(planned, incident)[-2]
     assert isinstance(lifted, e.NoteAdded)
     assert (lifted.by, "v1.3.0" in lifted.text) == (BOB, True)
+
+
+def test_the_quarantine_of_settings_is_listed_and_lifted_by_their_exact_name(planned: CommandLine) -> None:
+    incident = planned.incident
+    name = shape_name("v1.2.9", "aa")
+    shapes = [BadShape(component=component, ref="aa", version=name) for component in ("web", "worker")]
+
+    def keep_out(uow: UnitOfWork) -> None:
+        for shape in shapes:
+            uow.bad_shapes.quarantine("shop", shape, incident, now())
+
+    planned.stored(keep_out, write=True)
+    listed = planned.json("quarantine", "list")
+    assert [(q["version"], q["component"], q["incident"]) for q in listed] == [
+        (name, "web", incident),
+        (name, "worker", incident),
+    ]
+    assert f"shop  {name} (these settings of worker only)  since " in planned.ok("quarantine", "list")
+    said = planned("quarantine", "lift", "shop", "v1.2.9", "--as", "bob")
+    assert (said.code, f"Of its settings these are: {name}." in said.err) == (1, True)
+    assert planned("quarantine", "lift", "shop", name, "--as", "dan").code == 1
+    planned.ok("quarantine", "lift", "shop", name, "--as", "bob")
+    assert planned.json("quarantine", "list") == []
+    notes = [event.text for event in recorded(planned, incident) if isinstance(event, e.NoteAdded)]
+    assert notes == [f"Quarantine of {name} lifted"]
 
 
 def test_a_version_that_cannot_be_run_declares_nothing(kaeru: CommandLine) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
+from bot.domain.quarantine import BadShape
 from bot.domain.timeline import Kind
 from bot.ports.chat import Done, Post
 from bot.store import UnitOfWork
@@ -85,6 +86,10 @@ def every_shape(uow: UnitOfWork) -> None:
     uow.shapes.find("shop", "web", "r1")
     uow.shapes.since("shop", "web", "r1")
     uow.shapes.prune(START, keep=50)
+    bad = BadShape(component="web", ref="r1", version="v1+r1")
+    uow.bad_shapes.quarantine("shop", bad, "inc-1", START)
+    uow.bad_shapes.lift("shop", bad, "U1", START)
+    uow.bad_shapes.all("shop")
 
 
 def plans(database: Database) -> dict[str, list[str]]:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.base import Refusal
-from bot.domain.releases import Release, Standing, choose, order, spoken
+from bot.domain.base import Refusal, as_version
+from bot.domain.releases import Release, Standing, choose, order, shape_name, shape_names, spoken
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 
@@ -113,3 +113,49 @@ def test_undoing_again_and_again_never_returns_to_a_version_that_was_left(
         releases[current] = releases[current].model_copy(update={"standing": Standing.QUARANTINED})
         current = target
     assert len(left) < len(releases)
+
+
+REFS = [f"{n:016x}" for n in range(2000)]
+
+
+def test_an_exact_name_is_made_of_the_version_and_the_shape_alone() -> None:
+    name = shape_name("v1.2.9", REFS[1])
+    assert name == "v1.2.9+r6470"  # for ever: people have it in their channels
+    assert (spoken(name), as_version(name)) == ("v1.2.9", name)
+    for others in ([REFS[0]], REFS[2:9], REFS[9:2:-1]):
+        assert shape_names("v1.2.9", [REFS[1], *others], plain=others[0])[REFS[1]] == name
+    assert len(as_version(shape_name("x" * 128, REFS[0]))) == 128
+
+
+def test_two_shapes_never_have_one_name() -> None:
+    """With so many of one version, short names are drawn twice: those have more digits, the others stay."""
+    names = shape_names("v1", REFS, plain=REFS[7])
+    assert len(set(names.values())) == len(REFS)
+    assert names.pop(REFS[7]) == "v1"
+    short = [ref for ref, name in names.items() if name == shape_name("v1", ref)]
+    assert 0 < len(short) < len(names)
+    assert {spoken(name) for name in names.values()} == {"v1"}
+
+
+def test_the_shapes_of_a_version_stand_together_where_the_repository_has_it() -> None:
+    releases = [release("v2"), release("v1+r7"), release("v1"), release("v3")]
+    assert [r.version for r in order(releases, ["v3", "v2", "v1"])] == ["v3", "v2", "v1+r7", "v1"]
+
+
+@pytest.mark.parametrize(
+    ("wish", "meant"),
+    [("v1", "v1"), ("v1+r4711", "v1"), ("v1+r5", "v1"), ("r5", "v1"), ("r6", "v1+r8"), ("v1+r6", "v1+r8"), ("v1+r8", "v1+r8")],
+)  # fmt: skip
+def test_a_wish_is_a_name_an_exact_name_or_a_revision(wish: str, meant: str) -> None:
+    releases = [
+        release("v2").model_copy(update={"revision": 8}),
+        release("v1+r8").model_copy(update={"revision": 6}),
+        release("v1").model_copy(update={"revision": 5, "aliases": ("v1+r4711",)}),
+    ]
+    assert choose(releases, current="v2", wanted=wish).version == meant
+
+
+def test_a_revision_of_another_version_is_not_meant() -> None:
+    releases = [release("v2"), release("v1").model_copy(update={"revision": 5})]
+    with pytest.raises(Refusal, match=r"v3\+r5 is not a release"):
+        choose(releases, current="v2", wanted="v3+r5")

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bot.domain.releases import shape_name
 from integrations.swarm import diff
 from integrations.swarm.history import history
 from integrations.swarm.service import ref_of
@@ -46,23 +47,26 @@ async def test_memory_comes_first_and_the_daemons_previous_spec_last() -> None:
     assert known.find("unknown", "v1.2.9") is None, "a ref that is gone is not replaced by a name"
 
 
-async def test_the_shape_that_served_well_has_the_plain_name_else_the_newest() -> None:
+async def test_the_shape_that_served_well_has_the_plain_name_else_the_one_that_was_set_last() -> None:
     past = Remembering()
     one = await past.keep(spec("v1", Env=["A=1"]), "v1")
     two = await past.keep(spec("v1", Env=["A=2"]), "v1")
     three = await past.keep(spec("v1", Env=["A=3"]), "v1")
     service = {"Spec": spec("v1", Env=["A=3"]), "PreviousSpec": spec("v1", Env=["A=0"])}
     zero = ref_of(service["PreviousSpec"]["TaskTemplate"])
+    exact = {ref: shape_name("v1", ref) for ref in (zero, one, two, three)}
     known = history(service, await past.memory.shapes())
-    assert {one: "v1+r1", two: "v1+r2", three: "v1", zero: "v1+r0"} == {
-        a.ref: a.version for a in known.available()
-    }
+    assert {**exact, three: "v1"} == {a.ref: a.version for a in known.available()}
+    # And back to an older one, as a rollback does.
+    await past.keep(spec("v1", Env=["A=1"]), "v1")
+    service = {"Spec": spec("v1", Env=["A=1"]), "PreviousSpec": service["Spec"]}
+    known = history(service, await past.memory.shapes())
+    exact.pop(zero)
+    assert {**exact, one: "v1"} == {a.ref: a.version for a in known.available()}
     past.memory.good(two, START)
     known = history(service, await past.memory.shapes())
-    assert {one: "v1+r1", two: "v1", three: "v1+r3", zero: "v1+r0"} == {
-        a.ref: a.version for a in known.available()
-    }
-    assert known.name_of(service["Spec"]["TaskTemplate"]) == "v1+r3"
+    assert {**exact, two: "v1"} == {a.ref: a.version for a in known.available()}
+    assert known.name_of(service["Spec"]["TaskTemplate"]) == exact[one]
 
 
 def test_a_diff_has_names_and_no_values() -> None:
