@@ -51,6 +51,11 @@ TARGETS: Mapping[str, Entry] = {
         settings="integrations.symlink.settings:SymlinkSettings",
         factory="integrations.symlink.target:SymlinkTarget",
     ),
+    "script": Entry(
+        settings="integrations.script.settings:ScriptSettings",
+        factory="integrations.script.target:ScriptTarget",
+        remembers=True,
+    ),
     "swarm": Entry(
         settings="integrations.swarm.settings:SwarmSettings",
         factory="integrations.swarm.target:SwarmTarget",
