@@ -150,7 +150,7 @@ def _given(host: str) -> SwarmCluster:
     state = _state(Engine(host))
     if state != "active":
         raise ClusterError(
-            f"{given.DOCKER_HOST} names {host}, which is {state}: name a daemon that is a Swarm manager, "
+            f"{given.docker_variable()} names {host}, which is {state}: name a daemon that is a Swarm manager, "
             "or unset it."
         )
     return SwarmCluster(host, urlsplit(host).hostname or "127.0.0.1", ingress=True, given=True)

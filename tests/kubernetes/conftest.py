@@ -4,12 +4,14 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import pytest
+import pytest_asyncio
 
 from integrations.kubernetes.api import Api
 from sandbox.clusters.kubernetes import KubernetesCluster
 from sandbox.clusters.namespaces import Namespace
 from tests.clusters import the_kubernetes
 from tests.fakes.memory import FakeMemory
+from tests.kubernetes import custom_resources as definitions
 from tests.kubernetes.hands import fresh_namespace
 from tests.kubernetes.world import Shop, api_of
 
@@ -17,6 +19,13 @@ from tests.kubernetes.world import Shop, api_of
 @pytest.fixture(scope="session")
 def cluster() -> KubernetesCluster:
     return the_kubernetes()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def custom_resources(cluster: KubernetesCluster) -> AsyncIterator[None]:
+    """Argo CD's and Flux's kinds are served."""
+    async with definitions.custom_resources(cluster):
+        yield
 
 
 @pytest.fixture

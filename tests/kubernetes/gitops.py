@@ -1,35 +1,13 @@
 """Argo CD's and Flux's objects on the real API server, written as their users and their controllers write them."""
 
-from pathlib import Path
 from typing import Any
 
-from sandbox.clusters.errors import ClusterError
-from sandbox.clusters.kubernetes import KubernetesCluster
-from sandbox.clusters.namespaces import Namespace, kubectl
+from sandbox.clusters.namespaces import Namespace
 from tests.kubernetes.world import Shop
 
 Json = dict[str, Any]
 
-CRDS = Path(__file__).parent / "crds"
 AUTOMATED = {"prune": True, "selfHeal": True, "allowEmpty": False}
-
-
-def install(cluster: KubernetesCluster) -> None:
-    """The custom resource definitions, just as they are written; they stay, because others may be using them."""
-    for file in sorted(CRDS.glob("*.yaml")):
-        try:
-            kubectl(cluster.kubeconfig, "create", "--filename", str(file))
-        except ClusterError as error:
-            if "AlreadyExists" not in str(error):
-                raise
-            kubectl(cluster.kubeconfig, "replace", "--filename", str(file))  # nothing where it is the same
-    names = [f"crd/{n}" for n in _names()]
-    kubectl(cluster.kubeconfig, "wait", "--for=condition=established", "--timeout=30s", *names)
-
-
-def _names() -> list[str]:
-    lines = (line for file in CRDS.glob("*.yaml") for line in file.read_text(encoding="utf-8").splitlines())
-    return [line.removeprefix("  name: ") for line in lines if line.startswith("  name: ")]
 
 
 PATHS = {

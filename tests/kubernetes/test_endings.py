@@ -16,19 +16,14 @@ from sandbox.clusters.kubernetes import KubernetesCluster
 from tests.fakes.memory import FakeMemory
 from tests.kubernetes import fault_proxy as faults
 from tests.kubernetes.fault_proxy import FaultProxy, asking, fault_proxy
-from tests.kubernetes.gitops import AUTOMATED, Gitops, Json, install
+from tests.kubernetes.gitops import AUTOMATED, Gitops, Json
 from tests.kubernetes.steps import KEY, change_to, generation, released, walk
 from tests.kubernetes.world import Shop
 
-pytestmark = pytest.mark.kubernetes
+pytestmark = [pytest.mark.kubernetes, pytest.mark.usefixtures("custom_resources")]
 
 WRITES = asking("PATCH", "/deployments/web")
 DENIED = faults.says(403, "Forbidden", 'admission webhook "night.example" denied the request: not at night')
-
-
-@pytest.fixture(scope="module", autouse=True)
-def custom_resources(cluster: KubernetesCluster) -> None:
-    install(cluster)
 
 
 @pytest.fixture

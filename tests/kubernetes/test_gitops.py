@@ -23,18 +23,13 @@ from sandbox.clusters.errors import ClusterError
 from sandbox.clusters.kubernetes import KubernetesCluster
 from tests.fakes.memory import FakeMemory
 from tests.kubernetes.fault_proxy import FaultProxy, Forward, asking, fault_proxy
-from tests.kubernetes.gitops import AUTOMATED, PATHS, Gitops, install
+from tests.kubernetes.gitops import AUTOMATED, PATHS, Gitops
 from tests.kubernetes.steps import KEY, Once, change_to, generation, images, released, walk
 from tests.kubernetes.world import Json, Shop
 
-pytestmark = pytest.mark.kubernetes
+pytestmark = [pytest.mark.kubernetes, pytest.mark.usefixtures("custom_resources")]
 
 KUSTOMIZE = "kustomize.toolkit.fluxcd.io"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def custom_resources(cluster: KubernetesCluster) -> None:
-    install(cluster)
 
 
 @pytest.fixture

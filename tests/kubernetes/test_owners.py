@@ -20,22 +20,17 @@ from integrations.kubernetes.owners import Owner, Owners
 from sandbox.clusters.kubernetes import KubernetesCluster
 from tests.kubernetes import fault_proxy as faults
 from tests.kubernetes.fault_proxy import asking, fault_proxy
-from tests.kubernetes.gitops import AUTOMATED, Gitops, install
+from tests.kubernetes.gitops import AUTOMATED, Gitops
 from tests.kubernetes.granted import account_of, granted
 from tests.kubernetes.hands import fresh_namespace
 from tests.kubernetes.world import Shop, until
 
-pytestmark = pytest.mark.kubernetes
+pytestmark = [pytest.mark.kubernetes, pytest.mark.usefixtures("custom_resources")]
 
 Json = dict[str, Any]
 KEY = "inc-20261124-shop-1:web"
 KUSTOMIZE = "kustomize.toolkit.fluxcd.io"
 HELM = "helm.toolkit.fluxcd.io"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def custom_resources(cluster: KubernetesCluster) -> None:
-    install(cluster)
 
 
 @pytest.fixture

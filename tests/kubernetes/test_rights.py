@@ -25,22 +25,17 @@ from integrations.kubernetes.target import KubernetesTarget
 from sandbox.clusters.kubernetes import KubernetesCluster
 from sandbox.clusters.namespaces import Namespace
 from tests.fakes.memory import FakeMemory
-from tests.kubernetes.gitops import AUTOMATED, Gitops, install
+from tests.kubernetes.gitops import AUTOMATED, Gitops
 from tests.kubernetes.granted import Granted, granted, rules
 from tests.kubernetes.hands import fresh_namespace
 from tests.kubernetes.steps import change_to, images, walk, walk_back
 from tests.kubernetes.world import UNPLACED, Json, Shop, api_of, until
 
-pytestmark = pytest.mark.kubernetes
+pytestmark = [pytest.mark.kubernetes, pytest.mark.usefixtures("custom_resources")]
 
 TRACKING = "argocd.argoproj.io/tracking-id"
 KUSTOMIZE = "kustomize.toolkit.fluxcd.io"
 HELM = "helm.toolkit.fluxcd.io"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def custom_resources(cluster: KubernetesCluster) -> None:
-    install(cluster)
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ from integrations.kubernetes.owner_argocd import TRACKING
 from sandbox.clusters.shop_images import WEB
 from sandbox.workspace import forms
 from tests.clusters import the_kubernetes
-from tests.kubernetes.gitops import AUTOMATED, Gitops, install
+from tests.kubernetes.custom_resources import custom_resources
+from tests.kubernetes.gitops import AUTOMATED, Gitops
 from tests.scenarios.clusters import KubernetesSite
 from tests.scenarios.world import BAD, GOOD, has_button
 
@@ -47,7 +48,7 @@ class SelfHealing:
 async def site(tmp_path: Path) -> AsyncIterator[KubernetesSite]:
     async with AsyncExitStack() as stack:
         cluster = the_kubernetes()
-        await asyncio.to_thread(install, cluster)
+        await stack.enter_async_context(custom_resources(cluster))
         made = KubernetesSite(cluster, stack, tmp_path)
         await made.open()
         yield made
