@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from bot.catalog import Adapter, HealthSpec, Kinds
 from bot.ports import ChangeSource, HealthProbe, Memory, Target
+from bot.ports.migrations import Migrations
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,12 @@ BACKUPS: Mapping[str, Entry] = {
         factory="integrations.backups.make:postgresql",
     ),
 }
+MIGRATIONS: Mapping[str, Entry] = {
+    "git": Entry(
+        settings="integrations.migrations.settings:MigrationsSettings",
+        factory="integrations.migrations.source:VersionMigrations",
+    ),
+}
 
 
 def kinds() -> Kinds:
@@ -100,6 +107,11 @@ def make_target(adapter: Adapter, memory: Memory) -> Target:
 def make_changes(adapter: Adapter) -> ChangeSource:
     """The change source of a service. Raises KeyError for a kind that is not registered."""
     return cast("ChangeSource", CHANGES[adapter.kind].make(adapter.settings))
+
+
+def make_migrations(settings: BaseModel, changes: ChangeSource, kind: str = "git") -> Migrations:
+    """The migrations of a service, read from what its change source reads. Raises KeyError for an unknown kind."""
+    return cast("Migrations", MIGRATIONS[kind].make(settings, changes))
 
 
 def make_health(health: HealthSpec) -> HealthProbe:

@@ -2,17 +2,19 @@
 
 import asyncio
 import fnmatch
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from bot.domain.base import Version, as_version
 from bot.domain.plan import Changes, Commit, FileChange
 from bot.ports.changes import Tagged
-from bot.ports.errors import PortError
+from bot.ports.errors import PortError, Refused
 from integrations.git.client import GitClient
 from integrations.git.settings import GitSettings
 
 LATEST = int(datetime(9999, 1, 1, tzinfo=UTC).timestamp())  # and still a date in every time zone
+LARGEST = 1_000_000  # bytes of a file that is read
+AT_ONCE = 200  # files in one call of git
 MOST = 50  # entries of a list; the counts are whole
 
 
@@ -55,6 +57,27 @@ class GitChanges:
             if seconds and _is_version(name):  # a tag of a tree has no date and is no release
                 found.append(Tagged(version=name, at=_moment(seconds)))
         return tuple(found)
+
+    async def texts(self, version: Version, patterns: tuple[str, ...]) -> Mapping[str, str | None]:
+        """The files of `version` whose paths match: path to text, or None for what is no text of at most 1 MB.
+
+        Raises Refused where the repository has no such tag, and as `versions` does.
+        """
+        sha = await self._look_up(version)
+        fetched = ""
+        if sha is None and self._settings.fetch_from is not None:
+            fetched = await self._fetch(self._settings.fetch_from)
+            sha = await self._look_up(version)
+        if sha is None:
+            raise Refused(await self._unknown([version]) + fetched, remedy="Push the tag, or fetch it.")
+        listing = await self._git.text("ls-tree", "-r", "-z", "--long", "--full-tree", sha)
+        entries = [_entry(line) for line in listing.split("\0") if line]
+        found = {path: size for path, size in entries if _any_match(f"/{path}", patterns)}
+        texts: dict[str, str | None] = {path: "" if size == 0 else None for path, size in found.items()}
+        wanted = [path for path, size in found.items() if size is not None and 0 < size <= LARGEST]
+        for start in range(0, len(wanted), AT_ONCE):
+            texts |= await self._git.lines(sha, wanted[start : start + AT_ONCE])
+        return texts
 
     async def _fetch(self, remote: str) -> str:
         """Fetch the tags; an empty text, or why that was not possible."""
@@ -120,6 +143,13 @@ def _file(entry: str) -> FileChange:
     return FileChange(
         path=path, added=None if binary else int(added), deleted=None if binary else int(deleted)
     )
+
+
+def _entry(line: str) -> tuple[str, int | None]:
+    """A path and its size in bytes; None for a link or another repository."""
+    about, _, path = line.partition("\t")
+    mode, _kind, _sha, size = about.split()
+    return path, int(size) if mode in ("100644", "100755") else None
 
 
 def _is_version(name: str) -> bool:
