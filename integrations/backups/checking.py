@@ -1,13 +1,14 @@
 """Whether a backup still is what was written, and whether what comes out of it is what went in."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 
 from bot.domain.plan import Warn
 from bot.ports.backups import Backup
 from bot.ports.errors import Refused
 from integrations.backups.compare import NAMED, size
-from integrations.backups.streams import CHUNK, Meter, Source
+from integrations.backups.streams import CHUNK, Meter, Source, in_thread
 
 REMEDY = "Do not rely on it; take a new one."
 
@@ -33,7 +34,19 @@ class Checked:
         self._meter.bytes = self._bytes
         return chunk
 
-    def drain(self) -> None:
+    @asynccontextmanager
+    async def judged(self, backup: Backup) -> AsyncGenerator[None, None]:
+        """Around what reads it: where other bytes came than were written, that explains whatever it ran into."""
+        try:
+            yield
+        except Refused:
+            await in_thread(self._drain)
+            self.judge(backup)
+            raise
+        await in_thread(self._drain)
+        self.judge(backup)
+
+    def _drain(self) -> None:
         """Read what its reader left."""
         while self.read(CHUNK):
             pass

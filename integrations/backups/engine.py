@@ -41,6 +41,8 @@ class Engine(Protocol):
 
     identity: str
     database: str
+    atomic: bool
+    """Whether `switch` replaces a database in one step and keeps the old one. If not, a backup is taken of it before."""
 
     async def survey(self) -> Survey: ...
 
@@ -64,8 +66,12 @@ class Engine(Protocol):
         """Restore beside what is there, for `switch`. Rows of every table. Again with the same `mark`: from the start."""
         ...
 
-    async def switch(self, into: str, mark: str) -> None:
-        """Make what `restore` made be `into`."""
+    async def switch(self, into: str, mark: str, source: Source) -> None:
+        """Make what `restore` made be `into`; one that is not atomic loads `source` once more."""
+        ...
+
+    async def begun(self, into: str, mark: str) -> bool:
+        """Whether `switch` was left half done."""
         ...
 
     async def restored(self, into: str, mark: str) -> bool:

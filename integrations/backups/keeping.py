@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from bot.domain.plan import Check, Level, Warn
@@ -186,22 +187,13 @@ class Keeping:
             return backup
         meter.phase = Phase.READING if proof is Proof.READ else Phase.RESTORING
         meter.bytes, meter.expected_bytes = 0, backup.bytes
-        source = await in_thread(lambda: Checked(self._destination.open(backup.id), meter))
-        try:
+        async with self._source(backup, meter) as source, source.judged(backup):
             if proof is Proof.READ:
                 await self._engine.read(source, backup)
             else:
                 mark = hashlib.sha256(f"{self.identity} {backup.id}".encode()).hexdigest()[:10]
                 async with self._engine.scratch(source, f"kaeru_scratch_{mark}") as rows:
                     compare_rows(backup, rows)
-            await in_thread(source.drain)
-        except Refused:
-            await in_thread(source.drain)
-            source.judge(backup)  # other bytes than were written explain more
-            raise
-        finally:
-            source.close()
-        source.judge(backup)
         # A restore proves more than a read; one that was restored before stays so.
         best = Proof.RESTORED if Proof.RESTORED in (proof, backup.proof) else proof
         return backup.model_copy(update={"proof": best, "proven_at": datetime.now(UTC)})
@@ -212,41 +204,57 @@ class Keeping:
         backup = await in_thread(lambda: self._load(plan.backup))
         if backup is None:
             raise Refused(f"There is no backup {plan.backup} any more.", remedy="Choose another one.")
+        safety = None
         if not await self._engine.restored(into, mark):
-            now = await self._engine.plan_restore(backup, into)
-            if now.fingerprint != plan.fingerprint:
-                raise Conflict(f"{into} is not what it was when this was planned; nothing was changed.")
-            if refused := [check.detail for check in now.checks if check.required and not check.ok]:
-                raise Refused(f"The restore cannot be done: {'; '.join(refused)}.")
+            if not await self._engine.begun(into, mark):
+                await self._refuse_other_world(backup, plan)
+            if plan.replaces and not self._engine.atomic:
+                safety = await self._take(f"{key}:before", meter)
             await self._bring_back(backup, into, mark, meter)
+        elif plan.replaces and not self._engine.atomic:
+            safety = await self.find(f"{key}:before")
         return Restored(
             backup=backup.id,
             into=into,
             rows=await self._engine.rows(into),
             seconds=round(time.monotonic() - began, 3),
             previous=await self._engine.previous(into, mark),
+            previous_backup=None if safety is None else safety.id,
         )
+
+    async def _refuse_other_world(self, backup: Backup, plan: RestorePlan) -> None:
+        now = await self._engine.plan_restore(backup, plan.into)
+        if now.fingerprint != plan.fingerprint:
+            raise Conflict(f"{plan.into} is not what it was when this was planned; nothing was changed.")
+        if refused := [check.detail for check in now.checks if check.required and not check.ok]:
+            raise Refused(f"The restore cannot be done: {'; '.join(refused)}.")
 
     async def _bring_back(self, backup: Backup, into: str, mark: str, meter: Meter) -> None:
         meter.phase, meter.expected_bytes = Phase.RESTORING, backup.bytes
-        source = await in_thread(lambda: Checked(self._destination.open(backup.id), meter))
         try:
-            async with asyncio.timeout(self._settings.timeout.total_seconds()):
-                rows = await self._engine.restore(source, into, mark, meter)
-                await in_thread(source.drain)
-            source.judge(backup)
-            compare_rows(backup, rows)
+            async with (
+                asyncio.timeout(self._settings.timeout.total_seconds()),
+                self._source(backup, meter) as source,
+                source.judged(backup),
+            ):
+                compare_rows(backup, await self._engine.restore(source, into, mark, meter))
         except BaseException as error:
             await self._engine.discard(into, mark)
             if isinstance(error, TimeoutError):
-                raise Unavailable(
-                    f"The restore did not come to its end within {self._settings.timeout}."
-                ) from error
+                limit = self._settings.timeout
+                raise Unavailable(f"The restore did not come to its end within {limit}.") from error
             raise
+        meter.phase, meter.detail = Phase.SWITCHING, ""
+        async with self._source(backup, meter) as source:
+            await self._engine.switch(into, mark, source)
+
+    @asynccontextmanager
+    async def _source(self, backup: Backup, meter: Meter) -> AsyncGenerator[Checked, None]:
+        source = await in_thread(lambda: Checked(self._destination.open(backup.id), meter))
+        try:
+            yield source
         finally:
             source.close()
-        meter.phase = Phase.SWITCHING
-        await self._engine.switch(into, mark)
 
     async def _last(self) -> Backup | None:
         return next(iter(await self.list()), None)

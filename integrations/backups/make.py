@@ -4,13 +4,20 @@ from bot.ports.backups import Backups
 from integrations.backups.destination import Destination, slug
 from integrations.backups.directory import Directory
 from integrations.backups.keeping import Keeping
-from integrations.backups.settings import BackupSettings, PostgresqlBackupSettings
+from integrations.backups.settings import BackupSettings, MariadbBackupSettings, PostgresqlBackupSettings
 
 
 def postgresql(settings: PostgresqlBackupSettings) -> Backups:
     from integrations.backups.postgresql import Postgresql  # noqa: PLC0415 - psycopg is an extra
 
     engine = Postgresql(settings)
+    return Keeping(settings, engine, destination(settings, engine.identity))
+
+
+def mariadb(settings: MariadbBackupSettings) -> Backups:
+    from integrations.backups.mariadb import Mariadb  # noqa: PLC0415 - aiomysql is an extra
+
+    engine = Mariadb(settings)
     return Keeping(settings, engine, destination(settings, engine.identity))
 
 

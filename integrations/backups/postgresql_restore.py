@@ -45,6 +45,8 @@ _END_SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE da
 class PostgresqlRestores:
     """The half of `Postgresql` that brings back."""
 
+    atomic = True
+
     def __init__(self, settings: PostgresqlBackupSettings) -> None:
         self._settings = settings
         self._server = Server(settings)
@@ -116,7 +118,7 @@ class PostgresqlRestores:
             await _dress(connection, into, name, mark, like)
         return rows
 
-    async def switch(self, into: str, mark: str) -> None:
+    async def switch(self, into: str, mark: str, source: Source) -> None:  # noqa: ARG002 - the engine's signature
         async with (
             self._server.connected(self._settings.maintenance) as connection,
             self._server.connected(self._settings.maintenance) as ending,
@@ -143,6 +145,9 @@ class PostgresqlRestores:
     async def restored(self, into: str, mark: str) -> bool:
         like = await self._like(into)
         return like is not None and _signed(mark) in (like[4] or "")
+
+    async def begun(self, into: str, mark: str) -> bool:  # noqa: ARG002 - the engine's signature
+        return False  # it is done in one transaction
 
     async def discard(self, into: str, mark: str) -> None:
         await self._drop(self._server, beside(into, mark))
@@ -203,7 +208,7 @@ class PostgresqlRestores:
                 retry_after_s=5.0,
                 remedy="Look whether the machine ran out of memory.",
             )
-        if ended.mentions("lock timeout"):
+        if ended.mentions("lock timeout", "statement timeout"):
             wait_s = self._settings.lock_wait.total_seconds()
             return Unavailable(
                 f"The backup waited {wait_s:g} s in vain for a lock: {meter.waited_for or ended.gist}.",

@@ -8,7 +8,6 @@ import base64
 import contextlib
 import hashlib
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -22,6 +21,7 @@ from botocore.exceptions import (
 )
 
 from bot.ports.errors import AuthFailed, PortError, Refused, Unavailable
+from integrations.backups.s3_upload import MOST_PARTS, BucketSink
 from integrations.backups.settings import MIB, S3Settings
 from integrations.backups.streams import Source
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 DATA, MANIFEST = ".dump", ".json"
-MOST_PARTS = 10_000
 SPARE = 2
 """A dump may have this many times the bytes that are expected of it before it has too many parts."""
 ATTEMPTS = 4
@@ -50,64 +49,6 @@ _PASSING = (
     "Throttling",
     "RequestTimeTooSkewed",
 )
-
-
-class BucketSink:
-    """One multipart upload: a part is filled while the one before it is sent."""
-
-    def __init__(self, bucket: "Bucket", key: str, part_size: int) -> None:
-        self._bucket, self._key, self._part_size = bucket, key, part_size
-        self._filling = bytearray()
-        self._written = 0
-        self._digests: list[bytes] = []
-        self._etags: list[str] = []
-        self._upload: str | None = bucket.begin(key)
-        self._sender = ThreadPoolExecutor(1, "backup-part")
-        self._sending: Future[str] | None = None
-
-    def write(self, chunk: memoryview) -> None:
-        while chunk:
-            room = self._part_size - len(self._filling)
-            self._filling += chunk[:room]
-            self._written += len(chunk[:room])
-            chunk = chunk[room:]
-            if len(self._filling) == self._part_size:
-                self._send()
-
-    def close(self) -> None:
-        if self._filling or not self._digests:
-            self._send()
-        self._await_sent()
-        self._bucket.complete(self._key, self._id, self._etags, self._digests, self._written)
-        self._upload = None
-
-    def abort(self) -> None:
-        self._sender.shutdown(wait=True, cancel_futures=True)
-        if self._upload is not None:
-            with contextlib.suppress(PortError):  # told already; `sweep` comes past again
-                self._bucket.abort(self._key, self._id)
-            self._upload = None
-
-    @property
-    def _id(self) -> str:
-        if self._upload is None:
-            raise Unavailable("This upload has come to its end already.")
-        return self._upload
-
-    def _send(self) -> None:
-        self._await_sent()
-        part, self._filling = self._filling, bytearray()
-        self._digests.append(hashlib.sha256(part).digest())
-        number = len(self._digests)
-        if number > MOST_PARTS:
-            raise Refused("The backup has more parts than S3 allows.", remedy="Set a larger part_size.")
-        digest = self._digests[-1]
-        self._sending = self._sender.submit(self._bucket.send, self._key, self._id, number, part, digest)
-
-    def _await_sent(self) -> None:
-        if self._sending is not None:
-            sending, self._sending = self._sending, None
-            self._etags.append(sending.result())
 
 
 class Bucket:
@@ -199,7 +140,7 @@ class Bucket:
                 Key=key,
                 UploadId=upload,
                 PartNumber=number,
-                Body=part,
+                Body=part,  # type: ignore[arg-type]  # bytes that are not copied; botocore takes them
                 ChecksumSHA256=base64.b64encode(digest).decode(),
             )
         return answer["ETag"]
@@ -220,9 +161,13 @@ class Bucket:
         whole = base64.b64encode(hashlib.sha256(b"".join(digests)).digest()).decode()
         checksum = seen.get("ChecksumSHA256", whole).split("-")[0]
         if seen["ContentLength"] != size or checksum != whole:
+            with self._told():
+                self._client.delete_object(Bucket=bucket, Key=key)
             raise Unavailable(f"s3://{bucket}/{key} is not what was sent to it.")
         wanted = self._settings.encryption
         if wanted != "none" and seen.get("ServerSideEncryption") != wanted:
+            with self._told():
+                self._client.delete_object(Bucket=bucket, Key=key)
             raise Refused(
                 f"s3://{bucket}/{key} was not encrypted with {wanted} by the server.",
                 remedy="Look at the bucket's encryption, or set `encryption: none`.",
@@ -243,17 +188,19 @@ class Bucket:
                 retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
                 s3={"addressing_style": "path"} if own.endpoint else {},
             )
-            keys = {}
-            if own.access_key is not None and own.secret_key is not None:
-                keys = {
-                    "aws_access_key_id": own.access_key.get_secret_value(),
-                    "aws_secret_access_key": own.secret_key.get_secret_value(),
-                }
+            id_, secret = (
+                None if k is None else k.get_secret_value() for k in (own.access_key, own.secret_key)
+            )
             with self._told():
                 # A session of its own: the default one is not for several threads.
                 session = boto3.session.Session()
                 self._made = session.client(
-                    "s3", region_name=own.region, endpoint_url=own.endpoint, config=config, **keys
+                    "s3",
+                    region_name=own.region,
+                    endpoint_url=own.endpoint,
+                    config=config,
+                    aws_access_key_id=id_,
+                    aws_secret_access_key=secret,
                 )
         return self._made
 

@@ -1,0 +1,396 @@
+"""What every kind of backup promises, on real servers: one of a key, whole or not there, and what is wrong is said."""
+
+import asyncio
+import hashlib
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from bot.domain.plan import Level
+from bot.ports.backups import Backup, BackupProgress, Phase, Proof
+from bot.ports.errors import AuthFailed, Conflict, Refused, Unavailable
+from integrations.backups.manifest import name_of
+from tests.contract.backup_worlds import (
+    PASSWORD,
+    MariadbWorld,
+    PostgresqlWorld,
+    World,
+    end,
+    eventually,
+    files,
+    programs,
+    progress_and_end,
+    under_way,
+)
+from tests.databases import mariadb
+from tests.postgres import postgres
+
+__all__ = ["mariadb", "postgres"]
+
+ROOT = Path(__file__).resolve().parents[2]
+KEY = "inc-20261124-shop-1:backup"
+SLOW_ROWS = 150_000  # some seconds at the slowest compression
+
+
+@pytest.fixture(params=["postgresql", "mariadb"])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
+    if request.param == "mariadb":
+        return MariadbWorld(request.getfixturevalue("mariadb"), tmp_path / "backups")
+    return PostgresqlWorld(request.getfixturevalue("postgres"), tmp_path / "backups")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A place that is full after 4 MB: a disk of its own where we may mount one, else a limit of the kernel's."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if os.geteuid() == 0:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)], check=True)
+        yield place
+        subprocess.run(["umount", str(place)], check=True)
+    else:
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4_000_000, hard))
+        yield place
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def read(backup: Backup) -> bytes:
+    return Path(backup.place).read_bytes()
+
+
+def size_and_mode(backup: Backup) -> tuple[int, int]:
+    seen = Path(backup.place).stat()
+    return seen.st_size, seen.st_mode & 0o777
+
+
+def lose(backup: Backup) -> None:
+    Path(backup.place).unlink()
+
+
+def flip_a_bit(backup: Backup) -> None:
+    data = bytearray(read(backup))
+    data[-50] ^= 1
+    Path(backup.place).write_bytes(data)
+
+
+def say_of_the_last(folder: Path, **fields: Any) -> None:
+    """Change what its manifest says."""
+    (manifest,) = folder.rglob("*.json")
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | fields))
+
+
+async def test_a_backup_is_taken_once_and_found_again(world: World) -> None:
+    backups = world.backups()
+    assert await backups.list() == ()
+    assert await backups.find(KEY) is None
+    progress, taken = await progress_and_end(backups.take(KEY))
+
+    assert isinstance(taken, Backup)
+    assert progress[0].phase is Phase.PREPARING
+    assert taken.key == KEY
+    assert taken.database == backups.identity
+    assert world.database in backups.identity
+    assert (taken.tables, taken.proof, taken.warnings) == (2, Proof.READ, ())
+    assert abs(datetime.now(UTC) - taken.at) < timedelta(minutes=1)
+    assert size_and_mode(taken) == (taken.bytes, 0o600)
+    assert files(world.folder) == [f"{name_of(KEY)}.dump", f"{name_of(KEY)}.json"]
+    assert hashlib.sha256(read(taken)).hexdigest() == taken.sha256
+
+    assert await end(backups.take(KEY)) == taken
+    assert await world.backups().list() == (taken,)
+    assert await backups.find(KEY) == taken
+    plan = await backups.plan()
+    assert plan.expected_bytes == taken.bytes
+    assert all(check.ok for check in plan.checks)
+
+
+async def test_backups_of_other_databases_are_not_seen(world: World) -> None:
+    await end(world.backups().take(KEY))
+    other = world.backups(database="another")
+    assert await other.list() == ()
+
+
+async def test_a_restore_into_a_scratch_database_proves_it_and_leaves_nothing(world: World) -> None:
+    before = world.databases()
+    taken = await end(world.backups(verify="restored").take(KEY))
+    assert taken.proof is Proof.RESTORED
+    assert taken.rows is not None
+    assert sorted(taken.rows.values()) == [40, 1000]
+    assert world.databases() == before
+
+
+async def test_two_at_once_are_one(world: World) -> None:
+    backups = world.backups()
+    with world.locked("orders"):
+        async with under_way(backups.take(KEY)) as first:
+            await eventually(lambda: programs(world.dump_program))
+            with pytest.raises(Unavailable, match="somebody else"):
+                await end(world.backups().take(KEY))
+            assert await backups.prune() == ()  # what is alive is left alone
+            assert not first.done()
+    assert files(world.folder) == []
+
+
+async def test_a_cancelled_one_leaves_nothing(world: World) -> None:
+    world.fill(SLOW_ROWS)
+    generator = world.backups(compression=9).take(KEY)
+    async for item in generator:
+        assert not isinstance(item, Backup)
+        if item.bytes > 0:
+            break
+    assert programs(world.dump_program)
+    await generator.aclose()
+    assert files(world.folder) == []
+    assert programs(world.dump_program) == []
+
+
+async def test_a_killed_process_is_taken_up_by_the_next_with_the_same_key(world: World) -> None:
+    world.fill(SLOW_ROWS)
+    argv = [sys.executable, "-m", "tests.contract.backup_child", world.kind, KEY]
+    settings = json.dumps(world.settings(verify="none", compression=9)).encode()
+    child = await asyncio.create_subprocess_exec(
+        *argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    child.stdin.write(settings)
+    child.stdin.close()
+    while json.loads(await child.stdout.readline()).get("progress", 0) == 0:
+        pass
+    dumping = await eventually(lambda: programs(world.dump_program, child.pid))
+    child.kill()
+    await child.wait()
+    assert files(world.folder) == [f".{name_of(KEY)}.partial"]
+    await eventually(lambda: not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in dumping))
+
+    backups = world.backups()
+    assert await backups.list() == ()
+    taken = await end(backups.take(KEY))
+    assert taken.proof is Proof.READ
+    assert files(world.folder) == [f"{name_of(KEY)}.dump", f"{name_of(KEY)}.json"]
+
+
+async def test_what_dead_runs_left_is_swept(world: World) -> None:
+    taken = await end(world.backups().take(KEY))
+    folder = Path(taken.place).parent
+    (folder / ".other.partial").write_bytes(b"half")
+    (folder / "without-manifest.dump").write_bytes(b"nobody says what this is")
+    assert set(await world.backups().prune()) == {"other", "without-manifest"}
+    assert await world.backups().list() == (taken,)
+
+
+async def test_old_ones_go_and_the_newest_proven_one_stays(world: World) -> None:
+    proven = await end(world.backups().take("first"))
+    more = {"keep": 1, "keep_for": timedelta(0), "verify": "none"}
+    second = await end(world.backups(**more).take("second"))
+    third = await end(world.backups(**more).take("third"))
+    assert await world.backups(keep=1).prune() == ()  # young enough
+    assert await world.backups(**more).prune() == (second.id,)
+    assert await world.backups().list() == (third, proven)
+
+
+async def test_the_program_that_dumps_is_killed(world: World) -> None:
+    with world.locked("orders"):  # so that it is there long enough
+        async with under_way(world.backups().take(KEY)) as task:
+            (program,) = await eventually(lambda: programs(world.dump_program))
+            program.kill()
+            with pytest.raises(Unavailable, match="SIGKILL"):
+                await task
+    assert files(world.folder) == []
+
+
+async def test_the_disk_is_full(world: World, small_disk: Path) -> None:
+    world.fill(60_000)
+    with pytest.raises(Refused, match="no room left") as told:
+        await end(world.backups(directory=str(small_disk)).take(KEY))
+    assert "larger disk" in told.value.remedy
+    assert files(small_disk) == []
+    assert programs(world.dump_program) == []
+
+
+async def test_no_room_for_one_like_the_last_is_said_before(world: World, small_disk: Path) -> None:
+    await end(world.backups(directory=str(small_disk)).take("first"))
+    say_of_the_last(small_disk, bytes=10**15)
+    backups = world.backups(directory=str(small_disk))
+    assert [check.name for check in (await backups.plan()).checks if not check.ok] == ["room"]
+    with pytest.raises(Refused, match="no room for the backup"):
+        await end(backups.take(KEY))
+
+
+async def test_a_lock_that_is_not_given_up_is_named(world: World) -> None:
+    with world.locked("orders"):
+        progress: list[BackupProgress] = []
+        generator = world.backups(lock_wait=timedelta(seconds=2)).take(KEY)
+        with pytest.raises(Unavailable, match=r"(?s)lock.*orders"):
+            await progress_and_end(generator, progress)
+    assert any("orders" in item.detail for item in progress)
+    assert files(world.folder) == []
+
+
+@pytest.mark.parametrize("proof", [Proof.READ, Proof.RESTORED])
+async def test_a_truncated_one_is_found_out(world: World, proof: Proof) -> None:
+    world.fill(2000)
+    backups = world.backups(verify="none")
+    taken = await end(backups.take(KEY))
+    os.truncate(taken.place, taken.bytes // 2)
+    databases = world.databases()
+    with pytest.raises(Refused, match="truncated"):
+        await end(backups.verify(taken, proof))
+    (listed,) = await backups.list()
+    assert listed.proof is Proof.NONE
+    assert [w.level for w in listed.warnings] == [Level.DANGER]
+    assert world.databases() == databases
+
+
+async def test_a_changed_one_is_found_out(world: World) -> None:
+    world.fill(2000)
+    backups = world.backups()
+    taken = await end(backups.take(KEY))
+    flip_a_bit(taken)
+    with pytest.raises(Refused, match="checksum"):
+        await end(backups.verify(taken, Proof.READ))
+
+
+async def test_one_that_is_gone_is_refused(world: World) -> None:
+    backups = world.backups()
+    taken = await end(backups.take(KEY))
+    lose(taken)
+    with pytest.raises(Refused, match="There is no"):
+        await end(backups.verify(taken, Proof.READ))
+
+
+async def test_a_suddenly_smaller_one_is_told(world: World) -> None:
+    world.fill(3000)
+    usual = await end(world.backups(verify="restored").take("usual"))
+    assert usual.warnings == ()
+    world.run("DELETE FROM orders WHERE id > 10")
+    smaller = await end(world.backups(verify="restored").take("smaller"))
+    told = [w.text for w in smaller.warnings if w.level is Level.DANGER]
+    assert any("much smaller" in text for text in told)
+    assert any("orders (3,000 → 10)" in text for text in told)
+
+
+async def test_an_empty_one_is_told(world: World) -> None:
+    world.run("DROP TABLE orders", "DROP TABLE customers")
+    empty = await end(world.backups().take(KEY))
+    assert empty.tables == 0
+    assert any(w.level is Level.DANGER and "empty" in w.text for w in empty.warnings)
+
+
+async def test_a_missing_program_is_said(world: World, tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=world.dump_program) as told:
+        await end(world.backups(programs=str(tmp_path)).take(KEY))
+    assert "programs" in told.value.remedy
+
+
+async def test_another_program_under_that_name_is_said(world: World, tmp_path: Path) -> None:
+    (tmp_path / world.dump_program).symlink_to("/bin/true")
+    with pytest.raises(Refused, match="is not"):
+        await end(world.backups(programs=str(tmp_path)).take(KEY))
+
+
+async def test_a_missing_database_is_said(world: World) -> None:
+    with pytest.raises(Refused, match="nowhere"):
+        await end(world.backups(database="nowhere").take(KEY))
+
+
+async def test_it_is_restored_beside_the_real_one(world: World) -> None:
+    backups = world.backups(verify="restored")
+    taken = await end(backups.take(KEY))
+    into = f"{world.database}_copy"
+    plan = await backups.plan_restore(taken, into)
+    assert not plan.replaces
+    assert all(check.ok for check in plan.checks)
+    restored = await end(backups.restore(plan, "restore-1"))
+    assert restored.into == into
+    assert restored.rows == taken.rows
+    assert restored.previous is None
+    assert world.rows("orders", into) == 1000
+    # The same step again changes nothing; another one does not overwrite what is there.
+    assert (await end(backups.restore(plan, "restore-1"))).rows == taken.rows
+    with pytest.raises(Conflict):
+        await end(backups.restore(plan, "restore-2"))
+    again = await backups.plan_restore(taken, into)
+    assert [check.name for check in again.checks if not check.ok] == ["name"]
+    with pytest.raises(Refused, match="there already"):
+        await end(backups.restore(again, "restore-2"))
+
+
+async def test_the_real_one_is_replaced_and_kept_aside(world: World) -> None:
+    backups = world.backups(verify="restored")
+    taken = await end(backups.take(KEY))
+    world.run("DELETE FROM orders WHERE id > 5", "CREATE TABLE newer (id int)")
+    plan = await backups.plan_restore(taken, world.database)
+    assert plan.replaces
+    assert plan.lost_since == taken.at
+    assert any(w.level is Level.DANGER for w in plan.warnings)
+    restored = await end(backups.restore(plan, "restore-1"))
+    assert restored.rows == taken.rows
+    assert world.rows("orders") == 1000
+    if restored.previous is not None:
+        assert world.rows("orders", restored.previous) == 5
+    else:
+        (aside,) = [b for b in await backups.list() if b.id == restored.previous_backup]
+        assert aside.tables == 3
+    world.run("DELETE FROM orders WHERE id > 7")
+    again = await end(backups.restore(plan, "restore-1"))
+    assert (again.previous, again.previous_backup) == (restored.previous, restored.previous_backup)
+    assert world.rows("orders") == 7  # it was not done a second time
+
+
+async def test_a_broken_one_replaces_nothing(world: World) -> None:
+    world.fill(2000)
+    backups = world.backups()
+    taken = await end(backups.take(KEY))
+    os.truncate(taken.place, taken.bytes - 100)
+    databases = world.databases()
+    plan = await backups.plan_restore(taken, world.database)
+    with pytest.raises(Refused):
+        await end(backups.restore(plan, "restore-1"))
+    assert world.databases() == databases
+    assert world.rows("orders") == 2000
+
+
+async def test_the_password_is_nowhere_to_be_seen(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.protect("backup_role")
+    who = {"user": "backup_role", "password": PASSWORD}
+    with world.locked("orders"):
+        async with under_way(world.backups(**who).take(KEY)):
+            (program,) = await eventually(lambda: programs(world.dump_program))
+            seen = " ".join(program.cmdline()) + json.dumps(program.environ())
+            assert PASSWORD not in seen
+            assert json.dumps(PASSWORD).strip('"') not in seen
+    taken = await end(world.backups(**who).take(KEY))
+    assert taken.proof is Proof.READ
+    manifest = Path(taken.place).with_suffix(".json").read_text()
+    assert PASSWORD not in manifest + caplog.text + repr(world.backups(**who))
+
+
+async def test_a_wrong_password_is_said_and_not_shown(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.protect("backup_role")
+    with pytest.raises(AuthFailed) as told:
+        await end(world.backups(user="backup_role", password="wrong-secret").take(KEY))
+    assert "kaeru.yml" in told.value.remedy
+    chain = "".join(str(e) for e in (told.value, told.value.__cause__, told.value.__context__))
+    assert "wrong-secret" not in chain + caplog.text
+    assert files(world.folder) == []
+
+
+async def test_the_password_comes_from_a_file(world: World, tmp_path: Path) -> None:
+    world.protect("backup_role")
+    secret = tmp_path / "secret"
+    backups = world.backups(user="backup_role", password_file=str(secret))
+    with pytest.raises(Refused, match="password file"):
+        await end(backups.take(KEY))
+    secret.write_text(PASSWORD + "\n")
+    assert (await end(backups.take(KEY))).tables == 2
