@@ -122,8 +122,8 @@ class Runs:
                 out.seek(offset)
                 text = out.read(_LONGEST)
             whole = text[: text.rfind(b"\n") + 1]
-            if not whole and (len(text) == _LONGEST or not self._locked()):
-                whole = text  # there will be no more of this line, or it has no end
+            if not whole and (len(text) == _LONGEST or self._is_over()):
+                whole = text  # a line without an end
             if not whole and not cut:
                 return ()
             runner.write(self._folder / "read.json", {"offset": offset + len(whole)})
@@ -160,6 +160,10 @@ class Runs:
             pass_fds=(lock,),
         )
         threading.Thread(target=process.wait, name=f"wait-{process.pid}", daemon=True).start()
+
+    def _is_over(self) -> bool:
+        order = _read(self._folder / "order.json")
+        return not self._locked() or (order is not None and self._of(order["id"], "ended.json") is not None)
 
     def _of(self, run: str, name: str) -> dict[str, Any] | None:
         """A file of this very run; one that an earlier run has left is none."""
