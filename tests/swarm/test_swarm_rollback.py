@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot.domain.evidence import Outcome
+from bot.domain.releases import shape_name
 from bot.ports import Conflict, Refused
 from bot.workflows.applying import applied, put_back
 from integrations.swarm.service import UPDATE_CONFIG_BEFORE, update_state
@@ -343,9 +344,12 @@ async def test_another_shape_of_the_same_version_has_a_name_of_its_own(
     service.memory.good(good.current_ref)
     await service.deploy(GOOD, Env=["COLOR=red"])
     seen = await target.inspect()
-    assert (seen.current, seen.running) == (f"{GOOD}+r2", f"{GOOD}+r2")
+    red = shape_name(GOOD, seen.current_ref)
+    assert (seen.current, seen.running) == (red, red)
     succeeded(await rolled_back(target, GOOD), GOOD)
     assert (await service.get())["Spec"]["TaskTemplate"]["ContainerSpec"]["Env"] == ["COLOR=blue"]
+    after = await target.inspect()
+    assert {a.version for a in after.available if a.ref == seen.current_ref} == {red}
 
 
 async def test_what_cannot_start_in_time_fails_with_counts(service: Service) -> None:
