@@ -22,6 +22,7 @@ class Backend:
         self.gate = threading.Event()  # /download sends its second half once this is set
         self.downloads = 0
         self.silent = False
+        self.colour = ""  # what X-Colour says, if anything
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -42,6 +43,7 @@ class Backend:
 
     def reset(self, version: str) -> None:
         self.version, self.status, self.silent, self.downloads = version, 200, False, 0
+        self.colour = ""
         self.gate.set()
         self.gate = threading.Event()
 
@@ -63,6 +65,8 @@ class Backend:
         handler.send_response(status)
         handler.send_header("Content-Length", str(len(content)))
         handler.send_header("Connection", "close")
+        if self.colour:
+            handler.send_header("X-Colour", self.colour)
         handler.end_headers()
         handler.wfile.write(content)
         handler.close_connection = True
