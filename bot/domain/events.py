@@ -163,11 +163,32 @@ class RollbackApproved(Happened):
     break_glass_reason: str = ""
 
 
+class StepAdded(Happened):
+    """A step joins the checklist of a run that goes on."""
+
+    type: Literal["step_added"] = "step_added"
+    run_id: str
+    step_id: str
+    title: str
+
+
 class StepStarted(Happened):
+    """Its beginning; again with another `detail`, where it stands by now."""
+
     type: Literal["step_started"] = "step_started"
     run_id: str
     step_id: str
     detail: str = ""
+
+
+class StepPrinted(Happened):
+    """What a step has printed, its newest lines; `left_out` is how many came before them since the last such event."""
+
+    type: Literal["step_printed"] = "step_printed"
+    run_id: str
+    step_id: str
+    lines: tuple[str, ...]
+    left_out: int = 0
 
 
 class StepFinished(Happened):
@@ -310,7 +331,9 @@ Event = Annotated[
     | RollbackChosen
     | ForwardFixReminded
     | RollbackApproved
+    | StepAdded
     | StepStarted
+    | StepPrinted
     | StepFinished
     | IncidentMitigated
     | IncidentVerified

@@ -49,7 +49,9 @@ TRANSITIONS: dict[type[e.Happened], tuple[frozenset[Status], Status | None]] = {
     e.RollbackChosen: (frozenset({Status.FIXING_FORWARD, Status.STUCK}), Status.DECIDING),
     e.ForwardFixReminded: (frozenset({Status.FIXING_FORWARD}), None),
     e.RollbackApproved: (frozenset({Status.DECIDING}), Status.ROLLING_BACK),
+    e.StepAdded: (_RUNNING, None),
     e.StepStarted: (_RUNNING | {Status.MITIGATED, Status.STUCK}, None),
+    e.StepPrinted: (_RUNNING | {Status.MITIGATED, Status.STUCK}, None),
     e.StepFinished: (_RUNNING | {Status.MITIGATED, Status.STUCK}, None),
     e.IncidentMitigated: (_RUNNING, Status.MITIGATED),
     e.IncidentVerified: (frozenset({Status.MITIGATED}), Status.VERIFIED),
@@ -152,6 +154,10 @@ def _changes(incident: Incident, event: e.Event) -> dict[str, Any]:  # noqa: C90
             return _reminded(incident, event)
         case e.RollbackApproved():
             return _run_created(incident, event)
+        case e.StepAdded():
+            run = incident.find_run(event.run_id)
+            added = Step(id=event.step_id, title=event.title)
+            return _run(incident, run.id, steps=(*run.steps, added))
         case e.StepStarted() | e.StepFinished():
             return _stepped(incident, event)
         case e.IncidentMitigated():

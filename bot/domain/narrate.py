@@ -9,6 +9,7 @@ from bot.domain.base import BOT
 from bot.domain.durations import human
 from bot.domain.evidence import Finding, Outcome
 from bot.domain.incident import Incident
+from bot.domain.plan import Plan
 from bot.domain.prose import people, person, typed, undecorated
 
 
@@ -25,7 +26,9 @@ _DETAILS = (
     e.PlanRequested,
     e.PlanSuperseded,
     e.ForwardFixReminded,
+    e.StepAdded,
     e.StepStarted,
+    e.StepPrinted,
     e.RepaymentAsked,
     e.DeliveryFailed,
     e.PostmortemPosted,
@@ -62,9 +65,7 @@ def narrate(event: e.Event, incident: Incident | None = None) -> str:  # noqa: C
             target = f"back to {event.wanted}" if event.wanted else "with the version left to kaeru"
             return f"Plan {event.number} asked for by {who}, {target}{_because(event.reason)}"
         case e.PlanReady():
-            plan = event.plan
-            change = f"{plan.from_version} → {plan.to_version}"
-            return f"Plan {plan.number} ready: {change} ({typed(plan.why)})"
+            return _planned(event.plan)
         case e.PlanBlocked():
             return f"No plan {event.number} could be made: {typed(event.reason)}"
         case e.PlanSuperseded():
@@ -87,8 +88,12 @@ def narrate(event: e.Event, incident: Incident | None = None) -> str:  # noqa: C
             return f"Reminded of the forward fix; next reminder {_moment(event.due_at)}"
         case e.RollbackApproved():
             return _approved(event)
+        case e.StepAdded():
+            return f"Step “{typed(event.title)}” added to the checklist"
         case e.StepStarted():
             return _started(event, incident)
+        case e.StepPrinted():
+            return _printed(event, incident)
         case e.StepFinished():
             return _finished(event, incident)
         case e.DebtTaken():
@@ -142,12 +147,17 @@ def _severity(event: e.SeveritySet) -> str:
     return f"{told}; a forward fix{owner} is due {_moment(event.forward_fix_due_at)}"
 
 
+def _planned(plan: Plan) -> str:
+    change = f"{plan.from_version} → {plan.to_version}"
+    return f"Plan {plan.number} ready: {change} ({typed(plan.why)})"
+
+
 def _approved(event: e.RollbackApproved) -> str:
     alone = f" with broken glass ({typed(event.break_glass_reason)})" if event.break_glass_reason else ""
     return f"Rollback by plan {event.number} approved by {people(event.approved_by)}{alone}; it begins"
 
 
-def _title(event: e.StepStarted | e.StepFinished, incident: Incident | None) -> str:
+def _title(event: e.StepStarted | e.StepPrinted | e.StepFinished, incident: Incident | None) -> str:
     steps = [s for run in (incident.runs if incident else ()) if run.id == event.run_id for s in run.steps]
     return f"“{next((typed(s.title) for s in steps if s.id == event.step_id), typed(event.step_id))}”"
 
@@ -159,6 +169,13 @@ def _started(event: e.StepStarted, incident: Incident | None) -> str:
     under_way = began is not None and began < event.at
     how = "under way" if under_way else "started"
     return f"Step {_title(event, incident)} {how}{_because(event.detail)}"
+
+
+def _printed(event: e.StepPrinted, incident: Incident | None) -> str:
+    """How much, and the last line; all that was kept is in the entry itself."""
+    count = len(event.lines) + event.left_out
+    last = event.lines[-1] if event.lines else ""
+    return f"Step {_title(event, incident)} printed {count} {'line' if count == 1 else 'lines'}, the last{_because(last)}"
 
 
 def _finished(event: e.StepFinished, incident: Incident | None) -> str:

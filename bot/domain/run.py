@@ -56,6 +56,9 @@ class Run(Value):
                 return step
         raise KeyError(step_id)
 
+    def has(self, step_id: str) -> bool:
+        return any(step.id == step_id for step in self.steps)
+
     def with_step(self, step_id: str, **changes: object) -> "Run":
         """The same run with one step changed."""
         self.step(step_id)
@@ -70,6 +73,11 @@ WATCH = "watch"
 def apply_step(component: str) -> str:
     """The id of the step that takes one component back."""
     return f"apply:{component}"
+
+
+def revert_step(component: str) -> str:
+    """The id of the step that puts one component back where it came from. It joins the checklist when it begins."""
+    return f"revert:{component}"
 
 
 def steps_for(plan: Plan, *, watch: timedelta) -> tuple[Step, ...]:

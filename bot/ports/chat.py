@@ -15,6 +15,20 @@ Blocks = tuple[dict[str, Any], ...]
 
 INCIDENT_CHANNEL = "@incident"
 """In an operation's `channel`: the incident's own channel, once it has one."""
+_THREAD = "@thread:"
+
+
+def thread_of(lane: str, slot: str) -> str:
+    """As the `thread_ts` of a post that goes below the message of another slot of the outbox, wherever that lands."""
+    return f"{_THREAD}{lane}/{slot}"
+
+
+def slot_of_thread(thread_ts: str | None) -> tuple[str, str] | None:
+    """Lane and slot, where `thread_ts` is what `thread_of` gives; None for one of Slack's own."""
+    if thread_ts is None or not thread_ts.startswith(_THREAD):
+        return None
+    lane, _, slot = thread_ts.removeprefix(_THREAD).rpartition("/")
+    return lane, slot
 
 
 class OpenChannel(Value):

@@ -46,6 +46,7 @@ class OutboxItem:
     result: Done | None
     sending_since: datetime | None = None
     error: str = ""
+    is_dead: bool = False
 
     @property
     def key(self) -> str:
@@ -228,6 +229,7 @@ def _item(row: Row[Any], *, attempts: int, in_flight: int, since: datetime | Non
         result=result,
         sending_since=since,
         error=row.error,
+        is_dead=row.state == "dead",
     )
 
 

@@ -7,6 +7,7 @@ projected once more without its buttons; `project` does so by itself where it kn
     incident:{id}          the messages of the incident's channel, which comes first
     incident:{id}:setup    topic, invitations: they never delay a card
     incident:{id}:source   the answer where the command was typed
+    incident:{id}:output   what the steps print, in the thread below the checklist
     stakeholders:{id}      what people outside are told
 """
 
@@ -24,6 +25,7 @@ from bot.ports.chat import (
     OpenChannel,
     Operation,
     Post,
+    thread_of,
 )
 from bot.views.announce import announce, stakeholder_card, stakeholder_note
 from bot.views.blocks import Card
@@ -34,6 +36,7 @@ from bot.views.limits import CHANNEL_NAME, TOPIC, clip
 from bot.views.mrkdwn import clean, plain, who
 from bot.views.outcome_card import good_card, held_for_a_while, stuck_card
 from bot.views.plan_card import plan_card
+from bot.views.printed import printed_card
 from bot.views.run_card import run_card
 from bot.views.severity_card import severity_card
 from bot.views.status import source_line
@@ -124,7 +127,26 @@ def project_event(incident: Incident, event: e.Event, seq: int, context: Context
     if told is not None and context.stakeholders:
         operation = _post(context.stakeholders, told)
         slots.append(Slot(lane=f"stakeholders:{incident.id}", slot=f"event-{seq}", operation=operation))
+    if isinstance(event, e.StepPrinted):
+        slots.append(_printed(incident, event, seq))
     return tuple(slots)
+
+
+def project_run(incident: Incident, run_id: str) -> Slot:
+    """The checklist of one run alone."""
+    operation = _post(INCIDENT_CHANNEL, run_card(incident, incident.find_run(run_id)))
+    return Slot(lane=f"incident:{incident.id}", slot=_run_slot(incident, run_id), operation=operation)
+
+
+def _run_slot(incident: Incident, run_id: str) -> str:
+    return next(f"run-{place}" for place, run in enumerate(incident.runs, start=1) if run.id == run_id)
+
+
+def _printed(incident: Incident, event: e.StepPrinted, seq: int) -> Slot:
+    lane, run = f"incident:{incident.id}", incident.find_run(event.run_id)
+    thread = thread_of(lane, _run_slot(incident, run.id))
+    operation = _post(INCIDENT_CHANNEL, printed_card(run, event)).model_copy(update={"thread_ts": thread})
+    return Slot(lane=f"{lane}:output", slot=f"event-{seq}", operation=operation)
 
 
 def _post(channel: str, card: Card) -> Post:

@@ -21,10 +21,10 @@ FOLLOW_S = 4 * 3600.0
 """The last limit: targets have their own, which people set."""
 
 Tell = Callable[[Observation], Awaitable[None]]
-"""Called with each look at a change that is still under way."""
+"""Called with each look at a change, the last one included, and with what the call that began it has printed."""
 
 
-async def _to_nobody(_seen: Observation) -> None:
+async def to_nobody(_seen: Observation) -> None:
     """For whoever does not want to be told."""
 
 
@@ -42,7 +42,7 @@ def change_of(plan: Plan, component: str) -> Change:
     )
 
 
-async def applied(target: Target, change: Change, *, key: str, tell: Tell = _to_nobody) -> Observation:
+async def applied(target: Target, change: Change, *, key: str, tell: Tell = to_nobody) -> Observation:
     """Apply, and find out what came of it: nothing is tried again before it was observed.
 
     Raises Conflict, Refused or Unavailable where nothing was changed.
@@ -50,7 +50,7 @@ async def applied(target: Target, change: Change, *, key: str, tell: Tell = _to_
     return await _done(target, change, key, lambda: target.apply(change, key), doing="Taking back", tell=tell)
 
 
-async def put_back(target: Target, change: Change, *, key: str, tell: Tell = _to_nobody) -> Observation:
+async def put_back(target: Target, change: Change, *, key: str, tell: Tell = to_nobody) -> Observation:
     """Revert, and find out what came of it; the observation is of the way back. Raises as `applied` does."""
     return await _done(
         target, change.backwards, key, lambda: target.revert(change, key), doing="Putting back", tell=tell
@@ -79,10 +79,12 @@ async def _done(
                 raise
             await asyncio.sleep(error.retry_after_s)
             continue
+        if seen.output:
+            await tell(seen)
         return seen if seen.outcome is not Outcome.UNKNOWN else await followed(target, change, key, tell=tell)
 
 
-async def followed(target: Target, change: Change, key: str, *, tell: Tell = _to_nobody) -> Observation:
+async def followed(target: Target, change: Change, key: str, *, tell: Tell = to_nobody) -> Observation:
     """What has become of `change`: followed until that is known, or until the target says that its time is over.
 
     A target that does not answer is asked again for `BLIND_FOR_S`.
@@ -96,10 +98,10 @@ async def followed(target: Target, change: Change, key: str, *, tell: Tell = _to
             async with aclosing(target.follow(change, key)) as looks:
                 while loop.time() < until:
                     seen = await reading(anext(looks), change.component)
+                    await tell(seen)
                     if seen.outcome is not Outcome.UNKNOWN:
                         return seen
                     blind_until = loop.time() + BLIND_FOR_S
-                    await tell(seen)
         except StopAsyncIteration:
             return seen or _unknown(Unavailable(f"{change.component} could not be followed."))
         except PortError as error:
@@ -117,27 +119,31 @@ def _unknown(error: PortError) -> Observation:
 
 @dataclass(frozen=True)
 class Settled:
-    """`said` is what was seen, in sentences. `overtaken` is whether somebody else has set something else meanwhile."""
+    """`said` is what was seen, in sentences. `outcome` is of putting it back, and succeeded where that was not wanted.
+
+    `overtaken` is whether somebody else has set something else meanwhile.
+    """
 
     said: str
+    outcome: Outcome = Outcome.SUCCEEDED
     overtaken: bool = False
 
 
-async def settle(target: Target, change: Change, key: str, *, back: bool) -> Settled:
+async def settle(target: Target, change: Change, key: str, *, back: bool, tell: Tell = to_nobody) -> Settled:
     """Put a component back where that is safer, and say what was seen of it."""
-    name, overtaken = change.component, False
+    name, overtaken, outcome = change.component, False, Outcome.FAILED
     if not back:
         return Settled(await _what_runs(target, name))
     try:
-        seen = await put_back(target, change, key=key)
+        seen = await put_back(target, change, key=key, tell=tell)
     except PortError as error:
         why, overtaken = error.advice, isinstance(error, Conflict)
     else:
         if seen.outcome is Outcome.SUCCEEDED:
             return Settled(f"{name} was put back: {name} runs {seen.running or change.from_version} now.")
-        why = seen.detail
+        why, outcome = seen.detail, seen.outcome
     said = f"{name} could not be put back: {why.rstrip('.')}. {await _what_runs(target, name)}"
-    return Settled(said, overtaken)
+    return Settled(said, outcome, overtaken)
 
 
 async def _what_runs(target: Target, name: str) -> str:

@@ -22,6 +22,7 @@ from bot.ports.chat import Chat, Done, Operation, Post, Upload
 from bot.ports.errors import OutcomeUnknown, Refused, Unavailable
 from bot.store import Missing, OutboxItem, Store, StoreUnavailable
 from bot.workflows.pace import MAX_BACKOFF_S, Pace
+from bot.workflows.threads import threaded
 
 _log = logging.getLogger(__name__)
 
@@ -208,7 +209,7 @@ class Delivery:
 
     async def _carry_out(self, item: OutboxItem) -> Done:
         """Look for it where it is in doubt, else perform it. Raises what the chat raises."""
-        operation = item.operation
+        operation = await threaded(self._store, item.operation)
         if item.id in self._unsure:
             found = await self._find(item, operation)
             if found is not None:

@@ -10,8 +10,9 @@ from bot.domain.evidence import Finding, Outcome
 from bot.domain.incident import Incident, Status
 from bot.domain.plan import Plan
 from bot.domain.run import WATCH, Run, StepState
-from bot.store import Store
+from bot.store import Store, UnitOfWork
 from bot.usecases.desk import Desk
+from bot.views.project import project_run
 from bot.workflows.verdict import Stage, what_next
 
 
@@ -32,14 +33,55 @@ class Journal:
             raise RuntimeError(f"the plan of {run_id} is gone")
         return incident, run, record.plan
 
-    async def started(self, incident_id: str, run: Run, step_id: str, detail: str) -> None:
+    async def started(
+        self, incident_id: str, run: Run, step_id: str, detail: str, *, title: str = ""
+    ) -> None:
+        """A step begins, or stands at `detail` by now. `title` is for one that the checklist does not have yet."""
+
         def decision(incident: Incident) -> tuple[e.Event, ...]:
             now_it_is = incident.find_run(run.id)
+            began = e.StepStarted(at=self._clock(), run_id=run.id, step_id=step_id, detail=detail)
+            if now_it_is.ended_at is None and title and not now_it_is.has(step_id):
+                added = e.StepAdded(at=began.at, run_id=run.id, step_id=step_id, title=title)
+                return (added, began)
             step = now_it_is.step(step_id)
             known = step.state is StepState.RUNNING and step.detail == detail
             if known or step.finished_at is not None or now_it_is.ended_at is not None:
                 return ()
-            return (e.StepStarted(at=self._clock(), run_id=run.id, step_id=step_id, detail=detail),)
+            return (began,)
+
+        await self._desk.change(incident_id, decision)
+
+    async def shown(self, incident_id: str, run_id: str, step_id: str, detail: str) -> None:
+        """Let the checklist say where a step stands that is under way. Kept nowhere, and replaced by what comes next."""
+
+        def work(uow: UnitOfWork) -> None:
+            incident = uow.incidents.get(incident_id)
+            run = incident.find_run(run_id)
+            if run.step(step_id).state is not StepState.RUNNING or run.ended_at is not None:
+                return
+            shown = run.with_step(step_id, detail=detail)
+            runs = tuple(shown if r.id == run_id else r for r in incident.runs)
+            slot = project_run(incident.model_copy(update={"runs": runs}), run_id)
+            uow.outbox.put(slot.lane, slot.slot, slot.operation, incident_id=incident_id)
+
+        await self._store.write(work)
+        self._desk.wake()
+
+    async def printed(
+        self, incident_id: str, run_id: str, step_id: str, lines: tuple[str, ...], left_out: int
+    ) -> None:
+        """A step that is under way has printed `lines`, the newest of them, and `left_out` ones before."""
+
+        def decision(incident: Incident) -> tuple[e.Event, ...]:
+            run = incident.find_run(run_id)
+            if run.ended_at is not None:
+                return ()
+            return (
+                e.StepPrinted(
+                    at=self._clock(), run_id=run_id, step_id=step_id, lines=lines, left_out=left_out
+                ),
+            )
 
         await self._desk.change(incident_id, decision)
 

@@ -1,8 +1,10 @@
 """Proving from outside that users are well, and watching that they stay so."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from bot.catalog import Catalog
 from bot.catalog.model import Service
 from bot.domain.base import Version
 from bot.domain.evidence import Baseline, Finding, Outcome, Probe, consecutive_version, judge, overall
@@ -10,37 +12,49 @@ from bot.domain.incident import Status
 from bot.domain.plan import Plan
 from bot.domain.releases import spoken
 from bot.domain.run import PROVE, WATCH, Run, apply_step
-from bot.workflows.journal import already
-from bot.workflows.means import Means
+from bot.store import Store
+from bot.usecases.probing import Probing
+from bot.workflows.journal import Journal, already
+from bot.workflows.progress import Progress
 from bot.workflows.verdict import changing
 
 
 class Proving:
     """The steps that only look. Each may be done again after a crash."""
 
-    def __init__(self, means: Means) -> None:
-        self._means = means
+    def __init__(
+        self,
+        store: Store,
+        catalog: Catalog,
+        probing: Probing,
+        journal: Journal,
+        *,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._probing = probing
+        self._journal = journal
+        self._clock = clock
 
     async def prove(self, run_id: str) -> str:
         """Probe from outside until the target version answers well N rounds in a row, or the time is up."""
-        incident, run, plan = await self._means.journal.load(run_id)
+        incident, run, plan = await self._journal.load(run_id)
         if (done := already(run, PROVE)) is not None:
             return done
-        service = self._means.catalog.service(incident.service)
+        service = self._catalog.service(incident.service)
         health = service.health
         if health is None:
             detail = "no health section in kaeru.yml: nothing outside was asked, so this is not proven"
-            await self._means.journal.finished(
-                incident.id, run, PROVE, outcome=Outcome.UNKNOWN, detail=detail
-            )
+            await self._journal.finished(incident.id, run, PROVE, outcome=Outcome.UNKNOWN, detail=detail)
             return Outcome.UNKNOWN.value
-        await self._means.journal.started(incident.id, run, PROVE, f"asking for {run.to_version}")
-        loop = asyncio.get_running_loop()
-        deadline = self._means.clock() + health.prove_for
+        await self._journal.started(incident.id, run, PROVE, f"asking for {run.to_version}")
+        loop, progress = asyncio.get_running_loop(), Progress(self._journal, incident.id, run, PROVE)
+        deadline = self._clock() + health.prove_for
         # What answered well in a row while the last of the old instances ended counts; one look after it is due.
-        rounds = self._means.probing.recent(incident.service, counts_from(run, plan))
+        rounds = self._probing.recent(incident.service, counts_from(run, plan))
         while True:
-            rounds.append(await self._means.probing.probe(incident.service))
+            rounds.append(await self._probing.probe(incident.service))
             # From the answers on: what is written down meanwhile must not delay the next round.
             next_round = loop.time() + health.interval.total_seconds()
             streak = consecutive_version(rounds, spoken(run.to_version))
@@ -48,76 +62,67 @@ class Proving:
             findings = judge(latest, plan.baseline)
             if streak >= health.consecutive and overall(findings) is Outcome.SUCCEEDED:
                 detail = f"{run.to_version} answered well {streak} times in a row, compared with {plan.baseline.sentence}"
-                await self._means.journal.finished(
+                await self._journal.finished(
                     incident.id, run, PROVE, outcome=Outcome.SUCCEEDED, detail=detail, findings=findings
                 )
                 return Outcome.SUCCEEDED.value
-            if self._means.clock() >= deadline:
+            if self._clock() >= deadline:
                 detail = _why_unproven(latest, findings, spoken(run.to_version))
-                await self._means.journal.finished(
+                await self._journal.finished(
                     incident.id, run, PROVE, outcome=Outcome.FAILED, detail=detail, findings=findings
                 )
                 return Outcome.FAILED.value
-            await self._means.journal.started(
-                incident.id,
-                run,
-                PROVE,
-                f"{min(streak, health.consecutive)} of {health.consecutive} in a row well",
-            )
+            await progress.say(f"{min(streak, health.consecutive)} of {health.consecutive} in a row well")
             await asyncio.sleep(max(0.0, next_round - loop.time()))
 
     async def watch(self, run_id: str) -> str:
         """Watch for the window that begins with mitigation; a crash does not begin it anew."""
-        incident, run, plan = await self._means.journal.load(run_id)
+        incident, run, plan = await self._journal.load(run_id)
         if (done := already(run, WATCH)) is not None:
             return done
-        service = self._means.catalog.service(incident.service)
-        since = incident.mitigated_at or self._means.clock()
+        service = self._catalog.service(incident.service)
+        since = incident.mitigated_at or self._clock()
         until = since + service.watch
-        await self._means.journal.started(
-            incident.id, run, WATCH, "every probe is compared with the baseline"
-        )
+        await self._journal.started(incident.id, run, WATCH, "every probe is compared with the baseline")
         # Where kaeru was down for what was left of the window, it has to look before it may say how it went.
         rounds, needed = 0, service.health.consecutive if service.health else 1
         ill_before = False
-        while self._means.clock() < until or rounds < needed:
-            await asyncio.sleep(_pause(service.watch_interval, until - self._means.clock()))
-            await self._means.probing.probe(incident.service)
+        while self._clock() < until or rounds < needed:
+            await asyncio.sleep(_pause(service.watch_interval, until - self._clock()))
+            await self._probing.probe(incident.service)
             rounds += 1
             if not await self._still_watching(incident.id, run_id):
                 return Outcome.UNKNOWN.value
             findings = await self._findings(
-                service, plan.baseline, self._means.clock() - service.watch_interval * 10, since
+                service, plan.baseline, self._clock() - service.watch_interval * 10, since
             )
             reason = _relapse(findings, spoken(run.to_version), await self._versions_now(service.name, since))
             if reason and ill_before:
-                return await self._means.journal.relapsed(incident.id, run, reason, findings)
+                return await self._journal.relapsed(incident.id, run, reason, findings)
             ill_before = bool(reason)
         findings = await self._findings(service, plan.baseline, since, since)
         reason = _relapse(findings, spoken(run.to_version), set())
         if reason or not findings:
-            return await self._means.journal.relapsed(
+            return await self._journal.relapsed(
                 incident.id, run, reason or "nothing could be measured", findings
             )
         count = sum(f.stats.count for f in findings)
         detail = f"{count} probes, all within {plan.baseline.limits}"
-        await self._means.journal.verified(incident.id, run_id, detail, findings)
+        await self._journal.verified(incident.id, run_id, detail, findings)
         return Outcome.SUCCEEDED.value
 
     async def _still_watching(self, incident_id: str, run_id: str) -> bool:
-        incident = await self._means.store.read(lambda uow: uow.incidents.get(incident_id))
+        incident = await self._store.read(lambda uow: uow.incidents.get(incident_id))
         return incident.status is Status.MITIGATED and incident.run is not None and incident.run.id == run_id
 
     async def _findings(
         self, service: Service, baseline: Baseline, since: datetime, not_before: datetime
     ) -> tuple[Finding, ...]:
         begin = max(since, not_before)
-        return judge(
-            await self._means.store.read(lambda uow: uow.probes.window(service.name, begin)), baseline
-        )
+        return judge(await self._store.read(lambda uow: uow.probes.window(service.name, begin)), baseline)
 
     async def _versions_now(self, service: str, since: datetime) -> set[str]:
-        probes = await self._means.store.read(lambda uow: uow.probes.window(service, since))
+        probes = await self._store.read(lambda uow: uow.probes.window(service, since))
         return {p.version for p in probes[-10:] if p.version}
 
 

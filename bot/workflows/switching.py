@@ -2,43 +2,58 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 
+from bot.catalog import Catalog
 from bot.domain.evidence import Outcome
 from bot.domain.run import apply_step
 from bot.ports import PortError
+from bot.store import Store
+from bot.usecases.fleet import Fleet
+from bot.usecases.probing import Probing
 from bot.workflows.applying import applied, change_of
-from bot.workflows.journal import already
-from bot.workflows.means import Means
+from bot.workflows.guard import Guard
+from bot.workflows.journal import Journal, already
 from bot.workflows.progress import Progress
 
 _log = logging.getLogger(__name__)
 
 HELD_POLL_S = 0.5
 
-Guarded = Callable[[str, str, Callable[[], Awaitable[str]]], Awaitable[str]]
-"""Called with a run, a step and its work: a defect in it ends the step as unknown."""
-
 
 class Switching:
     """The steps that change something. Each may be done again after a crash."""
 
-    def __init__(self, means: Means, guarded: Guarded) -> None:
-        self._means = means
-        self._guarded = guarded
+    def __init__(
+        self,
+        store: Store,
+        catalog: Catalog,
+        fleet: Fleet,
+        probing: Probing,
+        *,
+        journal: Journal,
+        guard: Guard,
+    ) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._fleet = fleet
+        self._probing = probing
+        self._journal = journal
+        self._guard = guard
 
     async def tiers(self, run_id: str) -> list[list[str]]:
         """The components' names, those that go back at once together."""
-        _, _, plan = await self._means.journal.load(run_id)
+        _, _, plan = await self._journal.load(run_id)
         return [[c.component for c in tier] for tier in plan.tiers]
 
     async def apply_tier(self, run_id: str, components: list[str]) -> str:
         """Take the components of one tier back, all at once. Gives the worst outcome's value."""
 
         async def one(component: str) -> str:
-            return await self._guarded(run_id, apply_step(component), lambda: self._apply(run_id, component))
+            return await self._guard.run(
+                run_id, apply_step(component), lambda: self._apply(run_id, component)
+            )
 
-        incident, _, _ = await self._means.journal.load(run_id)
+        incident, _, _ = await self._journal.load(run_id)
         asking = asyncio.create_task(self._keep_asking(incident.service))
         try:
             # Whatever befalls one of them, the others come to their end before this step is done again.
@@ -55,24 +70,24 @@ class Switching:
     async def _apply(self, run_id: str, component: str) -> str:
         """Take one component back. Gives the outcome's value."""
         step_id = apply_step(component)
-        incident, run, plan = await self._means.journal.load(run_id)
+        incident, run, plan = await self._journal.load(run_id)
         if (done := already(run, step_id)) is not None:
             return done
         await self._unheld(incident.id)
-        await self._means.journal.started(
-            incident.id, run, step_id, f"taking {component} back to {run.to_version}"
-        )
+        await self._journal.started(incident.id, run, step_id, f"taking {component} back to {run.to_version}")
         change = change_of(plan, component)
-        target = self._means.fleet.hands(incident.service).target(component)
-        progress = Progress(lambda detail: self._means.journal.started(incident.id, run, step_id, detail))
+        target = self._fleet.hands(incident.service).target(component)
+        progress = Progress(self._journal, incident.id, run, step_id)
         try:
             seen = await applied(target, change, key=f"{run_id}/{step_id}", tell=progress.tell)
         except PortError as error:
-            await self._means.journal.finished(
+            await progress.print()
+            await self._journal.finished(
                 incident.id, run, step_id, outcome=Outcome.FAILED, detail=error.advice, untouched=True
             )
             return Outcome.FAILED.value
-        await self._means.journal.finished(
+        await progress.print()
+        await self._journal.finished(
             incident.id,
             run,
             step_id,
@@ -85,15 +100,15 @@ class Switching:
 
     async def _keep_asking(self, service: str) -> None:
         """Probe while components change, so that the proof need not begin from nothing when they have changed."""
-        health = self._means.catalog.service(service).health
+        health = self._catalog.service(service).health
         while health is not None:
             try:
-                await self._means.probing.probe(service)
+                await self._probing.probe(service)
             except Exception:  # noqa: BLE001 - it only helps the proof, which will meet the same trouble and say so
                 _log.warning("%s could not be probed meanwhile", service, exc_info=True)
             await asyncio.sleep(health.interval.total_seconds())
 
     async def _unheld(self, incident_id: str) -> None:
         """Wait while a person holds the incident. The hold is in the database; nothing wakes us but looking."""
-        while (await self._means.store.read(lambda uow: uow.incidents.get(incident_id))).held_by is not None:  # noqa: ASYNC110 - see above
+        while (await self._store.read(lambda uow: uow.incidents.get(incident_id))).held_by is not None:  # noqa: ASYNC110 - see above
             await asyncio.sleep(HELD_POLL_S)

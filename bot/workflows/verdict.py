@@ -14,7 +14,7 @@ from bot.domain.evidence import Outcome, Probe
 from bot.domain.incident import Incident
 from bot.domain.plan import ComponentChange, Plan
 from bot.domain.releases import spoken
-from bot.domain.run import Run, StepState, apply_step
+from bot.domain.run import Run, StepState, apply_step, revert_step
 
 BEFORE = timedelta(minutes=2)
 """How far back the version before is looked at, from the moment when the first component was touched."""
@@ -138,8 +138,15 @@ def looked_at_since(run: Run) -> datetime:
 
 
 def how_it_ended(run: Run) -> tuple[Outcome, str]:
-    """The outcome of a run that gives up, and the reason. What is unknown of one component is unknown of the run."""
-    ill = [step for step in run.steps if step.state in (StepState.FAILED, StepState.UNKNOWN)]
+    """The outcome of a run that gives up, and the reason. What is unknown of one component is unknown of the run.
+
+    How putting it back went says nothing about that: it is begun because of it.
+    """
+    ill = [
+        step
+        for step in run.steps
+        if step.state in (StepState.FAILED, StepState.UNKNOWN) and not step.id.startswith(revert_step(""))
+    ]
     if not ill:
         return Outcome.UNKNOWN, "a step ended without a result"
     unknown = any(step.state is StepState.UNKNOWN for step in ill)

@@ -138,9 +138,9 @@ async def test_they_are_one_tier_and_go_back_at_the_same_time(world: World) -> N
     gate = asyncio.Event()
     for target in world.targets.values():
         target.gate = gate
-    tiers = await world.steps.tiers(run_id)
+    tiers = await world.steps.switching.tiers(run_id)
     assert tiers == [list(COMPONENTS)]
-    applying = asyncio.create_task(world.steps.apply_tier(run_id, tiers[0]))
+    applying = asyncio.create_task(world.steps.switching.apply_tier(run_id, tiers[0]))
     async with asyncio.timeout(10):
         for target in world.targets.values():
             await target.begun.wait()
@@ -154,14 +154,14 @@ async def test_they_are_one_tier_and_go_back_at_the_same_time(world: World) -> N
 async def test_one_that_declines_keeps_no_other_from_its_end_and_none_is_left_halfway(world: World) -> None:
     run_id = await world.approved()
     world.targets["api"].trouble = Refused("The disk is read-only.", remedy="Mount it again.")
-    assert await world.steps.apply_tier(run_id, list(COMPONENTS)) == "failed"
+    assert await world.steps.switching.apply_tier(run_id, list(COMPONENTS)) == "failed"
     assert await world.states() == {
         "api": StepState.FAILED,
         "web": StepState.SUCCEEDED,
         "worker": StepState.SUCCEEDED,
     }
     assert (await world.run()).step("apply:api").untouched
-    await world.steps.give_up(run_id)
+    await world.steps.giving_up.give_up(run_id)
     assert set(world.configured.values()) == {"v1.3.0"}
     told = await world.failed()
     assert told.outcome == "failed"
@@ -181,10 +181,10 @@ async def test_one_that_was_seen_to_have_changed_nothing_holds_nothing_against_t
         target.declines_with = Observation(
             outcome=Outcome.FAILED, detail=detail, running="v1.3.0", debts=debts, untouched=True
         )
-    assert await world.steps.apply_tier(run_id, list(COMPONENTS)) == "failed"
+    assert await world.steps.switching.apply_tier(run_id, list(COMPONENTS)) == "failed"
     run = await world.run()
     assert all(run.step(f"apply:{name}").untouched for name in COMPONENTS)
-    await world.steps.give_up(run_id)
+    await world.steps.giving_up.give_up(run_id)
     told = await world.failed()
     assert "still is set to v1.3.0" in told.reason
     assert told.safe_state.startswith("Nothing of this change is in place.")
@@ -197,8 +197,8 @@ async def test_nothing_is_moved_where_one_failed_and_of_another_it_is_not_known(
     run_id = await world.approved()
     world.targets["api"].trouble = Refused("The disk is read-only.")
     world.targets["web"].trouble = ValueError("nobody foresaw this")
-    assert await world.steps.apply_tier(run_id, list(COMPONENTS)) == "unknown"
-    await world.steps.give_up(run_id)
+    assert await world.steps.switching.apply_tier(run_id, list(COMPONENTS)) == "unknown"
+    await world.steps.giving_up.give_up(run_id)
     told = await world.failed()
     assert told.outcome == "unknown"
     assert "read-only" in told.reason
@@ -212,7 +212,7 @@ async def test_a_step_that_is_done_again_meets_no_change_of_the_time_before(worl
     run_id = await world.approved()
     gate = world.targets["web"].gate = asyncio.Event()
     world.targets["api"].trouble = StoreUnavailable("The database cannot be written to now.")
-    first = asyncio.create_task(world.steps.apply_tier(run_id, list(COMPONENTS)))
+    first = asyncio.create_task(world.steps.switching.apply_tier(run_id, list(COMPONENTS)))
     async with asyncio.timeout(10):
         await world.targets["web"].begun.wait()
         await world.targets["api"].begun.wait()
@@ -220,7 +220,7 @@ async def test_a_step_that_is_done_again_meets_no_change_of_the_time_before(worl
     gate.set()
     with pytest.raises(StoreUnavailable):
         await first
-    assert await world.steps.apply_tier(run_id, list(COMPONENTS)) == "succeeded"
+    assert await world.steps.switching.apply_tier(run_id, list(COMPONENTS)) == "succeeded"
     assert {name: target.most for name, target in world.targets.items()} == dict.fromkeys(COMPONENTS, 1)
     assert {name: target.starts for name, target in world.targets.items()} == {
         name: ["v1.2.9"] for name in COMPONENTS

@@ -28,6 +28,8 @@ class MemoryTarget:
     An error in `failing` is raised by the next call, once each. `starts` lists what was started. `network` is what
     lies between this target and its world, `lost` how many requests or answers it has lost.
 
+    What stands in `prints` is handed over with the next observation, line by line.
+
     With `suspends`, a sentence, applying leaves a debt that says so; `debts` are the open ones, `repaid` lists
     what was given back by kaeru. An error in `declines` is raised by the next `repay`;
     OutcomeUnknown after it was done all the same.
@@ -42,6 +44,7 @@ class MemoryTarget:
     failing: list[PortError] = dataclasses.field(default_factory=list)
     network: Network = Network.FINE
     lost: int = 0
+    prints: list[str] = dataclasses.field(default_factory=list)
     suspends: str = ""
     debts: dict[str, Debt] = dataclasses.field(default_factory=dict)
     repaid: list[str] = dataclasses.field(default_factory=list)
@@ -104,7 +107,7 @@ class MemoryTarget:
 
     async def observe(self, change: Change, key: str) -> Observation:
         self._fail()
-        return self._see(change.to_version)
+        return self._told(self._see(change.to_version))
 
     async def revert(self, change: Change, key: str) -> Observation:
         self._fail()
@@ -130,7 +133,12 @@ class MemoryTarget:
         if seen is None or self.network is Network.LOSES_ANSWERS:
             self.lost += 1
             raise OutcomeUnknown("The connection was lost.")
-        return seen
+        return self._told(seen)
+
+    def _told(self, seen: Observation) -> Observation:
+        printed = tuple(self.prints)
+        self.prints.clear()
+        return seen.model_copy(update={"output": printed})
 
     def _go(self, start: Version, goal: Version) -> Observation:
         if self._see(goal).outcome is Outcome.SUCCEEDED:

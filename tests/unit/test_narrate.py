@@ -20,6 +20,8 @@ ALL = (
     *story.rough_events(),
     *story.debt_events(),
     e.PostmortemPosted(at=story.at("14:31:09"), revision=1, sha256="ab" * 32),
+    e.StepAdded(at=story.at("14:13:02"), run_id="r", step_id="revert:web", title="Put <web> back"),
+    e.StepPrinted(at=story.at("14:13:04"), run_id="r", step_id="apply:web", lines=("a", "<b>"), left_out=3),
 )
 UNION = get_args(get_args(e.Event)[0])
 
@@ -71,6 +73,22 @@ def test_a_step_without_its_incident_is_called_by_its_id() -> None:
     event = e.StepStarted(at=story.at("14:13:03"), run_id="r", step_id="apply:web")
     assert narrate(event) == "Step “apply:web” started"
     assert narrate(event, story.incident()) == "Step “apply:web” started"
+
+
+def test_a_step_that_joins_the_checklist_is_called_by_its_title() -> None:
+    event = e.StepAdded(at=story.at("14:13:03"), run_id="r", step_id="revert:web", title="Put web back")
+    assert narrate(event) == "Step “Put web back” added to the checklist"
+    assert weight(event) is Weight.DETAIL
+
+
+def test_what_a_step_prints_is_counted_and_ends_with_its_last_line() -> None:
+    event = e.StepPrinted(
+        at=story.at("14:13:04"), run_id="r", step_id="apply:web", lines=("one", "two <!here>"), left_out=3
+    )
+    assert narrate(event) == "Step “apply:web” printed 5 lines, the last: two &lt;!here&gt;"
+    assert weight(event) is Weight.DETAIL
+    alone = event.model_copy(update={"lines": ("one",), "left_out": 0})
+    assert narrate(alone) == "Step “apply:web” printed 1 line, the last: one"
 
 
 def test_a_failed_step_is_a_milestone_and_a_good_one_a_detail() -> None:

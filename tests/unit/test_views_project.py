@@ -15,8 +15,9 @@ from bot.domain.lifecycle import fold
 from bot.domain.policy import Policy
 from bot.domain.run import steps_for
 from bot.domain.severity import Severity
-from bot.ports.chat import DescribeChannel, Invite, OpenChannel, Post
+from bot.ports.chat import INCIDENT_CHANNEL, DescribeChannel, Invite, OpenChannel, Post, slot_of_thread
 from bot.views.ids import Action, Ref
+from bot.views.limits import validate
 from bot.views.project import Context, Slot, project, project_event
 from bot.views.wording import may_still_approve
 from tests.story import ALICE, BOB, CAROL, DAVE, ID, SERVICE, at, events, plan, rough_events
@@ -138,6 +139,35 @@ def test_progress_edits_the_checklist_and_nothing_else() -> None:
         after = project(fold(so_far), CONTEXT)
         changed.append([b.slot for a, b in zip(before, after, strict=True) if a != b])
     assert changed == [["run-1"], ["run-1"]]
+
+
+def test_what_a_step_prints_goes_into_the_thread_below_the_checklist() -> None:
+    lines = (*(f"line {n} `x` <!here>" for n in range(38)), "y" * 5000, "the end")
+    event = e.StepPrinted(
+        at=at("14:13:05"), run_id=f"{ID}-run-1", step_id="apply:web", lines=lines, left_out=7
+    )
+    incident = fold((*events()[:18], event))
+    (slot,) = project_event(incident, event, 21, CONTEXT)
+    post = slot.operation
+    assert isinstance(post, Post)
+    assert (slot.lane, post.channel) == (f"incident:{ID}:output", INCIDENT_CHANNEL)
+    assert slot_of_thread(post.thread_ts) == (f"incident:{ID}", "run-1")
+    assert validate(post) == []
+    text = post.blocks[0]["text"]["text"]
+    assert text.startswith("```\nline 0 ˋxˋ &lt;!here&gt;\n")
+    assert text.endswith("…\nthe end\n```")
+    assert post.blocks[1]["elements"][0]["text"] == "7 lines before that left out."
+    assert project(incident, CONTEXT) == project(fold(events()[:18]), CONTEXT)
+
+
+def test_of_what_does_not_fit_into_a_message_the_end_is_shown() -> None:
+    lines = tuple(f"{n:02} {'z' * 300}" for n in range(40))
+    event = e.StepPrinted(at=at("14:13:05"), run_id=f"{ID}-run-1", step_id="apply:web", lines=lines)
+    (slot,) = project_event(fold((*events()[:18], event)), event, 21, CONTEXT)
+    assert isinstance(slot.operation, Post)
+    assert validate(slot.operation) == []
+    assert slot.operation.blocks[0]["text"]["text"].startswith("```\n31 zzz")
+    assert slot.operation.blocks[1]["elements"][0]["text"] == "31 lines before that left out."
 
 
 def test_a_second_look_at_the_same_step_changes_nothing() -> None:

@@ -204,7 +204,7 @@ def _next(draw: st.DrawFn, incident: Incident, now: Any) -> e.Event | None:
     likely = {  # what usually comes next, so that a short story gets somewhere
         Status.OPEN: ("plan_ready", "severity_set"),
         Status.DECIDING: ("plan_ready", "approval", "approved", "severity_set", "hold"),
-        Status.ROLLING_BACK: ("step_started", "step_finished", "debt", "mitigated", "failed"),
+        Status.ROLLING_BACK: ("step_started", "step_printed", "step_finished", "debt", "mitigated", "failed"),
         Status.MITIGATED: ("verified", "relapsed", "debt"),
         Status.FIXING_FORWARD: ("reminded", "chosen", "severity_set", "requested"),
     }.get(incident.status)
@@ -265,6 +265,11 @@ def _of_run(kind: Callable[..., e.Event]) -> _Maker:
         if run is None:
             return None
         extra: dict[str, Any] = {"run_id": run.id}
+        if kind is e.StepAdded:
+            return kind(**base, **extra, step_id=f"revert:{len(run.steps)}", title=draw(texts))
+        if kind is e.StepPrinted:
+            extra |= {"step_id": draw(st.sampled_from(run.steps)).id, "left_out": draw(st.integers(0, 9))}
+            return kind(**base, **extra, lines=tuple(draw(st.lists(texts, min_size=1, max_size=40))))
         if kind in (e.StepStarted, e.StepFinished):
             extra |= {"step_id": draw(st.sampled_from(run.steps)).id, "detail": draw(texts)}
         if kind is e.StepFinished:
@@ -333,6 +338,8 @@ _MAKERS: dict[str, _Maker] = {
     "chosen": _simple(e.RollbackChosen),
     "reminded": _reminded,
     "step_started": _of_run(e.StepStarted),
+    "step_added": _of_run(e.StepAdded),
+    "step_printed": _of_run(e.StepPrinted),
     "step_finished": _of_run(e.StepFinished),
     "mitigated": _of_run(e.IncidentMitigated),
     "verified": _of_run(e.IncidentVerified),
