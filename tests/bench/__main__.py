@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sandbox.clusters.errors import Unavailable
-from tests.bench import effect, growth, ingest, kubernetes, revisions, shop, start, swarm
+from tests.bench import bluegreen, effect, growth, ingest, kubernetes, revisions, shop, start, swarm
 from tests.bench.clusters import Clusters
 from tests.bench.result import Result
 
@@ -47,6 +47,7 @@ def benches(clusters: Clusters) -> tuple[Bench, ...]:
         Bench(start.NAMES, start.measure),
         Bench(shop.NAMES, shop.measure),
         Bench(effect.NAMES, effect.measure),
+        Bench(bluegreen.NAMES, bluegreen.measure),
         Bench(ingest.NAMES, ingest.measure),
         Bench(growth.NAMES, growth.measure),
         *(

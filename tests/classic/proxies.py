@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import psutil
-import pytest
 
 from integrations.bluegreen.settings import COLOURS, Colour, other
 from tests.contract.shop import eventually
@@ -50,7 +49,7 @@ def program(name: str) -> str:
     """Where Debian has put it; /usr/sbin is not in everybody's path."""
     found = shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin")
     if found is None:
-        pytest.fail(f"{name} is not installed: apt-get install {name}")
+        raise FileNotFoundError(f"{name} is not installed: apt-get install {name}")
     return found
 
 
