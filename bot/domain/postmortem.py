@@ -18,6 +18,7 @@ from bot.domain.evidence import Outcome, Probe
 from bot.domain.incident import Incident
 from bot.domain.plan import Plan
 from bot.domain.prose import Names, escaped, listed, name, plain
+from bot.domain.releases import spoken
 from bot.domain.timeline import Completeness, Entry, Verification
 
 
@@ -105,7 +106,9 @@ def build(
     events = events_of(entries)
     shown = [ev.plan for ev in events if isinstance(ev, e.PlanReady)]
     plan = _plan_of(incident, shown)
-    ill = illness(incident, probes, {p.from_version for p in shown})
+    # With other settings a version calls itself the same: its answers do not tell whether it was still ill.
+    bad = {spoken(p.from_version) for p in shown if spoken(p.from_version) != spoken(p.to_version)}
+    ill = illness(incident, probes, bad)
     everything = lines(entries, incident, names)
     complete, statement = state_completeness(kept, expected_messages, verification)
     postmortem = Postmortem(

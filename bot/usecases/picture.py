@@ -6,6 +6,7 @@ from itertools import groupby
 
 from bot.domain.evidence import Outcome, Probe, percentile
 from bot.domain.incident import Incident
+from bot.domain.releases import spoken
 from bot.ports.charts import ChartData, Moment, Span
 
 SHORTEST_LEAD, LONGEST_LEAD = timedelta(seconds=20), timedelta(minutes=10)
@@ -41,9 +42,13 @@ def _moments(incident: Incident) -> Iterator[Moment]:
 
 
 def _bad(incident: Incident) -> set[str]:
-    """The versions that were left, and those that did not help."""
-    failed = {run.to_version for run in incident.runs if run.outcome is Outcome.FAILED}
-    return {run.from_version for run in incident.runs} | failed
+    """What the versions call themselves that were left or did not help. With other settings a version calls itself the same."""
+    left = {spoken(run.from_version) for run in incident.runs}
+    failed = {spoken(run.to_version) for run in incident.runs if run.outcome is Outcome.FAILED}
+    alike = {
+        spoken(run.to_version) for run in incident.runs if spoken(run.from_version) == spoken(run.to_version)
+    }
+    return (left | failed) - alike
 
 
 def _spans(probes: Sequence[Probe], bad: set[str]) -> Iterator[Span]:

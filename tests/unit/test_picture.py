@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from bot.domain.incident import Incident
 from bot.usecases.picture import chart_of
 from tests.story import BAD, GOOD, incident, probes, rough_incident
 
@@ -40,3 +41,20 @@ def test_nothing_measured_is_nothing_shown() -> None:
     assert data.probes == ()
     assert data.spans == ()
     assert data.baseline_p95_ms is None
+
+
+def renamed(version: str, target: str) -> Incident:
+    """The story with a run that leaves `version` for `target`."""
+    told = incident()
+    runs = tuple(r.model_copy(update={"from_version": version, "to_version": target}) for r in told.runs)
+    return told.model_copy(update={"runs": runs})
+
+
+def test_one_shape_of_a_version_answers_by_the_versions_name() -> None:
+    spans = [(span.label, span.good) for span in chart_of(renamed(f"{BAD}+r4711", GOOD), probes()).spans]
+    assert spans == [(GOOD, True), (BAD, False), (GOOD, True)]
+
+
+def test_where_only_settings_went_back_no_version_is_called_bad() -> None:
+    data = chart_of(renamed(f"{GOOD}+r4711", GOOD), probes())
+    assert all(span.good for span in data.spans if span.label == GOOD)

@@ -138,6 +138,26 @@ def test_the_illness_is_measured_between_the_first_sight_and_the_last_bad_answer
     assert (pm.illness.count, pm.illness.errors) == (len(inside), sum(not p.ok for p in inside))
 
 
+def leaving(version: str) -> tuple[e.Event, ...]:
+    """The story, in which `version` was left."""
+    return tuple(
+        ev.model_copy(update={"plan": ev.plan.model_copy(update={"from_version": version})})
+        if isinstance(ev, e.PlanReady)
+        else ev
+        for ev in story.events()
+    )
+
+
+def test_the_answers_of_a_shape_are_known_by_its_versions_name() -> None:
+    """Every request succeeds here: nothing but the version says until when it was ill."""
+    slow = [p.model_copy(update={"ok": True, "error": ""}) for p in story.probes()]
+    ill = told(leaving(f"{story.BAD}+r4711"), probes=slow).illness
+    assert ill is not None
+    assert ill.until == story.at("14:13:00")
+    # Where only settings went back, the good ones answer by the same name.
+    assert told(leaving(f"{story.GOOD}+r4711"), probes=slow).illness is None
+
+
 def test_evidence_compares_before_while_and_after() -> None:
     rows = {row.endpoint: row for row in told().evidence}
     assert set(rows) == set(story.ENDPOINTS)
