@@ -180,8 +180,8 @@ frontend users
   bind 127.0.0.1:{port}
   default_backend shop
 backend shop
-  server blue 127.0.0.1:{blue}
-  server green 127.0.0.1:{green} disabled
+  server blue 127.0.0.1:{blue} check inter 5s
+  server green 127.0.0.1:{green} check inter 5s disabled
 """
 
 

@@ -133,13 +133,13 @@ async def test_a_server_that_haproxy_holds_to_be_down_gets_nothing(
 ) -> None:
     planned = change(await target.inspect(), "v1.2.9")
     proxy.ask("set server shop/green state drain")  # maintenance would hide it
-    proxy.ask("enable health shop/green; set server shop/green health down")
+    proxy.ask("set server shop/green health down")
     turns = proxy.turns()
     try:
         plan = await target.plan(planned)
         done = await applied(target, planned, key="k")
     finally:
-        proxy.ask("set server shop/green health up; disable health shop/green")
+        proxy.ask("set server shop/green health up")
     assert [check.detail for check in plan.checks if not check.ok] == ["green is down"]
     assert (done.outcome, done.running, done.untouched) == (Outcome.FAILED, "v1.3.0", True)
     assert done.detail == "HAProxy's own checks hold shop/green to be down. Nothing was switched."
