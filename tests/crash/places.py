@@ -82,7 +82,9 @@ What is sent side by side has stories of its own: a kill at one message may be t
 FAILURES = (
     "before:give-up",
     "after:give-up",
+    "commit:step_added",
     "reverted:shop",
+    "commit:step_finished:revert:shop",
     "commit:rollback_failed",
 )
 """What only a rollback that fails passes."""

@@ -10,6 +10,15 @@ from tests.crash.scene import BAD, GOOD, Scene, scene
 from tests.crash.story import Story
 from tests.crash.truth import at_rest, happened, shown_once, starts, timeline_of
 
+OF_ITS_OWN = (
+    "before:",
+    "after:",
+    "reverted:",
+    "commit:rollback",
+    "commit:step_added",
+    "commit:step_finished:revert",
+)
+
 
 @pytest.fixture(scope="session")
 def broken(tmp_path_factory: pytest.TempPathFactory) -> Shop:
@@ -22,7 +31,7 @@ async def test_the_places_of_a_failure_are_known(broken: Shop, memory: Path, tmp
         await failed_once(stage)
         passed = stage.bot.passed()
         since = passed[passed.index("applied:shop") :]
-        of_its_own = {p for p in since if p.startswith(("before:", "after:", "reverted:", "commit:rollback"))}
+        of_its_own = {p for p in since if p.startswith(OF_ITS_OWN)}
         assert of_its_own - {"before:arm", "after:arm", "after:apply:0"} == set(FAILURES)
 
 
@@ -55,6 +64,8 @@ async def failed_once(stage: Scene) -> None:
         "approval_given": 1,
         "rollback_approved": 1,
         "step_finished apply:shop": 1,
+        "step_added": 1,
+        "step_finished revert:shop": 1,
         "rollback_failed": 1,
     }
     assert incident.record is not None
