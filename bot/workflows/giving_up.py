@@ -1,6 +1,5 @@
 """The end of a run that did not work: as safe as it can be left, said as it was seen, with the next plan asked for."""
 
-import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime
@@ -20,6 +19,7 @@ from bot.usecases.quarantine import keep_out
 from bot.workflows.applying import Settled, Tell, change_of, settle, to_nobody
 from bot.workflows.journal import Journal
 from bot.workflows.progress import Progress
+from bot.workflows.together import together
 from bot.workflows.verdict import (
     Requests,
     around,
@@ -67,7 +67,7 @@ class GivingUp:
                 else self._settled(incident, change_of(plan, c.component), run_id)
                 for c in tier
             )
-            settled += await asyncio.gather(*settling)
+            settled += await together(settling)
         # What somebody else has taken away says nothing about the version that it was to be.
         overtaken = any(one.overtaken for one in settled)
         said = [one.said for one in settled]

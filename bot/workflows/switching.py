@@ -14,6 +14,7 @@ from bot.workflows.applying import applied, change_of
 from bot.workflows.guard import Guard
 from bot.workflows.journal import Journal, already
 from bot.workflows.progress import Progress
+from bot.workflows.together import together
 
 _log = logging.getLogger(__name__)
 
@@ -56,14 +57,10 @@ class Switching:
         incident, _, _ = await self._journal.load(run_id)
         asking = asyncio.create_task(self._keep_asking(incident.service))
         try:
-            # Whatever befalls one of them, the others come to their end before this step is done again.
-            ends = await asyncio.gather(*(one(name) for name in components), return_exceptions=True)
+            ends = await together(one(name) for name in components)
         finally:
             asking.cancel()
             await asyncio.wait({asking})
-        for end in ends:
-            if isinstance(end, BaseException):
-                raise end
         worst = (Outcome.UNKNOWN, Outcome.FAILED)
         return next((o.value for o in worst if o.value in ends), Outcome.SUCCEEDED.value)
 
