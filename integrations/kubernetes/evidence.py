@@ -10,7 +10,7 @@ from integrations.kubernetes.pods import Pod, Trouble, said
 from integrations.kubernetes.rollout import Verdict
 from integrations.kubernetes.scene import Scene, changed_at
 from integrations.kubernetes.template import Json
-from integrations.kubernetes.workload import Workload, moment
+from integrations.kubernetes.workload import Workload, moment, pods_path
 
 _log = logging.getLogger(__name__)
 
@@ -82,9 +82,7 @@ async def _unmade(api: Api, workload: Workload, verdict: Verdict) -> str:
 
 async def _last_words(api: Api, namespace: str, pod: Pod, trouble: Trouble) -> str:
     try:
-        text = await api.logs(namespace, pod.name, trouble.container, lines=LINES)
-        if not text.strip():
-            text = await api.logs(namespace, pod.name, trouble.container, previous=True, lines=LINES)
+        text = await _log_of_the_end(api, namespace, pod, trouble.container)
     except (AuthFailed, Unavailable) as error:
         return f"Its log cannot be read: {error}"
     except PortError as error:  # it has not written any, or is gone
@@ -92,6 +90,20 @@ async def _last_words(api: Api, namespace: str, pod: Pod, trouble: Trouble) -> s
         return ""
     lines = [line for line in text.splitlines() if line.strip()]
     return f"Its log ends with: {said(lines[-1])}" if lines else "It wrote no log."
+
+
+async def _log_of_the_end(api: Api, namespace: str, pod: Pod, container: str) -> str:
+    """Of the run that ended: it may have been started again since, or while this asks, and knows nothing of it then."""
+    if not await _runs(api, namespace, pod, container):
+        text = await api.logs(namespace, pod.name, container, lines=LINES)
+        if text.strip() and not await _runs(api, namespace, pod, container):
+            return text
+    return await api.logs(namespace, pod.name, container, previous=True, lines=LINES)
+
+
+async def _runs(api: Api, namespace: str, pod: Pod, container: str) -> bool:
+    found = await api.list(pods_path(namespace), fields=f"metadata.name={pod.name}")
+    return any(Pod(one).runs(container) for one in found["items"])
 
 
 async def _complaint(api: Api, namespace: str, pod: Pod) -> str:

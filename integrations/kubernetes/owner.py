@@ -18,6 +18,8 @@ from bot.ports.errors import Conflict, OutcomeUnknown, Refused, Unavailable
 from integrations.kubernetes.api import Api, Json
 
 MARK = "kaeru.dev/suspended"
+GIT = "Revert the change in Git instead."
+RIGHTS = "Apply integrations/kubernetes/rbac/gitops.yaml to let it."
 ATTEMPTS = 5
 
 

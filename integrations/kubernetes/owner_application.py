@@ -1,11 +1,68 @@
-"""Reads an Application of Argo CD. Changes nothing."""
+"""Applications of Argo CD: which one an object belongs to, and what it says. Changes nothing."""
 
-from integrations.kubernetes.api import Json
-from integrations.kubernetes.owner import Mark, name_of
+from dataclasses import dataclass
 
+from integrations.kubernetes.api import Api, Json, Missing
+from integrations.kubernetes.owner import Mark, annotations_of, labels_of, name_of
+from integrations.kubernetes.settings import KubernetesSettings, is_name
+
+TRACKING = "argocd.argoproj.io/tracking-id"
 KIND = "Argo CD Application"
 GROUP = "argoproj.io"
 VERSION = "v1alpha1"  # the only one there has ever been
+
+
+@dataclass(frozen=True)
+class Named:
+    """An Application that an object names as its own; `sure` where nothing but Argo CD writes such a name."""
+
+    namespace: str
+    name: str
+    sure: bool
+
+    @property
+    def where(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+class Applications:
+    """Those of one cluster. Raises Unavailable, AuthFailed, Refused, as `Api` does."""
+
+    def __init__(self, api: Api, settings: KubernetesSettings) -> None:
+        self._api = api
+        self._settings = settings
+
+    def named(self, owned: Json) -> Named | None:
+        """Which one `owned`, a raw object, says that it belongs to."""
+        tracked = annotations_of(owned).get(TRACKING, "")
+        name, _, what = tracked.partition(":")
+        metadata = owned["metadata"]
+        # Annotations are copied around; Argo CD, too, believes only one that means the object it is on.
+        group = str(owned.get("apiVersion", "")).rpartition("/")[0]
+        if name and what == f"{group}/{owned.get('kind')}:{metadata.get('namespace')}/{metadata['name']}":
+            return self._split(name, sure=True)
+        labelled = labels_of(owned).get(self._settings.argocd_label, "")
+        return self._split(labelled, sure=False) if labelled else None
+
+    def _split(self, text: str, *, sure: bool) -> Named | None:
+        """Applications outside of Argo CD's own namespace are named `NAMESPACE_NAME`. None for what can be no name."""
+        namespace, found, name = text.partition("_")
+        if not found:
+            namespace, name = self._settings.argocd_namespace, text
+        return Named(namespace, name, sure=sure) if is_name(namespace) and is_name(name) else None
+
+    async def of(self, named: Named, owned: Json) -> Json | None:
+        """The Application, if it is here and, where only a label says so, really has `owned` among its resources."""
+        if not await self.are_served():
+            return None
+        try:
+            app = await self._api.get(path_of(named.namespace, named.name))
+        except Missing:
+            return None
+        return app if named.sure or lists(app, owned) else None
+
+    async def are_served(self) -> bool:
+        return "applications" in await self._api.resources(f"{GROUP}/{VERSION}")
 
 
 def automated(app: Json) -> Json | None:

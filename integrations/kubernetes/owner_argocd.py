@@ -5,48 +5,28 @@ Application, and put back exactly. Where something else sets the Application (an
 that would be undone at once, so it is not done.
 """
 
-from dataclasses import dataclass
-
 from bot.domain.debts import Debt
 from bot.ports.errors import AuthFailed, Conflict, Refused, Unavailable
 from integrations.kubernetes import owner_application as application
 from integrations.kubernetes.api import Api, Json, Missing
 from integrations.kubernetes.owner import (
+    GIT,
+    RIGHTS,
     Mark,
     Owner,
     Unseen,
-    annotations_of,
     drop_mark,
     edited,
-    labels_of,
     marked,
     put_mark,
     read_mark,
 )
-from integrations.kubernetes.owner_application import GROUP, KIND, VERSION
-from integrations.kubernetes.settings import KubernetesSettings, is_name
+from integrations.kubernetes.owner_application import GROUP, KIND, Applications, Named
+from integrations.kubernetes.owner_parent import Parents
+from integrations.kubernetes.settings import KubernetesSettings
 
 PREFIX = "argocd"
-TRACKING = "argocd.argoproj.io/tracking-id"
 REFRESH = "argocd.argoproj.io/refresh"
-GIT = "Revert the change in Git instead."
-RIGHTS = "Apply integrations/kubernetes/rbac/gitops.yaml to let it."
-
-_LEAVES_ALONE = ("create-only", "create-delete")
-_IGNORED = ("/spec", "/spec/syncPolicy", "/spec/syncPolicy/automated")
-
-
-@dataclass(frozen=True)
-class Named:
-    """An Application that an object names as its own; `sure` where nothing but Argo CD writes such a name."""
-
-    namespace: str
-    name: str
-    sure: bool
-
-    @property
-    def where(self) -> str:
-        return f"{self.namespace}/{self.name}"
 
 
 class ArgoCd:
@@ -55,13 +35,15 @@ class ArgoCd:
     def __init__(self, api: Api, settings: KubernetesSettings) -> None:
         self._api = api
         self._settings = settings
+        self._applications = Applications(api, settings)
+        self._parents = Parents(api, self._applications)
 
     async def find(self, workload: Json) -> Owner | None:
-        named = self._named(workload)
+        named = self._applications.named(workload)
         if named is None:
             return None
         try:
-            app = await self._application(named, workload)
+            app = await self._applications.of(named, workload)
         except AuthFailed as error:
             text = f"{error} So it cannot tell whether Argo CD will undo this rollback. {RIGHTS}"
             return Owner(KIND, named.namespace, named.name, warning=text)
@@ -104,14 +86,14 @@ class ArgoCd:
 
     async def debt(self, workload: Json, component: str) -> Debt | Unseen | None:
         """What kaeru has suspended of it. Unseen where kaeru may not look (any more), or there is nothing to look at."""
-        named = self._named(workload)
+        named = self._applications.named(workload)
         if named is None:
             return None
         unseen = Unseen(f"{PREFIX}:{named.where}")
         try:
-            if not await self._is_served():
+            if not await self._applications.are_served():
                 return unseen
-            app = await self._application(named, workload)
+            app = await self._applications.of(named, workload)
         except AuthFailed:
             return unseen
         return _debt(app, named.where, component)
@@ -152,43 +134,12 @@ class ArgoCd:
 
         await edited(self._api, path, operations)
 
-    def _named(self, workload: Json) -> Named | None:
-        tracked = annotations_of(workload).get(TRACKING, "")
-        name, _, what = tracked.partition(":")
-        metadata = workload["metadata"]
-        # Annotations are copied around; Argo CD, too, believes only one that means the object it is on.
-        group = str(workload.get("apiVersion", "")).rpartition("/")[0]
-        if name and what == f"{group}/{workload.get('kind')}:{metadata.get('namespace')}/{metadata['name']}":
-            return self._split(name, sure=True)
-        labelled = labels_of(workload).get(self._settings.argocd_label, "")
-        return self._split(labelled, sure=False) if labelled else None
-
-    def _split(self, text: str, *, sure: bool) -> Named | None:
-        """Applications outside of Argo CD's own namespace are named `NAMESPACE_NAME`. None for what can be no name."""
-        namespace, found, name = text.partition("_")
-        if not found:
-            namespace, name = self._settings.argocd_namespace, text
-        return Named(namespace, name, sure=sure) if is_name(namespace) and is_name(name) else None
-
-    async def _application(self, named: Named, owned: Json) -> Json | None:
-        """The Application, if it is here and, where only a label says so, really has `owned` among its resources."""
-        if not await self._is_served():
-            return None
-        try:
-            app = await self._api.get(application.path_of(named.namespace, named.name))
-        except Missing:
-            return None
-        return app if named.sure or application.lists(app, owned) else None
-
-    async def _is_served(self) -> bool:
-        return "applications" in await self._api.resources(f"{GROUP}/{VERSION}")
-
     async def _judged(self, named: Named, app: Json) -> Owner:
         where, automated = named.where, application.automated(app)
         if automated is None:
             return self._manual(named, app)
         heals = automated.get("selfHeal") is True
-        why = await self._undone_by(app)
+        why = await self._parents.undone_by(app)
         if not why and not self._settings.suspend_gitops:
             why = f"{KIND} {where} syncs by itself, and suspending that is switched off (suspend_gitops)."
         if not why and not await self._api.allowed(
@@ -234,46 +185,6 @@ class ArgoCd:
             action=f"Keep the automated sync of {KIND} {where} suspended; kaeru has done so before",
             warning=application.syncing(app, where),
         )
-
-    async def _undone_by(self, app: Json) -> str:
-        """Who would undo the suspension of `app`, as a sentence."""
-        for reference in app["metadata"].get("ownerReferences") or ():
-            if reference.get("kind") != "ApplicationSet":
-                continue
-            by = f"the ApplicationSet {reference.get('name')}"
-            try:
-                if not await self._lets_be(app, reference):
-                    return f"{by} sets it."
-            except AuthFailed as error:
-                return f"whether {by} would set it anew is not known. {error} {RIGHTS}"
-        parent = self._named(app)
-        itself = (app["metadata"].get("namespace"), app["metadata"]["name"])
-        if parent is None or (parent.namespace, parent.name) == itself:
-            return ""
-        try:
-            above = await self._application(parent, app)
-        except AuthFailed as error:
-            return f"whether {KIND} {parent.where} would set it anew is not known. {error} {RIGHTS}"
-        if above is None or application.automated(above) is None:
-            return ""
-        return f"{KIND} {parent.where} sets it and syncs by itself."
-
-    async def _lets_be(self, app: Json, reference: Json) -> bool:
-        """Whether an ApplicationSet leaves the sync policy of its Applications alone."""
-        namespace = app["metadata"].get("namespace")
-        path = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/applicationsets/{reference.get('name')}"
-        try:
-            spec = (await self._api.get(path)).get("spec") or {}
-        except Missing:
-            return True  # an orphan: nobody is left who would set it
-        if (spec.get("syncPolicy") or {}).get("applicationsSync") in _LEAVES_ALONE:
-            return True
-        for rule in spec.get("ignoreApplicationDifferences") or ():
-            if rule.get("name") in (None, "", app["metadata"]["name"]) and any(
-                pointer in _IGNORED for pointer in rule.get("jsonPointers") or ()
-            ):
-                return True
-        return False
 
     async def _would_stay(self, app: Json, mark: Mark, path: str) -> None:
         """Raises Refused where Git still wants something else than runs, Unavailable where that is not known yet."""

@@ -11,6 +11,8 @@ from bot.domain.debts import Debt
 from bot.ports.errors import AuthFailed, Conflict, Refused
 from integrations.kubernetes.api import Api, Json, Missing
 from integrations.kubernetes.owner import (
+    GIT,
+    RIGHTS,
     Mark,
     Owner,
     Unseen,
@@ -23,7 +25,6 @@ from integrations.kubernetes.owner import (
     put_mark,
     read_mark,
 )
-from integrations.kubernetes.owner_argocd import GIT, RIGHTS
 from integrations.kubernetes.settings import KubernetesSettings
 
 _log = logging.getLogger(__name__)

@@ -71,14 +71,11 @@ class Pod:
         The kubelet takes seconds to clear away what has ended, or has never started; nobody is served by it
         meanwhile. It starts nothing in a pod that is about to be deleted.
         """
-        status = self.raw.get("status") or {}
-        if status.get("phase") in ("Failed", "Succeeded"):
+        if (self.raw.get("status") or {}).get("phase") in ("Failed", "Succeeded"):
             return True
-        # Those that run before the others, or beside them for ever, may be at work as well.
-        containers = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
         # Without a word of the kubelet anything may run, but where no node ever took it.
-        told = bool(containers) or bool(self.unschedulable)
-        return self.terminating and told and not any("running" in (c.get("state") or {}) for c in containers)
+        told = bool(self._containers) or bool(self.unschedulable)
+        return self.terminating and told and not any(_runs(one) for one in self._containers)
 
     @property
     def terminating(self) -> bool:
@@ -104,9 +101,17 @@ class Pod:
     @property
     def trouble(self) -> Trouble | None:
         """The first container of it that does not get to run; None while that may still be ordinary."""
+        return next(filter(None, (self._trouble(container) for container in self._containers)), None)
+
+    def runs(self, container: str) -> bool:
+        """Whether this container of it runs just now."""
+        return any(one.get("name") == container and _runs(one) for one in self._containers)
+
+    @property
+    def _containers(self) -> tuple[Json, ...]:
+        """What the kubelet says of each, of those that run before the others or beside them for ever as well."""
         status = self.raw.get("status") or {}
-        listed = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
-        return next(filter(None, (self._trouble(container) for container in listed)), None)
+        return (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
 
     def _trouble(self, container: Json) -> Trouble | None:
         state, name = container.get("state") or {}, str(container.get("name"))
@@ -164,6 +169,10 @@ def said(text: str) -> str:
     """Foreign text as it may be shown: one line, no secrets, not too long."""
     line = " ".join(redact(text).split())
     return line if len(line) <= SAID else f"{line[: SAID - 1]}…"
+
+
+def _runs(container: Json) -> bool:
+    return "running" in (container.get("state") or {})
 
 
 def _because(message: str, image: str = "") -> str:

@@ -9,11 +9,15 @@ from enum import Enum
 
 from bot.domain.base import Version
 from bot.domain.evidence import Outcome
+from bot.domain.releases import spoken
+from integrations.kubernetes.authors import FIELD_MANAGER, author_of
 from integrations.kubernetes.patch import CHANGE_CAUSE
 from integrations.kubernetes.pods import Pod, Trouble, said
 from integrations.kubernetes.scene import Scene, complete, fits, timed_out
 from integrations.kubernetes.workload import Workload
 
+ASLEEP_S = 10.0
+"""How long a controller may take to see what is set before it is worth a word; mostly it is a moment."""
 BLOCKED_S = 20.0
 """How long no pod may be allowed to be made, with nothing else moving, before that counts as final."""
 STUCK_S = 60.0
@@ -62,21 +66,43 @@ def judge(scene: Scene) -> Verdict:
     why = _sentence(*culprit, workload, scene) if culprit else _obstacle(workload, scene)
     if why:
         return Verdict(State.FAILED, f"{why} ({scene.counts}).", running, culprit)
-    return Verdict(State.UNDER_WAY, f"{scene.counts}{scene.troubles}.", running)
+    return Verdict(State.UNDER_WAY, f"{scene.counts}{scene.troubles}{_asleep(workload, scene)}.", running)
 
 
 def _elsewhere(workload: Workload, scene: Scene) -> Verdict:
     """It is not set to what this change leads to."""
     goal, who = scene.goal, scene.changed_by or "somebody"
+    written = bool(goal.key) and f"({goal.key})" in workload.annotations.get(CHANGE_CAUSE, "")
     if goal.comes_from(workload.shape_ref):
-        cause = workload.annotations.get(CHANGE_CAUSE, "")
-        if not scene.ours_seen and not (goal.key and f"({goal.key})" in cause):
+        if not scene.ours_seen and not written:
             text = f"{goal.title} still is set to {goal.from_version}: nothing was changed."
             return Verdict(State.NOT_BEGUN, text, scene.running)
         text = f"{goal.title} was put back to {goal.from_version} by {who}."
+    elif written and author_of(workload) == FIELD_MANAGER:
+        text = (
+            f"{goal.title} was set to {goal.version} by kaeru, and the cluster's admission has made another template "
+            f"of it than was asked for, with version {workload.version}. See which webhook does that "
+            "(kubectl get mutatingwebhookconfigurations), and plan anew."
+        )
     else:
-        text = f"{goal.title} was set to {workload.version}, not to {goal.version}, by {who}."
+        same = spoken(workload.version) == spoken(goal.version)
+        what = f"another template of {workload.version} than was asked for" if same else workload.version
+        text = (
+            f"{goal.title} was set to {what}, {'' if same else f'not to {goal.version}, '}by {who}. "
+            "kaeru leaves that as it is: agree with them on what is to run, and plan anew if that is not it."
+        )
     return Verdict(State.TAKEN_AWAY, text, scene.running)
+
+
+def _asleep(workload: Workload, scene: Scene) -> str:
+    """What is worth knowing where nobody carries out what is set, as the end of a sentence; mostly empty."""
+    if workload.observed_generation >= workload.generation or scene.still_s < ASLEEP_S:
+        return ""
+    return (
+        f"; the cluster's controller has not seen for {scene.still_s:.0f} s that {scene.goal.title} is set to "
+        f"{scene.goal.version}, so no pod was replaced: see whether kube-controller-manager runs. It stays set, and "
+        "takes effect as soon as that does"
+    )
 
 
 def _ended(workload: Workload, scene: Scene) -> Verdict:

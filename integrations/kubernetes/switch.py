@@ -25,7 +25,7 @@ from integrations.kubernetes.payload import read as read_payload
 from integrations.kubernetes.quotas import room_for
 from integrations.kubernetes.scene import Goal
 from integrations.kubernetes.settings import KubernetesSettings
-from integrations.kubernetes.template import Json
+from integrations.kubernetes.template import Json, images_of
 from integrations.kubernetes.workload import Workload
 
 Check = Callable[[Workload], Awaitable[None]]
@@ -107,9 +107,18 @@ class Switch:
 
         async def check(now: Workload) -> None:
             if not goal.comes_from(now.shape_ref) or now.paused:
-                raise _moved(now, goal, self._name(now, history, goal))
+                raise _not_put_back(now, goal, self._name(now, history, goal))
 
-        return await self._switch(workload, history, goal, check)
+        done = await self._switch(workload, history, goal, check)
+        found = history.find("", goal.ref)
+        if (
+            done.wrote
+            and found is not None
+            and images_of(done.workload.template) == images_of(found.template)
+        ):
+            # Nobody has planned the way back, so what admission makes of it is known only now.
+            return replace(done, goal=replace(done.goal, altered=done.workload.shape_ref))
+        return done
 
     async def _read(self) -> tuple[Workload, History]:
         workload = await workload_of(self._api, self._settings)
@@ -214,6 +223,22 @@ class Switch:
         return surge, ""
 
 
+def _not_put_back(workload: Workload, goal: Goal, version: Version) -> Conflict:
+    """Nobody has approved to undo what somebody else has set since."""
+    if workload.paused:
+        return Conflict(
+            f"{goal.title} is paused, so no change of it takes effect, and it was not put back to {goal.version}.",
+            remedy=f"Resume it: it goes on with {version} then. Plan anew if something else is to run.",
+        )
+    who = who_changed(workload.raw) or "somebody"
+    what = f"another template of {version}" if version in (goal.version, goal.from_version) else version
+    return Conflict(
+        f"{goal.title} was set to {what} meanwhile by {who}: it is neither what kaeru had set for {goal.from_version} "
+        f"nor what {goal.version} was. It was left as it is, not put back to {goal.version}.",
+        remedy="Agree with them on what is to run, and plan a rollback from what is set now if that is not it.",
+    )
+
+
 def _moved(workload: Workload, goal: Goal, version: Version) -> Conflict:
     remedy = "Look at the fresh plan and approve that one."
     if workload.paused:
@@ -222,8 +247,9 @@ def _moved(workload: Workload, goal: Goal, version: Version) -> Conflict:
         )
     if not goal.comes_from(workload.shape_ref):
         who = who_changed(workload.raw) or "somebody"
+        what = f"another template of {version}" if version == goal.from_version else version
         was = f"this was planned when it was set to {goal.from_version}"
-        return Conflict(f"{goal.title} was set to {version} meanwhile by {who}; {was}.", remedy=remedy)
+        return Conflict(f"{goal.title} was set to {what} meanwhile by {who}; {was}.", remedy=remedy)
     return Conflict(
         f"{goal.title} is not as it was when this was planned: it was made anew, or how it replaces its pods was changed.",
         remedy=remedy,

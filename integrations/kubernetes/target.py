@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from bot.domain.debts import Debt
 from bot.domain.evidence import Outcome
@@ -33,6 +33,14 @@ INSIST_S = 40.0
 """How long a write is tried again while the API server is busy, once something is suspended for it."""
 
 
+@dataclass(frozen=True)
+class _Back:
+    """A way back that was begun. `unblock` is whether pods that would block it are still to be deleted."""
+
+    goal: Goal
+    unblock: bool
+
+
 class KubernetesTarget:
     """The Target port. Call `aclose` when it is no longer needed.
 
@@ -50,6 +58,7 @@ class KubernetesTarget:
         self._switch = Switch(self._api, settings, memory)
         self._shapes = Shapes(self._api)
         self._until: dict[str, float] = {}
+        self._back: dict[str, _Back] = {}
         self._following = 0
 
     @property
@@ -109,11 +118,13 @@ class KubernetesTarget:
         self._begin(key)
         # What was suspended for the way there stays so: it would undo the way back as well.
         done = await self._switch.back(change, key)
-        if planned.delete_pods:
-            # Those that were approved are gone. These came of the change itself, and block the way back alike.
-            scene, _ = await self._follower(done.goal).look()
-            await stuck.deleted(self._api, self._settings, done.workload, stuck.not_ready(scene))
-        return await self._observation(change.backwards, await self._begun(done))
+        # Whoever follows it knows the way back alone, and nothing of what was planned for the way there.
+        self._back[key] = _Back(done.goal, unblock=bool(planned.delete_pods))
+        verdict = await self._begun(done)
+        if why := await self._unblock(key):
+            text = f"{verdict.detail} The pods that are in its way could not be deleted yet. {why}"
+            verdict = replace(verdict, state=State.UNDER_WAY, detail=text)
+        return await self._observation(change.backwards, verdict)
 
     async def observe(self, change: Change, key: str) -> Observation:
         _, verdict = await self._follower(await self._goal(change, key)).look()
@@ -142,6 +153,9 @@ class KubernetesTarget:
             await self._owners.repay(debt)
 
     async def _goal(self, change: Change, key: str) -> Goal:
+        begun = self._back.get(key)
+        if begun is not None and begun.goal.version == change.to_version:
+            return begun.goal
         goal = Goal.of(change, self._settings.who, key)
         if goal.ref and goal.from_ref:
             return goal
@@ -164,7 +178,7 @@ class KubernetesTarget:
         """Delete what was approved to be deleted, if the template is what it was to be. Whether that is done."""
         planned = payload.read(change.payload)
         if not planned.delete_pods:
-            return True
+            return not await self._unblock(goal.key)
         try:
             workload = await workload_of(self._api, self._settings)
             if goal.is_met_by(workload.shape_ref):
@@ -174,6 +188,24 @@ class KubernetesTarget:
             _log.warning("%s", error)
             return False
         return True
+
+    async def _unblock(self, key: str) -> str:
+        """Delete what came of the change itself and blocks the way back as well, where that was approved of others.
+
+        Why that could not be done, and what to do; empty where it is done or there was nothing to do.
+        """
+        back = self._back.get(key)
+        if back is None or not back.unblock:
+            return ""
+        try:
+            scene, _ = await self._follower(back.goal).look()
+            if scene.workload is not None and back.goal.is_met_by(scene.workload.shape_ref):
+                await stuck.deleted(self._api, self._settings, scene.workload, stuck.not_ready(scene))
+        except PortError as error:
+            _log.warning("%s", error)
+            return error.advice
+        self._back[key] = replace(back, unblock=False)
+        return ""
 
     async def _begun(self, done: Switched, *, suspends: bool = False) -> Verdict:
         """What there is to say right after the write; where nothing was written it may be all over already."""

@@ -29,8 +29,10 @@ BAD = ("v1.3.0", "v1.3.1")  # start, become ready, and answer /products with 500
 _BUSYBOX = Path("/bin/busybox")
 _COMMANDS = ("sh", "cat", "echo", "sleep", "test", "nc", "wget", "ls", "ps", "env", "kill", "touch", "rm")
 
+# All of it goes to one stream: Docker copies the two one by one, so that lines of both may change places.
 _START = """\
 #!/bin/sh
+exec >&2
 echo "web ${VERSION:-unknown} starting on port ${PORT:-8080}"
 if [ -n "$CRASH" ]; then echo "fatal: the catalogue could not be read" >&2; exit 1; fi
 rm -f /tmp/ready

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import aiohttp
 from aiohttp import web
@@ -136,8 +136,9 @@ class FaultProxy:
     async def _stream(
         self, request: web.Request, got: aiohttp.ClientResponse, back: web.StreamResponse
     ) -> web.StreamResponse:
-        assert isinstance(request.transport, asyncio.Transport)
         transport = request.transport
+        if not isinstance(transport, asyncio.Transport):  # whoever asked has hung up already
+            return back
         await back.prepare(request)
         self._watches.add(transport)
         try:
@@ -226,6 +227,20 @@ def instead(known: str, called: str) -> Fault:
         assert isinstance(answer.body, bytes)
         body = answer.body.replace(f'"{known}"'.encode(), f'"{called}"'.encode())
         return web.Response(status=answer.status, body=body, content_type="application/json")
+
+    return fault
+
+
+def altered(alter: Callable[[Any], None]) -> Fault:
+    """What it answers, after `alter` has changed that."""
+
+    async def fault(_request: web.Request, forward: Forward) -> web.StreamResponse:
+        answer = await forward()
+        assert isinstance(answer, web.Response)
+        assert isinstance(answer.body, bytes)
+        said = json.loads(answer.body)
+        alter(said)
+        return web.json_response(said, status=answer.status)
 
     return fault
 

@@ -13,7 +13,7 @@ from integrations.kubernetes import payload
 from integrations.kubernetes.target import KubernetesTarget
 from sandbox.clusters.kubernetes import KubernetesCluster
 from tests.fakes.memory import FakeMemory
-from tests.kubernetes.fault_proxy import Fault, FaultProxy, Forward, fault_proxy
+from tests.kubernetes.fault_proxy import Fault, FaultProxy, Forward, drop_request, fault_proxy
 from tests.kubernetes.steps import change_to, generation, images, released, walk, walk_back
 from tests.kubernetes.world import Json, Shop
 
@@ -87,6 +87,8 @@ async def test_an_altered_template_is_what_was_approved_and_can_be_taken_back(
     before = await generation(shop)
     assert (await target.apply(change, "INC-1/run-1/apply:web")).outcome is Outcome.SUCCEEDED
     assert await generation(shop) == before
+    # Also where the answer to the write is lost: what admission had made of v1.2.9 is not taken for somebody else's.
+    proxy.next(is_write, drop_request)
     back = await walk_back(target, change)
     assert (back.end.outcome, back.end.running) == (Outcome.SUCCEEDED, "v1.3.0")
     assert await images(shop) == {"kaeru-test/web:v1.3.0"}

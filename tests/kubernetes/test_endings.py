@@ -9,7 +9,7 @@ import pytest
 from bot.domain.evidence import Outcome
 from bot.ports import AuthFailed, Change, Refused
 from integrations.kubernetes import surge, target
-from integrations.kubernetes.owner_argocd import TRACKING
+from integrations.kubernetes.owner_application import TRACKING
 from integrations.kubernetes.payload import Payload
 from integrations.kubernetes.target import KubernetesTarget
 from sandbox.clusters.kubernetes import KubernetesCluster

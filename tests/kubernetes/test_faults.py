@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 
 from bot.domain.evidence import Outcome
+from integrations.kubernetes import switch
 from integrations.kubernetes.target import KubernetesTarget
 from sandbox.clusters.kubernetes import KubernetesCluster
 from tests.fakes.memory import FakeMemory
@@ -92,8 +93,9 @@ async def test_a_request_that_arrives_late_has_no_effect_after_the_second_one(
 
 
 async def test_one_that_never_arrives_ends_as_a_failure_that_changed_nothing(
-    target: KubernetesTarget, proxy: FaultProxy, shop: Shop
+    target: KubernetesTarget, proxy: FaultProxy, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(switch, "LATE_S", 0.5)
     change, before = await change_to(target, "v1.2.9"), await generation(shop)
     proxy.next(WRITES, faults.drop_request, times=9)
     walked = await walk(target, change)

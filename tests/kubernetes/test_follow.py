@@ -16,7 +16,7 @@ from integrations.kubernetes.scene import complete, timed_out
 from integrations.kubernetes.target import KubernetesTarget
 from integrations.kubernetes.workload import Workload
 from tests.fakes.memory import FakeMemory
-from tests.kubernetes.steps import KEY, Once, change_to, images, released, walk
+from tests.kubernetes.steps import KEY, Once, change_to, images, released, walk, walk_back
 from tests.kubernetes.world import Json, Shop, until
 
 pytestmark = pytest.mark.kubernetes
@@ -49,10 +49,14 @@ async def test_an_image_that_is_nowhere_fails_and_says_which(target: KubernetesT
         await shop.deploy("v1.3.0", wait=False)
     await shop.rolled_out()
     began = time.monotonic()
-    walked = await walk(target, await change_to(target, "v1.2.6"))
+    change = await change_to(target, "v1.2.6")
+    walked = await walk(target, change)
     assert (walked.end.outcome, walked.end.running) == (Outcome.FAILED, "v1.3.0")
     assert f"cannot get the image {image} (" in walked.end.detail
     assert time.monotonic() - began < 60
+    # Its pod never started: nothing of it has to be waited for on the way back.
+    back = await walk_back(target, change)
+    assert (back.end.outcome, back.end.running) == (Outcome.SUCCEEDED, "v1.3.0")
 
 
 async def test_a_missing_secret_fails_and_says_which(target: KubernetesTarget, shop: Shop) -> None:
@@ -117,7 +121,7 @@ async def test_the_controllers_own_verdict_on_this_one_counts(target: Kubernetes
 async def test_old_pods_that_still_serve_are_waited_for(target: KubernetesTarget, shop: Shop) -> None:
     async with shop.without_pods():
         await released(shop, "v1.2.9", wait=False)
-        await shop.deploy("v1.3.0", env={"STOP_AFTER": "10"}, wait=False)
+        await shop.deploy("v1.3.0", env={"STOP_AFTER": "10"}, terminationGracePeriodSeconds=5, wait=False)
     await shop.rolled_out()
     early: list[set[str]] = []
 

@@ -17,7 +17,7 @@ from bot.ports import Change
 from bot.ports.errors import Refused, Unavailable
 from integrations.kubernetes import payload
 from integrations.kubernetes.owner import MARK
-from integrations.kubernetes.owner_argocd import TRACKING
+from integrations.kubernetes.owner_application import TRACKING
 from integrations.kubernetes.target import KubernetesTarget
 from sandbox.clusters.errors import ClusterError
 from sandbox.clusters.kubernetes import KubernetesCluster

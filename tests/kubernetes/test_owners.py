@@ -15,7 +15,8 @@ from bot.ports.errors import Conflict, OutcomeUnknown, Refused, Unavailable
 from integrations.kubernetes.api import Api
 from integrations.kubernetes.authors import who_changed
 from integrations.kubernetes.owner import MARK
-from integrations.kubernetes.owner_argocd import REFRESH, TRACKING
+from integrations.kubernetes.owner_application import TRACKING
+from integrations.kubernetes.owner_argocd import REFRESH
 from integrations.kubernetes.owners import Owner, Owners
 from sandbox.clusters.kubernetes import KubernetesCluster
 from tests.kubernetes import fault_proxy as faults

@@ -57,6 +57,8 @@ async def test_in_the_middle_of_it_there_is_a_way_back(target: KubernetesTarget,
     assert (await target.apply(change, KEY)).outcome is Outcome.UNKNOWN
     back = await walk_back(target, change)
     assert (back.end.outcome, back.end.running) == (Outcome.SUCCEEDED, "v1.3.0")
+    # It tells live counts as the way there does.
+    assert any(" of 1 ready" in detail for detail in back.details)
 
 
 async def test_what_never_was_applied_is_not_put_back(target: KubernetesTarget, shop: Shop) -> None:
@@ -73,8 +75,12 @@ async def test_what_somebody_else_did_is_not_undone(target: KubernetesTarget, sh
     await target.apply(change, KEY)
     await shop.deploy("v1.3.1", wait=False)
     before = await generation(shop)
-    with pytest.raises(Conflict, match=r"v1\.3\.1"):
+    with pytest.raises(
+        Conflict, match=r"was set to v1\.3\.1 meanwhile by kubectl patch .*v1\.2\.9 nor"
+    ) as said:
         await target.revert(change, BACK)
+    assert "It was left as it is, not put back to v1.3.0." in str(said.value)
+    assert "plan a rollback from what is set now" in said.value.remedy
     assert await generation(shop) == before
 
 
@@ -82,9 +88,11 @@ async def test_a_shape_that_the_cluster_has_forgotten_comes_back_from_memory(
     target: KubernetesTarget, shop: Shop, memory: FakeMemory
 ) -> None:
     shop.extra = {"revisionHistoryLimit": 0}
-    await shop.deploy("v1.3.0")
-    await target.inspect()
-    await shop.deploy("v1.3.1")
+    async with shop.without_pods():
+        await released(shop, "v1.3.0", wait=False)
+        await target.inspect()
+        await shop.recorded("v1.3.1")
+    await shop.rolled_out()
     assert len(await shop.listed("replicasets")) == 1
     walked = await walk(target, await change_to(target, "v1.3.0"))
     assert (walked.end.outcome, walked.end.running) == (Outcome.SUCCEEDED, "v1.3.0")

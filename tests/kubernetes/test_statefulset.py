@@ -2,17 +2,20 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from pathlib import Path
 
 import pytest
 
 from bot.domain.evidence import Outcome
-from integrations.kubernetes import payload, rollout
+from bot.workflows.applying import followed
+from integrations.kubernetes import payload, rollout, stuck
 from integrations.kubernetes.api import Api
 from integrations.kubernetes.payload import Payload, StuckPod
 from integrations.kubernetes.target import KubernetesTarget
 from sandbox.clusters.namespaces import Namespace
 from tests.fakes.memory import FakeMemory
-from tests.kubernetes.steps import change_to, generation, images, released, walk, walk_back
+from tests.kubernetes.fault_proxy import altered, asking, fault_proxy
+from tests.kubernetes.steps import BACK, change_to, generation, images, released, walk, walk_back
 from tests.kubernetes.world import Json, Shop, until
 
 pytestmark = pytest.mark.kubernetes
@@ -89,6 +92,37 @@ async def test_the_way_back_is_not_blocked_by_the_pods_of_the_way_there(
     await until(lambda: _not_ready(shop, "v1.2.9"), "a pod of v1.2.9 that is not ready")
     back = await walk_back(target, change)
     assert (back.end.outcome, back.end.running) == (Outcome.SUCCEEDED, "v1.3.0")
+
+
+async def test_a_controller_that_sleeps_on_the_way_back_is_told_and_the_rest_is_done_when_it_wakes(
+    target: KubernetesTarget, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stuck, "SEEN_WITHIN_S", 0.5)
+    await released(shop, "v1.2.9", "v1.3.0", first={"NEVER_READY": "1"})
+    approved = Payload(delete_pods=(StuckPod(name="web-0", uid="gone-since"),)).text
+    change = await change_to(target, "v1.2.9", payload=approved)
+    await target.apply(change, "INC-1/apply:web")
+    pod = await until(lambda: _not_ready(shop, "v1.2.9"), "a pod of v1.2.9 that is not ready")
+
+    def asleep(workload: Json) -> None:
+        workload["status"]["observedGeneration"] = 1
+
+    async with fault_proxy(shop.space.cluster.kubeconfig) as proxy:
+        proxy.always(asking("GET", "/statefulsets/web"), altered(asleep))
+        settings = shop.settings(kubeconfig=proxy.kubeconfig(tmp_path))
+        async with aclosing(KubernetesTarget(settings, FakeMemory())) as through:
+            begun = await through.revert(change, BACK)
+            assert begun.outcome is Outcome.UNKNOWN
+            assert "StatefulSet" in begun.detail
+            assert "is set to v1.3.0" in begun.detail
+            assert "The pods that are in its way could not be deleted yet. The controller has not seen" in (
+                begun.detail
+            )
+            assert "kube-controller-manager runs" in begun.detail
+            assert pod["metadata"]["uid"] in {one["metadata"]["uid"] for one in await shop.pods()}
+            proxy.mend()
+            end = await followed(through, change.backwards, BACK)
+    assert (end.outcome, end.running) == (Outcome.SUCCEEDED, "v1.3.0")
 
 
 async def test_what_the_controller_says_in_its_events_is_passed_on(

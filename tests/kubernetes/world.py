@@ -210,7 +210,7 @@ class Shop:
             "template": {
                 "metadata": {"labels": labels},
                 "spec": {
-                    "terminationGracePeriodSeconds": 5,
+                    "terminationGracePeriodSeconds": 2,
                     "containers": [
                         {
                             "name": "web",

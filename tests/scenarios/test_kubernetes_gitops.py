@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain import events as e
-from integrations.kubernetes.owner_argocd import TRACKING
+from integrations.kubernetes.owner_application import TRACKING
 from sandbox.clusters.shop_images import WEB
 from sandbox.workspace import forms
 from tests.clusters import the_kubernetes

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.domain.evidence import Outcome
 from integrations.kubernetes.pods import Pod, pods_of
-from integrations.kubernetes.rollout import BLOCKED_S, STUCK_S, State, Verdict, judge
+from integrations.kubernetes.rollout import ASLEEP_S, BLOCKED_S, STUCK_S, State, Verdict, judge
 from integrations.kubernetes.scene import Goal, Scene
 from integrations.kubernetes.template import shape_ref
 from integrations.kubernetes.workload import Workload
@@ -292,7 +292,44 @@ def test_what_somebody_has_put_back_is_told_with_whoever_did(how: Json) -> None:
 
 def test_another_deploy_meanwhile_is_told_by_its_version() -> None:
     verdict = judge(scene(workload("v1.3.1"), ours_seen=True, changed_by="helm (Update)"))
-    assert verdict.detail == "Deployment shop/web was set to v1.3.1, not to v1.2.9, by helm (Update)."
+    assert verdict.detail == (
+        "Deployment shop/web was set to v1.3.1, not to v1.2.9, by helm (Update). "
+        "kaeru leaves that as it is: agree with them on what is to run, and plan anew if that is not it."
+    )
+
+
+def _of_other_settings(**changed: Any) -> Workload:
+    """v1.2.9 as the goal is, but with another template."""
+    seen = workload(**changed)
+    seen.template["spec"]["containers"][0]["env"] = [{"name": "SIZE", "value": "2"}]
+    return seen
+
+
+def test_another_template_of_the_same_version_is_not_called_by_that_alone() -> None:
+    verdict = judge(scene(_of_other_settings(), ours_seen=True, changed_by="helm (Update)"))
+    assert verdict.state is State.TAKEN_AWAY
+    assert verdict.detail.startswith(
+        "Deployment shop/web was set to another template of v1.2.9 than was asked for, by helm (Update)."
+    )
+
+
+def test_what_admission_makes_of_our_own_write_is_not_called_somebody_elses() -> None:
+    annotations = {"kubernetes.io/change-cause": f"kaeru: back to v1.2.9 ({KEY})"}
+    verdict = judge(scene(_of_other_settings(annotations=annotations), changed_by="kaeru (kaeru, Update)"))
+    assert verdict.state is State.TAKEN_AWAY
+    assert "the cluster's admission has made another template of it" in verdict.detail
+    assert "kubectl get mutatingwebhookconfigurations" in verdict.detail
+
+
+def test_a_controller_that_sleeps_is_told_after_a_while() -> None:
+    seen = workload(observed=1)
+    assert judge(scene(seen, *three(), still_s=ASLEEP_S - 1)).detail == "3 of 3 ready."
+    verdict = judge(scene(seen, *three(), still_s=600.0))
+    assert verdict.state is State.UNDER_WAY
+    assert verdict.detail == (
+        "3 of 3 ready; the cluster's controller has not seen for 600 s that Deployment shop/web is set to v1.2.9, so no "
+        "pod was replaced: see whether kube-controller-manager runs. It stays set, and takes effect as soon as that does."
+    )
 
 
 def _expired(at: str) -> Json:
