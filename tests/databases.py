@@ -200,5 +200,5 @@ def mariadb() -> Iterator[Mariadb]:
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
-    with mariadb_running() as server:
+    with mariadb_running("--log-bin=changes", "--server-id=1") as server:
         yield server

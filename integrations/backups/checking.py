@@ -66,7 +66,8 @@ class Checked:
 
 def compare_rows(backup: Backup, rows: Mapping[str, int]) -> None:
     """Raises Broken where a table or its rows did not come back. What was not counted is not compared."""
-    if backup.tables is not None and len(rows) != backup.tables:
+    # There may be more: a replica cannot read unlogged tables, and they come back empty.
+    if backup.tables is not None and len(rows) < backup.tables:
         raise Broken(f"The restored backup {backup.id} has {len(rows)} tables, not {backup.tables}.")
     expected = backup.rows or {}
     wrong = [

@@ -47,8 +47,8 @@ _OBJECTS = (
         "SELECT event_object_table, trigger_name, created, action_statement FROM information_schema.triggers"
         " WHERE trigger_schema = %s ORDER BY 1, 2"
     ),
-    "SELECT routine_name, last_altered FROM information_schema.routines WHERE routine_schema = %s ORDER BY 1, 2",
-    "SELECT event_name, last_altered FROM information_schema.events WHERE event_schema = %s ORDER BY 1, 2",
+    "SELECT routine_name, last_altered, routine_definition FROM information_schema.routines WHERE routine_schema = %s ORDER BY 1, 2",
+    "SELECT event_name, last_altered, event_definition FROM information_schema.events WHERE event_schema = %s ORDER BY 1, 2",
 )
 _TABLES = (
     "SELECT table_name, update_time, update_time > now() - INTERVAL 2 SECOND, engine FROM information_schema.tables"

@@ -88,15 +88,16 @@ class Postgresql(PostgresqlRestores):
 
     async def _pg_dump(self, snapshot: str, application: str, write: Write, meter: Meter) -> None:
         wait_ms = round(self._settings.lock_wait.total_seconds() * 1000)
-        argv = [
-            program(self._settings.programs, "pg_dump"),
-            "--format=custom",
-            f"--compress={self._settings.compression}",
-            "--no-password",
-            f"--lock-wait-timeout={wait_ms}",
-            f"--snapshot={snapshot}",
-        ]
         with self._server.access(self.database, application) as access:
+            argv = [
+                program(self._settings.programs, "pg_dump"),
+                "--format=custom",
+                f"--compress={self._settings.compression}",
+                "--no-password",
+                f"--lock-wait-timeout={wait_ms}",
+                f"--snapshot={snapshot}",
+                f"--dbname={access.conninfo}",
+            ]
             ended = await pour(
                 argv,
                 environment=access.environment,

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -38,6 +39,7 @@ _THERE = """
 SELECT d.oid, pg_database_size(d.oid), (SELECT count(*) FROM pg_stat_activity a WHERE a.datid = d.oid)
 FROM pg_database d WHERE d.datname = %s
 """
+_LISTS = ("search_path", "temp_tablespaces", "local_preload_libraries", "session_preload_libraries")
 _MAY_CREATE = "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user"
 _END_SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
 
@@ -182,15 +184,14 @@ class PostgresqlRestores:
             )
 
     async def _pg_restore(self, server: Server, source: Source, name: str, *options: str) -> None:
-        conninfo = name.replace("\\", "\\\\").replace("'", "\\'")
-        argv = [
-            program(self._settings.programs, "pg_restore"),
-            "--exit-on-error",
-            "--no-password",
-            f"--dbname=dbname='{conninfo}'",
-            *options,
-        ]
         with server.access(name, "kaeru") as access:
+            argv = [
+                program(self._settings.programs, "pg_restore"),
+                "--exit-on-error",
+                "--no-password",
+                f"--dbname={access.conninfo}",
+                *options,
+            ]
             ended = await feed(
                 argv,
                 environment=access.environment,
@@ -271,9 +272,8 @@ async def _dress(
         who = sql.SQL("DATABASE {}").format(to)
         if not everybody:
             who = sql.SQL("ROLE {} IN DATABASE {}").format(sql.SQL(role), to)
-        text = sql.SQL("ALTER {} SET {} TO {}").format(
-            who, sql.Identifier(*option.split(".")), sql.Literal(value)
-        )
+        values = sql.SQL(", ").join(map(sql.Literal, _elements(option, value)))
+        text = sql.SQL("ALTER {} SET {} TO {}").format(who, sql.Identifier(*option.split(".")), values)
         await connection.execute(text)
     for grantee, privilege, passes_on in await (await connection.execute(_GRANTS, (like,))).fetchall():
         to_whom: sql.Composable = sql.SQL("PUBLIC") if grantee is None else sql.Identifier(grantee)
@@ -287,3 +287,11 @@ async def _dress(
         await connection.execute(
             sql.SQL("ALTER DATABASE {} OWNER TO {}").format(to, sql.Identifier(facts[3]))
         )
+
+
+def _elements(option: str, value: str) -> list[str]:
+    """A setting's value as SET wants it: some are lists of names, and would be one name in one pair of quotes."""
+    if option not in _LISTS:
+        return [value]
+    found = re.findall(r'"((?:[^"]|"")*)"|([^",\s]+)', value)
+    return [quoted.replace('""', '"') or plain for quoted, plain in found] or [""]

@@ -1,5 +1,6 @@
 """A PostgreSQL server: how it is reached, what it is, and what its errors mean."""
 
+import configparser
 import contextlib
 import os
 import re
@@ -29,8 +30,9 @@ SELECT current_setting('server_version_num')::int, current_setting('server_versi
 """
 TABLES: LiteralString = """
 SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND n.nspname <> 'information_schema'
+WHERE c.relkind IN ('r', 'm') AND c.relispopulated AND n.nspname <> 'information_schema'
   AND n.nspname NOT LIKE 'pg\\_%'
+  AND (c.relpersistence = 'p' OR (c.relpersistence = 'u' AND NOT pg_is_in_recovery()))
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 ORDER BY 1, 2
 """
@@ -90,8 +92,9 @@ class Facts:
 
 @dataclass(frozen=True)
 class Access:
-    """What a client program is given so that it gets in: environment and descriptors, nothing in its arguments."""
+    """What a client program is given so that it gets in. The password is neither in `conninfo` nor in the environment."""
 
+    conninfo: str
     environment: dict[str, str]
     descriptors: tuple[int, ...]
     secret: str | None
@@ -116,20 +119,22 @@ class Server:
     def access(self, database: str, application: str) -> Iterator[Access]:
         """For a program of PostgreSQL's. The password is in a file for it alone."""
         secret = self._server.secret()
-        environment = {
-            "LC_ALL": "C",
-            "PGAPPNAME": application,
-            "PGDATABASE": database,
-            **{f"PG{name.upper()}": str(value) for name, value in self._parameters().items()},
-        }
+        # Not by variables: what a service says counts more than those.
+        conninfo = psycopg.conninfo.make_conninfo(
+            **self._parameters() | {"dbname": database, "application_name": application},
+            **({} if self._service is None else {"service": self._service}),
+        )
+        environment = {"LC_ALL": "C"}
+        if self._service is not None and self._settings.service_file is not None:
+            environment["PGSERVICEFILE"] = str(self._settings.service_file)
         if secret is None:
             ours = ("PGPASSFILE", "PGSSLCERT", "PGSSLKEY")
             environment |= {name: os.environ[name] for name in ours if name in os.environ}
-            yield Access(environment, (), None)
+            yield Access(conninfo, environment, (), None)
             return
         escaped = secret.replace("\\", "\\\\").replace(":", "\\:")
         with secret_file(f"*:*:*:*:{escaped}\n") as file:
-            yield Access(environment | {"PGPASSFILE": file.path}, file.descriptors, secret)
+            yield Access(conninfo, environment | {"PGPASSFILE": file.path}, file.descriptors, secret)
 
     @contextlib.asynccontextmanager
     async def connected(
@@ -137,30 +142,50 @@ class Server:
     ) -> AsyncIterator[AsyncConnection[Any]]:
         """A connection that commits every statement. What goes wrong in the block is told in kaeru's errors."""
         secret = self._server.secret()
-        conninfo = psycopg.conninfo.make_conninfo(
-            **self._parameters(), dbname=database, application_name=application, password=secret
-        )
+        parameters = self._from_service() | self._parameters()
+        parameters |= {"dbname": database, "application_name": application}
+        if secret is not None:
+            parameters["password"] = secret
+        secret = parameters.get("password")
         try:
+            conninfo = psycopg.conninfo.make_conninfo(**parameters)
             connection = await AsyncConnection.connect(conninfo, autocommit=True)
             async with connection:
                 yield connection
         except psycopg.Error as error:
             raise self.meaning(error, secret) from _without(error, secret)
 
-    def _parameters(self) -> dict[str, Any]:
+    def _parameters(self) -> dict[str, str]:
         own = self._settings
         host = self._server.host or (None if self._service else LOCALHOST)
         given = {
             "host": host,
             "port": self._server.port,
             "user": self._server.user,
-            "service": self._service,
-            "servicefile": own.service_file if self._service else None,
             "sslmode": None if host is not None and host.startswith("/") else own.sslmode,
             "sslrootcert": own.sslrootcert,
             "connect_timeout": max(2, round(own.connect_timeout.total_seconds())),
         }
         return {name: str(value) for name, value in given.items() if value is not None}
+
+    def _from_service(self) -> dict[str, str]:
+        """The service, or what its file says: libraries before PostgreSQL 18 take that from the environment alone."""
+        file, name = self._settings.service_file, self._service
+        if name is None:
+            return {}
+        if file is None:
+            return {"service": name}
+        parser = configparser.ConfigParser(
+            interpolation=None, default_section="", delimiters="=", strict=False
+        )
+        try:
+            parser.read_string(file.read_text(encoding="utf-8"))
+            found = dict(parser[name])
+        except (OSError, UnicodeDecodeError, configparser.Error, KeyError) as error:
+            raise Refused(
+                f"The service {name} cannot be read from {file}.", remedy="Correct service and service_file."
+            ) from (None if isinstance(error, configparser.Error) else error)  # that one quotes a line
+        return {key: value for key, value in found.items() if key not in ("dbname", "service")}
 
     async def facts(self, connection: AsyncConnection[Any]) -> Facts:
         row = await (await connection.execute(FACTS)).fetchone()

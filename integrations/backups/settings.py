@@ -130,13 +130,13 @@ class PostgresqlBackupSettings(BackupSettings):
     service: str | None = Field(default=None, pattern=r"^[\w.-]+$", examples=["shop"])
     """A section of the connection service file, for what is left out here: host, port, user, password."""
     service_file: Path | None = Field(default=None, examples=["/etc/kaeru/pg_service.conf"])
-    """That file. Left out: PostgreSQL's usual places."""
+    """That file. Left out: PostgreSQL's usual places. It goes with `service`."""
     maintenance: Name = Field(default="postgres", examples=["postgres"])
     """The database to be connected to while others are made, renamed and dropped."""
-    sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = Field(
-        default="prefer", examples=["verify-full"]
+    sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] | None = Field(
+        default=None, examples=["verify-full"]
     )
-    """How the connection is protected."""
+    """How the connection is protected. Left out: what the service says, else `prefer`."""
     sslrootcert: Path | None = Field(default=None, examples=["/etc/kaeru/db-ca.pem"])
     """The authority that signed the server's certificate."""
     compression: int = Field(default=6, ge=0, le=9, examples=[1])

@@ -157,8 +157,12 @@ class MariadbWorld:
     def locked(self, table: str) -> Iterator[None]:
         with self.server.connect(self.database) as connection, connection.cursor() as cursor:
             cursor.execute(f"LOCK TABLES {table} WRITE")
+            self._locking = cursor
             yield
-            cursor.execute("UNLOCK TABLES")
+            self.unlock()
+
+    def unlock(self) -> None:
+        self._locking.execute("UNLOCK TABLES")
 
     def databases(self) -> set[str]:
         with self.server.connect() as connection, connection.cursor() as cursor:

@@ -44,15 +44,20 @@ class _Relay:
             yield
         finally:
             server.close()
-            for task in self._serving:
+            serving = list(self._serving)
+            for task in serving:
                 task.cancel()
-            await asyncio.gather(*self._serving, return_exceptions=True)
+            await asyncio.gather(*serving, return_exceptions=True)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._serving.add(task)
-        far_reader, far_writer = await self._connect()
+        try:
+            far_reader, far_writer = await self._connect()
+        except BaseException:
+            writer.transport.abort()
+            raise
         ways = (
             asyncio.create_task(_carry(reader, far_writer, self._requests)),
             asyncio.create_task(_carry(far_reader, writer, self._answers)),
@@ -62,12 +67,14 @@ class _Relay:
         finally:
             for way in ways:
                 way.cancel()
+            # At once: this task may be cancelled while it waits below.
+            for end in (writer, far_writer):
+                end.transport.abort()
+            self._serving.discard(task)
             await asyncio.gather(*ways, return_exceptions=True)
             for end in (writer, far_writer):
-                end.close()
                 with contextlib.suppress(OSError):
                     await end.wait_closed()
-            self._serving.discard(task)
 
 
 async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, alter: Alter) -> None:

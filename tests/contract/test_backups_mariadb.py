@@ -1,0 +1,239 @@
+"""What only MariaDB and MySQL have: DDL during a dump, dumps that end early, replicas, routines and triggers."""
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.ports.backups import Backup, Proof
+from bot.ports.errors import Refused, Unavailable
+from integrations.backups.dump import program
+from tests.contract.backup_worlds import MariadbWorld, end, eventually, files, programs, under_way
+from tests.contract.meddler import relayed_socket
+from tests.databases import Mariadb, mariadb, mariadb_running
+
+__all__ = ["mariadb"]
+
+KEY = "inc-20261124-shop-1:backup"
+
+
+@pytest.fixture(scope="module")
+def replica(mariadb: Mariadb) -> Iterator[Mariadb]:
+    """A replica of what is done from now on."""
+    mariadb.run(
+        "CREATE USER IF NOT EXISTS replica@'127.0.0.1' IDENTIFIED BY 'replica'",
+        "GRANT REPLICATION SLAVE ON *.* TO replica@'127.0.0.1'",
+    )
+    with mariadb.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("SHOW MASTER STATUS")
+        file, position, *_ = cursor.fetchone()
+    with mariadb_running("--server-id=2", "--read-only=1") as server:
+        server.run(
+            f"CHANGE MASTER TO master_host = '127.0.0.1', master_port = {mariadb.port}, master_user = 'replica',"
+            f" master_password = 'replica', master_log_file = '{file}', master_log_pos = {position}",
+            "START SLAVE",
+        )
+        yield server
+
+
+@pytest.fixture
+def world(mariadb: Mariadb, tmp_path: Path) -> MariadbWorld:
+    world = MariadbWorld(mariadb, tmp_path / "backups")
+    for table in ("a_first", "z_last"):  # dumped in this order, with the others between them
+        world.run(f"CREATE TABLE {table} (id int PRIMARY KEY)")
+        world.run(f"INSERT INTO {table} VALUES (1), (2)")  # noqa: S608 - the test's own
+    return world
+
+
+@contextlib.asynccontextmanager
+async def dump_stopped_at(world: MariadbWorld, table: str) -> AsyncIterator[list[Backup | Exception]]:
+    """A dump that has come as far as `table`, and goes on after the block. What came of it is in the list then."""
+    outcome: list[Backup | Exception] = []
+    with world.locked(table):
+        async with under_way(world.backups(verify="none").take(KEY)) as task:
+            await eventually(lambda: waits(world))
+            yield outcome
+            world.unlock()
+            try:
+                outcome.append(await task)
+            except (Unavailable, Refused) as error:
+                outcome.append(error)
+
+
+def waits(world: MariadbWorld) -> bool:
+    with world.server.connect() as connection, connection.cursor() as cursor:
+        return bool(
+            cursor.execute(
+                "SELECT 1 FROM information_schema.processlist WHERE db = %s AND state LIKE 'Waiting for table%%'",
+                (world.database,),
+            )
+        )
+
+
+async def test_a_table_that_is_changed_before_its_turn_is_said(world: MariadbWorld) -> None:
+    async with dump_stopped_at(world, "a_first") as outcome:
+        world.run("ALTER TABLE z_last ADD COLUMN name text, ALGORITHM = COPY")
+    (error,) = outcome
+    assert isinstance(error, Unavailable)
+    assert "schema was changed" in str(error)
+    assert "z_last" in str(error)
+    assert files(world.folder) == []
+
+
+async def test_what_the_program_does_not_notice_is_said(world: MariadbWorld) -> None:
+    """Tables that have had their turn cannot be changed before it ends; routines and views can."""
+    world.run("CREATE FUNCTION price() RETURNS int DETERMINISTIC RETURN 1")
+    async with dump_stopped_at(world, "z_last") as outcome:
+        world.run("CREATE OR REPLACE FUNCTION price() RETURNS int DETERMINISTIC RETURN 2")
+    (error,) = outcome
+    assert isinstance(error, Unavailable)
+    assert "schema was changed" in str(error)
+    assert "price" in str(error)
+    assert files(world.folder) == []
+
+
+async def test_a_table_that_is_dropped_is_said(world: MariadbWorld) -> None:
+    async with dump_stopped_at(world, "a_first") as outcome:
+        world.run("DROP TABLE z_last")
+    (error,) = outcome
+    assert isinstance(error, Unavailable)
+    assert "schema was changed" in str(error)
+
+
+async def test_a_new_table_does_no_harm(world: MariadbWorld) -> None:
+    async with dump_stopped_at(world, "a_first") as outcome:
+        world.run("CREATE TABLE newer (id int)")
+    (backup,) = outcome
+    assert isinstance(backup, Backup)
+    assert backup.tables == 4
+
+
+async def test_what_is_written_meanwhile_is_no_mistake(world: MariadbWorld) -> None:
+    backups = world.backups(verify="restored")
+    with world.locked("z_last"):
+        async with under_way(backups.take(KEY)) as task:
+            await eventually(lambda: waits(world))
+            world.run("INSERT INTO customers VALUES (500, 'meanwhile')")
+            world.unlock()
+            taken = await task
+    assert taken.proof is Proof.RESTORED
+    assert taken.rows is not None
+    assert "customers" not in taken.rows  # nobody can say how many there were at that very moment
+    assert taken.rows["orders"] == 1000
+
+
+async def test_a_dump_that_ends_early_without_an_error_is_found_out(
+    world: MariadbWorld, tmp_path: Path
+) -> None:
+    real = program(None, "mariadb-dump")
+    early = tmp_path / "mariadb-dump"
+    early.write_text(f'#!/bin/sh\n{real} "$@" | head -c 2000\n')
+    early.chmod(0o755)
+    with pytest.raises(Refused, match="truncated"):
+        await end(world.backups(programs=str(tmp_path)).take(KEY))
+    assert files(world.folder) == []
+
+
+async def test_a_lost_connection_is_said(world: MariadbWorld) -> None:
+    with world.locked("z_last"):
+        async with under_way(world.backups().take(KEY)) as task:
+            await eventually(lambda: waits(world))
+            with world.server.connect() as connection, connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT id FROM information_schema.processlist WHERE db = %s AND state LIKE 'Waiting for table%%'",
+                    (world.database,),
+                )
+                cursor.execute(f"KILL {cursor.fetchone()[0]}")
+            with pytest.raises(Unavailable):
+                await task
+    assert files(world.folder) == []
+    assert programs("mariadb-dump") == []
+
+
+async def test_nobody_goes_on_waiting_for_a_lock_that_was_given_up(world: MariadbWorld) -> None:
+    with world.locked("z_last"):
+        with pytest.raises(Unavailable, match="z_last"):
+            await end(world.backups(lock_wait=timedelta(seconds=1)).take(KEY))
+        await eventually(lambda: not waits(world))
+
+
+async def test_routines_triggers_views_and_events_come_back(world: MariadbWorld) -> None:
+    world.run(
+        "CREATE VIEW totals AS SELECT count(*) AS n FROM orders",
+        "CREATE FUNCTION twice(n int) RETURNS int DETERMINISTIC RETURN n * 2",
+        "CREATE TRIGGER customers_named BEFORE INSERT ON customers FOR EACH ROW SET NEW.name = upper(NEW.name)",
+        "CREATE EVENT nightly ON SCHEDULE EVERY 1 DAY DO DELETE FROM z_last",
+        "CREATE TABLE `odd ``name` (b blob)",
+        r"INSERT INTO `odd ``name` VALUES (x'00ff0a27225c'), (NULL)",
+    )
+    backups = world.backups(verify="restored")
+    taken = await end(backups.take(KEY))
+    assert taken.proof is Proof.RESTORED
+    into = f"{world.database}_copy"
+    await end(backups.restore(await backups.plan_restore(taken, into), "restore-1"))
+    with world.server.connect(into) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT n, twice(n) FROM totals")
+        assert cursor.fetchone() == (1000, 2000)
+        cursor.execute("INSERT INTO customers VALUES (900, 'new')")
+        cursor.execute("SELECT name FROM customers WHERE id = 900")
+        assert cursor.fetchone() == ("NEW",)
+        cursor.execute("SELECT hex(b) FROM `odd ``name` WHERE b IS NOT NULL")
+        assert cursor.fetchone() == ("00FF0A27225C",)
+        assert cursor.execute("SHOW EVENTS") == 1
+
+
+async def test_tables_without_transactions_are_told(world: MariadbWorld) -> None:
+    world.run("CREATE TABLE old_one (id int) ENGINE = MyISAM")
+    taken = await end(world.backups().take(KEY))
+    assert any("1 tables are not InnoDB's" in warning.text for warning in taken.warnings)
+
+
+async def test_a_client_older_than_the_server_is_refused(world: MariadbWorld) -> None:
+    """The server says of itself that it is 19.11; the client is the real one."""
+    place = world.server.folder / "relay.sock"
+
+    def claims_to_be_19(answer: bytes) -> bytes:
+        return answer.replace(b"10.11.", b"19.11.")
+
+    async with relayed_socket(world.server.socket, place, answers=claims_to_be_19):
+        backups = world.backups(host=str(place))
+        with pytest.raises(
+            Refused, match=r"mariadb-dump 10\.11\.\d+ is older than the server, MariaDB 19\.11"
+        ):
+            await end(backups.take(KEY))
+
+
+async def test_a_replica_that_is_behind_is_said(replica: Mariadb, world: MariadbWorld) -> None:
+    await eventually(lambda: count(replica, world.database, "z_last") == 2)
+    backups = world.backups(host=str(replica.socket), max_lag=timedelta(seconds=1))
+    taken = await end(backups.take("first"))
+    assert taken.tables == 4
+
+    replica.run("STOP SLAVE", "CHANGE MASTER TO master_delay = 3600", "START SLAVE")
+    world.run("INSERT INTO z_last VALUES (3)")
+    await eventually(lambda: (lag(replica) or 0) >= 2)
+    with pytest.raises(Unavailable, match=r"replica is \d+ s behind"):
+        await end(backups.take(KEY))
+    replica.run("STOP SLAVE SQL_THREAD")
+    with pytest.raises(Unavailable, match="replays nothing"):
+        await end(backups.take(KEY))
+    assert [check.name for check in (await backups.plan()).checks if not check.ok] == ["replica lag"]
+
+
+def count(server: Mariadb, database: str, table: str) -> int:
+    with server.connect() as connection, connection.cursor() as cursor:
+        there = cursor.execute(
+            "SELECT 1 FROM information_schema.tables WHERE table_schema = %s AND table_name = %s",
+            (database, table),
+        )
+        return int(cursor.execute(f"SELECT * FROM {database}.{table}")) if there else 0  # noqa: S608 - the test's
+
+
+def lag(server: Mariadb) -> int | None:
+    with server.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("SHOW ALL SLAVES STATUS")
+        names = [column[0] for column in cursor.description]
+        seconds: int | None = dict(zip(names, cursor.fetchone(), strict=True))["Seconds_Behind_Master"]
+        return seconds
