@@ -8,6 +8,7 @@ the lock that it has inherited until the program has ended, and writes into FOLD
     ended.json     how the program ended: code, or why it never started; whether it was stopped, and why
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -45,7 +46,9 @@ def main(arguments: list[str]) -> int:
         return 1
     why = ""
     try:
-        write(folder / "running.json", {"id": run, "program": identity(process.pid)})
+        # Where the disk is full, the program goes on all the same; the lock still says that it does.
+        with contextlib.suppress(OSError):
+            write(folder / "running.json", {"id": run, "program": identity(process.pid)})
         if not _ended(process, timeout_s, folder / "output.log", limit):
             why = f"it did not end within {timeout_s:g} s"
     except Stopped:
@@ -83,8 +86,9 @@ def _ended(process: subprocess.Popen[bytes], timeout_s: float, output: Path, lim
     while process.poll() is None:
         if time.monotonic() >= until:
             return False
-        if output.stat().st_size > limit:
-            os.truncate(output, 0)  # it is written at its end, wherever that is
+        with contextlib.suppress(FileNotFoundError):  # somebody has tidied up
+            if output.stat().st_size > limit:
+                os.truncate(output, 0)  # it is written at its end, wherever that is
         time.sleep(POLL_S)
     return True
 

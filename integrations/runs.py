@@ -22,7 +22,7 @@ from bot.ports.errors import AuthFailed, Refused, Unavailable
 from integrations import runner
 from integrations.process import INHERITED, LAST_LINE, redact, without
 
-LET_GO_S = 2.0
+LET_GO_S, GLANCE_S = 2.0, 0.2
 MOST_LINES = 200  # of one reading
 _LONGEST = 64 * 1024  # bytes of one reading
 
@@ -136,10 +136,11 @@ class Runs:
     def _free(self, lock: int) -> bool:
         """Take the lock, unless a program is under way. Whoever looked after one that has ended lets go in a moment."""
         order = _read(self._folder / "order.json")
-        until = time.monotonic() + LET_GO_S
-        while not _lock(lock):
-            over = order is not None and self._of(order["id"], "ended.json") is not None
-            if not over or time.monotonic() >= until:
+        over = order is not None and self._of(order["id"], "ended.json") is not None
+        # Somebody who only looks holds it for some microseconds.
+        until = time.monotonic() + (LET_GO_S if over else GLANCE_S)
+        while not _lock(lock, fcntl.LOCK_EX):
+            if time.monotonic() >= until:
                 return False
             time.sleep(0.02)
         return order is None or not self._program_lives(order["id"])
@@ -176,7 +177,7 @@ class Runs:
         except FileNotFoundError:
             return False
         try:
-            return not _lock(handle)
+            return not _lock(handle, fcntl.LOCK_SH)
         finally:
             os.close(handle)
 
@@ -218,9 +219,9 @@ def _read(path: Path) -> dict[str, Any] | None:
     return found
 
 
-def _lock(handle: int) -> bool:
+def _lock(handle: int, how: int) -> bool:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, how | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

@@ -79,6 +79,8 @@ class CommandSwitch:
 
     async def turn(self, colour: Colour, version: Version, mark: str, serves: Serves) -> Turned:  # noqa: ARG002 - only what answers can be compared
         earlier = await asyncio.to_thread(self._runs.latest)
+        if earlier is not None and earlier.goal == colour and not earlier.alive and await serves():
+            return Turned()  # it has ended since the look that led here
         if earlier is not None and earlier.alive:
             earlier = await self._ended()
             if earlier is not None and earlier.goal == colour:

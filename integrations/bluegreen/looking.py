@@ -60,7 +60,8 @@ class Eyes:
 
     def __init__(self, settings: BlueGreenSettings) -> None:
         self._settings = settings
-        self._client = ProbeClient(timeout_s=settings.answer_timeout.total_seconds())
+        ca_file = None if settings.ca_file is None else str(settings.ca_file)
+        self._client = ProbeClient(timeout_s=settings.answer_timeout.total_seconds(), ca_file=ca_file)
 
     async def aclose(self) -> None:
         await self._client.aclose()

@@ -196,6 +196,8 @@ class BlueGreenSettings(_Part):
     """How long to wait between two of these."""
     answer_timeout: Duration = Field(default=timedelta(seconds=2), examples=["2s"])
     """How long one answer may take."""
+    ca_file: Path | None = Field(default=None, examples=["/etc/ssl/certs/our-ca.pem"])
+    """A certificate authority of your own, for addresses with https."""
     settle: Duration = Field(default=timedelta(seconds=10), examples=["10s"])
     """How long after the switch the new colour may take to be all that answers."""
     drain: Duration = Field(default=timedelta(seconds=30), examples=["30s"])

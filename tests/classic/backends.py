@@ -22,6 +22,7 @@ class Backend:
         self.gate = threading.Event()  # /download sends its second half once this is set
         self.downloads = 0
         self.silent = False
+        self.flickers = False  # every other answer of /health is a bad one
         self.colour = ""  # what X-Colour says, if anything
 
         class Handler(BaseHTTPRequestHandler):
@@ -43,7 +44,7 @@ class Backend:
 
     def reset(self, version: str) -> None:
         self.version, self.status, self.silent, self.downloads = version, 200, False, 0
-        self.colour = ""
+        self.colour, self.flickers = "", False
         self.gate.set()
         self.gate = threading.Event()
 
@@ -55,6 +56,8 @@ class Backend:
             self._send(handler, 200, {"version": self.version})
         elif path == "/health":
             self._send(handler, self.status, {})
+            if self.flickers:
+                self.status = 500 if self.status == 200 else 200
         elif path == "/download":
             self._download(handler)
         else:

@@ -1,38 +1,65 @@
-"""`python -m tests.classic.crashing SETTINGS CHANGE WHERE WHEN`: applies a change, and is killed on the way.
+"""Applies a change in a process of its own, which is killed on the way.
 
-WHERE is `module:name` or `module:Class.method` of something that is called on that way; WHEN is `before` or `after`
-and which call of it is meant, such as `before 2`.
+The processes are forked from one that has everything imported: to start Python takes longer than the rest of a test.
 """
 
 import asyncio
 import importlib
 import inspect
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from bot.ports.memory import Forgetful
 from bot.ports.target import Change
 from integrations.bluegreen import BlueGreenSettings, BlueGreenTarget
-from tests.contract.shop import PROJECT
+
+NOWHERE = ("asyncio:run", "after 99")
 
 
 def killed(settings: BlueGreenSettings, change: Change, where: str, when: str) -> None:
-    """Apply in a process of its own that is killed there."""
-    argv = [
-        sys.executable,
-        "-m",
-        "tests.classic.crashing",
-        settings.model_dump_json(),
-        change.model_dump_json(),
-    ]
-    done = subprocess.run([*argv, where, when], cwd=PROJECT, capture_output=True, timeout=60, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    """Apply, and be killed there.
+
+    `where` is `module:name` or `module:Class.method` of something that is called on that way; `when` is `before` or
+    `after` and which call of it is meant, such as `before 2`.
+    """
+    ends_killed(applying(settings, change, where, when))
 
 
-def deadly(where: str, when: str) -> None:
+def applying(settings: BlueGreenSettings, change: Change, where: str, when: str) -> BaseProcess:
+    """A process that applies."""
+    return forked(_apply, settings.model_dump_json(), change.model_dump_json(), where, when)
+
+
+def forked(function: Callable[..., None], *arguments: str) -> BaseProcess:
+    """A process that does this; the function stands in a module."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__, "tests.classic.scripts"])
+    process = context.Process(target=function, args=arguments)
+    process.start()
+    return process
+
+
+def ends_killed(process: BaseProcess) -> None:
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+    process.close()
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _apply(settings: str, change: str, where: str, when: str) -> None:
+    _deadly(where, when)
+    target = BlueGreenTarget(BlueGreenSettings.model_validate_json(settings), Forgetful())
+    asyncio.run(target.apply(Change.model_validate_json(change), "k"))
+
+
+def _deadly(where: str, when: str) -> None:
     """From now on the call that is meant ends this process at once."""
     module, _, path = where.partition(":")
     owner: Any = importlib.import_module(module)
@@ -42,41 +69,25 @@ def deadly(where: str, when: str) -> None:
     real, calls = getattr(owner, name), 0
     moment, _, number = when.partition(" ")
 
-    def counted() -> bool:
+    def is_meant() -> bool:
         nonlocal calls
         calls += 1
+        if calls == int(number) and moment == "before":
+            die()
         return calls == int(number)
 
-    def die() -> None:
-        os.kill(os.getpid(), signal.SIGKILL)
-
     def plain(*args: Any, **kwargs: Any) -> Any:
-        meant = counted()
-        if meant and moment == "before":
-            die()
+        meant = is_meant()
         result = real(*args, **kwargs)
         if meant:
             die()
         return result
 
     async def waited(*args: Any, **kwargs: Any) -> Any:
-        meant = counted()
-        if meant and moment == "before":
-            die()
+        meant = is_meant()
         result = await real(*args, **kwargs)
         if meant:
             die()
         return result
 
     setattr(owner, name, waited if inspect.iscoroutinefunction(real) else plain)
-
-
-def main() -> None:
-    settings, change, where, when = sys.argv[1:]
-    deadly(where, when)
-    target = BlueGreenTarget(BlueGreenSettings.model_validate_json(settings), Forgetful())
-    asyncio.run(target.apply(Change.model_validate_json(change), "k"))
-
-
-if __name__ == "__main__":
-    main()

@@ -6,8 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from bot.domain.base import Version
+from bot.ports.memory import Forgetful
+from bot.ports.target import Change
+from integrations import runner
+from integrations.runs import Runs
 from integrations.script import ScriptSettings, ScriptTarget
 from sandbox.shop.control import ask, point_current
+from tests.classic.crashing import die
 from tests.contract.shop import PROJECT, SUPERVISOR, RunningShop
 from tests.fakes.memory import FakeMemory
 
@@ -84,3 +89,31 @@ class ScriptWorld:
     async def starts(self) -> int:
         log = (self.shop.root / "log" / "shop.log").read_text(encoding="utf-8")
         return log.count(" serves port ")
+
+
+def run_and_die(settings: str, change: str, at: str, said: str) -> None:
+    """Apply and follow, and be killed: while it is started, or once it has handed over lines, which go into `said`."""
+    match at:
+        case "before the order":
+            runner.write = lambda *_: die()  # type: ignore[assignment] # this process ends here
+        case "before the start":
+            Runs._spawn = lambda *_: die()  # type: ignore[method-assign] # as above
+        case "after the start":
+            real = Runs._spawn
+
+            def spawn(*arguments: Any) -> None:
+                real(*arguments)
+                die()
+
+            Runs._spawn = spawn  # type: ignore[method-assign] # as above
+    asyncio.run(_run_and_die(settings, change, Path(said)))
+
+
+async def _run_and_die(settings: str, change: str, said: Path) -> None:
+    target = ScriptTarget(ScriptSettings.model_validate_json(settings), Forgetful())
+    planned = Change.model_validate_json(change)
+    await target.apply(planned, "k")
+    async for seen in target.follow(planned, "k"):
+        if seen.output:
+            said.write_text("\n".join(seen.output), encoding="utf-8")  # noqa: ASYNC240 - the last thing it does
+            die()

@@ -1,8 +1,6 @@
 """What only blue-green with a command can get wrong, and what wrong settings say."""
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
@@ -16,8 +14,9 @@ from bot.workflows.applying import applied, put_back
 from integrations.bluegreen import BlueGreenSettings, BlueGreenTarget
 from tests.classic.backends import Backends, two_backends
 from tests.classic.colours import STARTS, bluegreen_settings
+from tests.classic.crashing import NOWHERE, applying
 from tests.classic.proxies import Nginx, Scripted, nginx
-from tests.contract.shop import PROJECT, eventually
+from tests.contract.shop import eventually
 from tests.contract.worlds import change
 from tests.fakes.memory import FakeMemory
 
@@ -168,21 +167,15 @@ async def test_a_command_outlives_the_bot_and_the_next_one_waits_for_it(
     folder = proxy.server.folder
     for name in ("go", "begun"):
         (folder / name).unlink(missing_ok=True)
+    (proxy.state / "ended.json").unlink(missing_ok=True)  # of an earlier test
     body = f'echo x >> {folder}/begun; while test ! -e {folder}/go; do sleep 0.05; done; exec {proxy.script} "$1"'
     settings = settings_of(proxy, backends, command=alone(body), timeout="20s")
     async with aclosing(BlueGreenTarget(settings, FakeMemory())) as target:
         planned = change(await target.inspect(), "v1.2.9")
-        argv = [
-            sys.executable,
-            "-m",
-            "tests.classic.crashing",
-            settings.model_dump_json(),
-            planned.model_dump_json(),
-        ]
-        never = ("asyncio:run", "after 99")
-        with subprocess.Popen([*argv, *never], cwd=PROJECT) as bot:  # noqa: ASYNC220 - it is killed in a moment
-            await asyncio.to_thread(eventually, (folder / "begun").exists, 30)
-            bot.kill()
+        bot = applying(settings, planned, *NOWHERE)
+        await asyncio.to_thread(eventually, (folder / "begun").exists, 30)
+        bot.kill()
+        bot.join()
         if goes_on:
             second = asyncio.create_task(applied(target, planned, key="k"))
             busy = [check for check in (await target.plan(planned)).checks if not check.ok]

@@ -3,6 +3,7 @@
 import asyncio
 import shlex
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from typing import Any
@@ -11,9 +12,10 @@ import pytest
 import pytest_asyncio
 
 from bot.domain.evidence import Outcome
-from bot.ports import Conflict, Refused, Unavailable
+from bot.ports import AuthFailed, Conflict, Refused, Unavailable
 from bot.workflows.applying import applied, put_back
 from integrations.bluegreen import BlueGreenSettings, BlueGreenTarget
+from integrations.bluegreen.ownfile import OwnFile
 from tests.classic.backends import Backends, Download, two_backends
 from tests.classic.colours import STARTS, bluegreen_settings
 from tests.classic.crashing import killed
@@ -108,19 +110,8 @@ async def test_a_colour_that_is_well_only_now_and_then_is_not_proven(
     backends: Backends, target: BlueGreenTarget
 ) -> None:
     planned = change(await target.inspect(), "v1.2.9")
-    green, asked = backends["green"], 0
-
-    async def flicker() -> None:
-        nonlocal asked
-        while True:
-            green.status = 500 if green.status == 200 else 200
-            asked += 1
-            await asyncio.sleep(0.02)
-
-    flickering = asyncio.create_task(flicker())
+    backends["green"].flickers = True
     done = await applied(target, planned, key="k")
-    flickering.cancel()
-    assert asked > 3
     assert (done.outcome, done.untouched) == (Outcome.FAILED, True)
 
 
@@ -311,6 +302,32 @@ async def test_two_at_once_end_well(proxy: Nginx, backends: Backends, target: Bl
     assert [seen.outcome for seen in done] == [Outcome.SUCCEEDED, Outcome.SUCCEEDED]
     assert 1 <= proxy.turns() - turns <= 2
     assert left_behind(proxy) == []
+
+
+async def test_another_bot_that_is_at_it_is_waited_for(proxy: Nginx, target: BlueGreenTarget) -> None:
+    planned = change(await target.inspect(), "v1.2.9")
+    turns = proxy.turns()
+    async with OwnFile(proxy.file).alone():
+        waiting = asyncio.create_task(applied(target, planned, key="k"))
+        # A plan proves the colour just as long as the waiting one does, so that one stands before the lock now.
+        assert all(check.ok for check in (await target.plan(planned)).checks)
+        assert (proxy.turns(), waiting.done()) == (turns, False)
+    assert (await waiting).outcome is Outcome.SUCCEEDED
+
+
+async def test_no_right_to_write_says_which_one(
+    proxy: Nginx, target: BlueGreenTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(**_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    planned = change(await target.inspect(), "v1.2.9")
+    before = proxy.file.read_bytes()
+    monkeypatch.setattr(tempfile, "mkstemp", denied)  # the tests may run as root, who is never denied
+    with pytest.raises(AuthFailed, match="cannot be written: Permission denied") as failed:
+        await target.apply(planned, "k")
+    assert failed.value.remedy == f"Give the bot's user the right to write in {proxy.file.parent}."
+    assert proxy.file.read_bytes() == before
 
 
 OWN_FILE = "integrations.bluegreen.ownfile:Path.replace"

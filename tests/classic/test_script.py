@@ -20,8 +20,9 @@ from bot.ports import Conflict, Refused, Unavailable
 from bot.ports.target import Change, Observation
 from bot.workflows.applying import applied, followed, put_back
 from integrations.script import ScriptSettings, ScriptTarget
-from tests.classic.scripts import script_settings
-from tests.contract.shop import PROJECT, eventually
+from tests.classic.crashing import ends_killed, forked
+from tests.classic.scripts import run_and_die, script_settings
+from tests.contract.shop import eventually
 from tests.contract.worlds import change
 from tests.fakes.memory import FakeMemory
 
@@ -80,6 +81,13 @@ def gone(pid: int) -> bool:
         return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return True
+
+
+def program(deploy: Deploy) -> int:
+    """The pid of the script, once it is noted."""
+    noted = deploy.folder / "state" / "running.json"
+    eventually(lambda: noted.exists() and "program" in noted.read_text(encoding="ascii"))
+    return int(json.loads(noted.read_text(encoding="ascii"))["program"]["pid"])
 
 
 async def test_what_it_prints_is_handed_over_line_by_line_without_secrets(deploy: Deploy) -> None:
@@ -145,6 +153,23 @@ async def test_one_that_is_told_to_end_may_tidy_up_first(deploy: Deploy) -> None
         seen, lines = await all_of(target, change(await target.inspect(), "v1.2.9"))
     assert seen.outcome is Outcome.FAILED
     assert lines == ["tidied up"]
+
+
+async def test_a_kaeru_that_is_stopped_with_all_its_processes_notes_the_end(deploy: Deploy) -> None:
+    """As systemd stops a service: whoever looks after the script is told, too."""
+    deploy.script("trap 'echo tidied up; exit 1' TERM\necho ready\nsleep 60 & wait")
+    async with deploy.target() as target:
+        planned = change(await target.inspect(), "v1.2.9")
+        await target.apply(planned, "k")
+        output = deploy.folder / "state" / "output.log"
+        eventually(lambda: "ready" in output.read_text(encoding="ascii"))
+        os.kill(psutil.Process(program(deploy)).ppid(), signal.SIGTERM)
+        seen, lines = await all_of(target, planned)
+    assert seen.detail == (
+        "deploy.sh v1.2.9 was ended with all that it had started: kaeru was told to stop: tidied up; "
+        "v1.3.0 is what is deployed."
+    )
+    assert lines == ["ready", "tidied up"]
 
 
 @pytest.mark.parametrize(
@@ -244,39 +269,13 @@ async def test_never_two_at_once(deploy: Deploy) -> None:
     assert deploy.runs == ["v1.2.9"]
 
 
-START = """
-import asyncio, os, signal, sys
-from bot.ports.memory import Forgetful
-from bot.ports.target import Change
-from integrations import runner, runs
-from integrations.script import ScriptSettings, ScriptTarget
-at = sys.argv[3]
-def dying(real, before):
-    def call(*args, **kwargs):
-        if not before: real(*args, **kwargs)
-        os.kill(os.getpid(), signal.SIGKILL)
-    return call
-if at == "before the order": runs.runner.write = dying(runner.write, True)
-if at == "before the start": runs.Runs._spawn = dying(None, True)
-if at == "after the start": runs.Runs._spawn = dying(runs.Runs._spawn, False)
-async def main():
-    target = ScriptTarget(ScriptSettings.model_validate_json(sys.argv[1]), Forgetful())
-    change = Change.model_validate_json(sys.argv[2])
-    await target.apply(change, "k")
-    async for seen in target.follow(change, "k"):
-        print(*seen.output, sep="\\n", flush=True)
-        if seen.output: os.kill(os.getpid(), signal.SIGKILL)
-asyncio.run(main())
-"""
-
-
-def killed(deploy: Deploy, planned: Change, at: str, **other: Any) -> str:
-    """Apply and follow in a process of its own that is killed there. What it had handed over."""
-    settings = deploy.settings(environment={}, **other).model_dump_json()
-    argv = [sys.executable, "-c", START, settings, planned.model_dump_json(), at]
-    done = subprocess.run(argv, cwd=PROJECT, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    return done.stdout
+def killed(deploy: Deploy, planned: Change, at: str) -> list[str]:
+    """Apply and follow in a process of its own that is killed there. The lines that it had handed over."""
+    said = deploy.folder / "said"
+    said.touch()
+    settings = deploy.settings(environment={}).model_dump_json()
+    ends_killed(forked(run_and_die, settings, planned.model_dump_json(), at, str(said)))
+    return said.read_text(encoding="utf-8").split()
 
 
 @pytest.mark.parametrize("at", ["before the order", "before the start", "after the start", "while it runs"])
@@ -285,7 +284,7 @@ async def test_a_bot_that_is_killed_leaves_one_run_that_the_next_one_follows(dep
     async with deploy.target() as target:
         planned = change(await target.inspect(), "v1.2.9")
         before = await asyncio.to_thread(killed, deploy, planned, at)
-        assert (before.split() == ["one"]) == (at == "while it runs")
+        assert (before == ["one"]) == (at == "while it runs")
         assert (await target.apply(planned, "k")).outcome is Outcome.UNKNOWN
         (deploy.folder / "go").touch()
         seen, lines = await all_of(target, planned)
@@ -308,15 +307,11 @@ async def test_its_end_is_known_although_no_bot_was_there(deploy: Deploy) -> Non
 
 def interrupted(deploy: Deploy) -> None:
     """The machine loses power, as far as a test can do that: the script and who looks after it are gone at once."""
-    state = deploy.folder / "state"
-    eventually(
-        lambda: (state / "running.json").exists() and "program" in (state / "running.json").read_text("ascii")
-    )
-    program = json.loads((state / "running.json").read_text(encoding="ascii"))["program"]["pid"]
-    looking_after = psutil.Process(program).ppid()
+    script = program(deploy)
+    looking_after = psutil.Process(script).ppid()
     os.kill(looking_after, signal.SIGKILL)
-    os.killpg(program, signal.SIGKILL)
-    eventually(lambda: gone(program) and gone(looking_after))
+    os.killpg(script, signal.SIGKILL)
+    eventually(lambda: gone(script) and gone(looking_after))
 
 
 async def test_an_interrupted_run_asks_a_person(deploy: Deploy) -> None:
@@ -351,13 +346,11 @@ async def test_a_script_whose_keeper_was_killed_still_runs_alone(deploy: Deploy)
     async with deploy.target() as target:
         planned = change(await target.inspect(), "v1.2.9")
         await target.apply(planned, "k")
-        running = deploy.folder / "state" / "running.json"
-        eventually(lambda: running.exists() and "program" in running.read_text(encoding="ascii"))
-        program = json.loads(running.read_text(encoding="ascii"))["program"]["pid"]
-        os.kill(psutil.Process(program).ppid(), signal.SIGKILL)
+        script = program(deploy)
+        os.kill(psutil.Process(script).ppid(), signal.SIGKILL)
         assert (await target.apply(planned, "k")).outcome is Outcome.UNKNOWN
         (deploy.folder / "go").touch()
-        eventually(lambda: gone(program))
+        eventually(lambda: gone(script))
         done = await applied(target, planned, key="k")
     assert done.outcome is Outcome.SUCCEEDED
     assert deploy.runs == ["v1.2.9"]
