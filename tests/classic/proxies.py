@@ -1,7 +1,6 @@
 """A real nginx and a real HAProxy in front of two colours, with a configuration and a folder of their own."""
 
 import contextlib
-import shlex
 import shutil
 import socket
 import subprocess
@@ -12,7 +11,7 @@ from typing import Any, Protocol
 
 import psutil
 
-from integrations.bluegreen.settings import COLOURS, Colour, other
+from integrations.bluegreen.settings import Colour, other
 from tests.contract.shop import eventually
 
 Ports = Mapping[Colour, int]
@@ -265,48 +264,3 @@ def _start_haproxy(folder: Path, port: int) -> subprocess.Popen[bytes]:
 def _accepts_at(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as connection:
         return connection.connect_ex(str(path)) == 0
-
-
-SWITCH = """\
-#!/bin/sh
-# Let nginx send its users to one colour: switch.sh blue|green
-set -eu
-cp {folder}/$1.conf {folder}/kaeru/.new
-mv {folder}/kaeru/.new {folder}/kaeru/shop.conf
-{reload} 2>/dev/null
-echo "switched to $1"
-"""
-
-
-class Scripted:
-    """nginx, which is switched by a script of somebody's own."""
-
-    def __init__(self, server: Nginx) -> None:
-        self.server = server
-        self.script = server.folder / "switch.sh"
-        reload = shlex.join([*server.argv, "-s", "reload"])
-        self.script.write_text(SWITCH.format(folder=server.folder, reload=reload), encoding="ascii")
-        self.script.chmod(0o755)
-        for colour in COLOURS:
-            (server.folder / f"{colour}.conf").write_text(server.upstream(colour), encoding="ascii")
-
-    @property
-    def url(self) -> str:
-        return self.server.url
-
-    @property
-    def state(self) -> Path:
-        return self.server.folder / "switching"
-
-    @property
-    def switch(self) -> dict[str, Any]:
-        return {"command": {"command": [str(self.script), "{colour}"], "state": str(self.state)}}
-
-    def turn(self, colour: Colour) -> None:
-        self.server.turn(colour)
-
-    def stands(self) -> Colour:
-        return self.server.stands()
-
-    def turns(self) -> int:
-        return self.server.turns()

@@ -15,7 +15,8 @@ from integrations.bluegreen import BlueGreenSettings, BlueGreenTarget
 from tests.classic.backends import Backends, two_backends
 from tests.classic.colours import STARTS, bluegreen_settings
 from tests.classic.crashing import NOWHERE, applying
-from tests.classic.proxies import Nginx, Scripted, nginx
+from tests.classic.proxies import Nginx, nginx
+from tests.classic.scripted import Scripted
 from tests.contract.shop import eventually
 from tests.contract.worlds import change
 from tests.fakes.memory import FakeMemory

@@ -14,7 +14,8 @@ import pytest_asyncio
 from sandbox.shop.releases import Shop, build
 from tests.classic.colours import BlueGreenWorld, Colours, two_shops
 from tests.classic.promises import promised
-from tests.classic.proxies import Proxy, Scripted, haproxy, nginx
+from tests.classic.proxies import Proxy, haproxy, nginx
+from tests.classic.scripted import Scripted
 
 globals().update(
     promised(
