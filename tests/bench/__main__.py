@@ -24,7 +24,19 @@ from rich.console import Console
 from rich.table import Table
 
 from sandbox.clusters.errors import Unavailable
-from tests.bench import bluegreen, effect, growth, ingest, kubernetes, revisions, shop, start, swarm
+from tests.bench import (
+    backups,
+    bluegreen,
+    effect,
+    growth,
+    hosts,
+    ingest,
+    kubernetes,
+    revisions,
+    shop,
+    start,
+    swarm,
+)
 from tests.bench.clusters import Clusters
 from tests.bench.result import Result
 
@@ -48,8 +60,10 @@ def benches(clusters: Clusters) -> tuple[Bench, ...]:
         Bench(shop.NAMES, shop.measure),
         Bench(effect.NAMES, effect.measure),
         Bench(bluegreen.NAMES, bluegreen.measure),
+        Bench(hosts.NAMES, hosts.measure),
         Bench(ingest.NAMES, ingest.measure),
         Bench(growth.NAMES, growth.measure),
+        Bench(backups.NAMES, backups.measure),
         *(
             Bench(size.names, partial(kubernetes.measure, clusters, size), on_cluster=True)
             for size in kubernetes.SIZES
