@@ -13,8 +13,9 @@ from integrations.hosts.machine import Ended, OverTime
 from integrations.hosts.session import Program
 from integrations.hosts.ssh import Line
 
-KILL_S = 2.0
-"""How long the command that kills a process group may take."""
+KILL_S = 5.0
+"""How long the command that kills a process group may take, and before that the process to say who it is."""
+POLL_S = 0.1
 SMALL = 4096
 """Bytes of a file that are read."""
 
@@ -124,12 +125,14 @@ class RemoteMachine:
 
     async def _kill(self, pid_file: str) -> None:
         """End the group of the program that noted itself: what SSH's own signal does not reach where root logs in."""
-        pid = last_pid(await self.read(pid_file) or "")
-        if pid is not None:
-            try:
-                await self.run(("kill", "-s", "KILL", "--", f"-{pid}"), timeout_s=KILL_S)
-            except OverTime:
-                return  # what could be tried was tried; the caller takes it for unknown anyway
+        try:
+            async with asyncio.timeout(KILL_S):
+                # A slow host may not have come so far as to note it; then it would begin after it was given up.
+                while (pid := last_pid(await self.read(pid_file) or "")) is None:  # noqa: ASYNC110 - it is on another machine
+                    await asyncio.sleep(POLL_S)
+            await self.run(("kill", "-s", "KILL", "--", f"-{pid}"), timeout_s=KILL_S)
+        except (TimeoutError, OverTime):
+            return  # what could be tried was tried; the caller takes it for unknown anyway
 
     async def _asked(self, question: Callable[[asyncssh.SFTPClient], Awaitable[T]]) -> T:
         try:
