@@ -73,6 +73,13 @@ async def test_a_quota_without_room_for_a_surge(space: Namespace, api: Api) -> N
     strategy = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
     shop = Shop(space, api, extra={"strategy": strategy})
     await shop.recorded("v1.2.9", "v1.3.0", **UNPLACED)
+
+    async def looked_at() -> bool:
+        """By the scheduler; a quota made before all of them are there counts too few, and for minutes."""
+        pods = await shop.pods()
+        return len(pods) == 2 and all((pod.get("status") or {}).get("conditions") for pod in pods)
+
+    await until(looked_at, "two pods without a node")
     await shop.create(named("ResourceQuota", "tight", spec={"hard": {"pods": "2"}}))
 
     async def counted() -> bool:
