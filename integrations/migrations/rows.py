@@ -12,6 +12,9 @@ from pydantic import SecretStr
 from bot.ports.errors import AuthFailed, PortError, Refused, Unavailable
 from integrations.migrations.settings import MigrationsSettings
 
+# MySQL's: too many connections, shutting down, no socket, no host, gone, lost.
+_GONE = (1040, 1053, 2002, 2003, 2006, 2013)
+
 
 class NoTable(Refused):
     """The table that was asked for does not exist."""
@@ -114,7 +117,7 @@ class MysqlRows:
         except TimeoutError as error:
             raise _late(self._timeout_s) from error
         except aiomysql.Error as error:
-            raise _mysql_error(error, aiomysql) from None
+            raise _mysql_error(error) from None
 
     @contextlib.asynccontextmanager
     async def _connection(self, aiomysql: Any) -> AsyncIterator[Any]:
@@ -142,7 +145,7 @@ def _mysql_arguments(url: SecretStr) -> dict[str, Any]:
     return arguments | {"host": parts.hostname or "127.0.0.1", "port": parts.port or 3306}
 
 
-def _mysql_error(error: Any, aiomysql: Any) -> PortError:
+def _mysql_error(error: Any) -> PortError:
     code = error.args[0] if error.args else 0
     if code == 1146:
         return NoTable("The database has no such table.")
@@ -153,7 +156,7 @@ def _mysql_error(error: Any, aiomysql: Any) -> PortError:
         )
     if code in (1142, 1143):
         return _no_rights()
-    if isinstance(error, aiomysql.OperationalError):
+    if code in _GONE:
         return Unavailable("The database cannot be reached.", remedy="Check the address in database_url.")
     return Refused(f"The database declined to answer (error {code}).", remedy="See its log.")
 

@@ -115,7 +115,7 @@ def tool_of(path: str, text: str | None) -> Tool | None:
         (Tool.ALEMBIC, path.endswith(".py") and alembic.is_revision(text)),
         (Tool.RAILS, bool(rails.PATH.fullmatch(path)) and "ActiveRecord::Migration" in (text or "")),
         (Tool.FLYWAY, bool(sql_files.FLYWAY.fullmatch(name))),
-        (Tool.GOLANG_MIGRATE, bool(sql_files.GOLANG.fullmatch(name))),
+        (Tool.GOLANG_MIGRATE, bool(sql_files.GOLANG.fullmatch(name)) and name.endswith(".up.sql")),
         (Tool.SQL, path.endswith(".sql")),
     )
     return next((tool for tool, holds in by if holds), None)
