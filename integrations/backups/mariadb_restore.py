@@ -1,9 +1,9 @@
 """MariaDB and MySQL: bringing a dump back. They cannot rename a database, so the real one is loaded anew."""
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 
 from bot.domain.plan import Check, Level, Warn
 from bot.ports.backups import Backup
@@ -12,6 +12,7 @@ from integrations.backups.dump import Ended, feed, program
 from integrations.backups.engine import Restore
 from integrations.backups.gzipped import Inflater
 from integrations.backups.mariadb_server import (
+    GoneError,
     Server,
     count_rows,
     name,
@@ -29,6 +30,10 @@ _DATABASE = (
     "SELECT default_character_set_name, default_collation_name FROM information_schema.schemata"
     " WHERE schema_name = %s"
 )
+_OWN_SESSIONS = (
+    "SELECT id FROM information_schema.processlist"
+    " WHERE db = %s AND user = substring_index(current_user(), '@', 1) AND id <> connection_id()"
+)
 _SESSIONS = "SELECT count(*) FROM information_schema.processlist WHERE db = %s"
 
 
@@ -43,7 +48,7 @@ class MariadbRestores:
         self.database = settings.database
         self.identity = f"mysql://{self._server.where}/{settings.database}"
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def scratch(self, source: Source, name: str) -> AsyncGenerator[dict[str, int], None]:
         scratch = self._settings.scratch
         server = self._server if scratch is None else Server(self._settings, scratch)
@@ -142,6 +147,10 @@ class MariadbRestores:
         async with self._server.connected() as cursor:
             like = await rows(cursor, _DATABASE, database) or await rows(cursor, _DATABASE, self.database)
         async with server.connected() as cursor:
+            # The client of a kaeru that was killed may still be at work, and would go on in the new one.
+            for (session,) in await rows(cursor, _OWN_SESSIONS, database):
+                with contextlib.suppress(GoneError):
+                    await cursor.execute(f"KILL {int(session)}")
             await cursor.execute(f"DROP DATABASE IF EXISTS {name(database)}")
             options = f" CHARACTER SET {like[0][0]} COLLATE {like[0][1]}" if like else ""
             await cursor.execute(f"CREATE DATABASE {name(database)}{options}")
@@ -151,7 +160,14 @@ class MariadbRestores:
             flavour = (await server.facts(cursor)).flavour
         client = self._program(flavour, "")
         with server.options() as (file, secret):
-            argv = [client, f"--defaults-file={file.path}", "--batch", "--binary-mode", database]
+            argv = [
+                client,
+                f"--defaults-file={file.path}",
+                "--batch",
+                "--binary-mode",
+                "--skip-reconnect",
+                database,
+            ]
             ended = await feed(
                 argv,
                 environment={"LC_ALL": "C"},

@@ -19,6 +19,8 @@ from integrations.process import redact
 Cursor = Any
 """aiomysql's."""
 ServerError: type[Exception] = err.MySQLError
+GoneError: type[Exception] = err.OperationalError
+"""What KILL says of a session that has ended already, among others."""
 LOCALHOST, PORT = "127.0.0.1", 3306
 RIGHTS = "integrations/backups/README.md says which rights the user needs."
 DDL = (1412, 1146, 1051)

@@ -1,25 +1,32 @@
-"""A process of its own that takes a backup, to be killed while it does.
+"""A process of its own that takes a backup, or restores the newest one, to be killed while it does.
 
-python -m tests.contract.backup_child KIND KEY < SETTINGS.json
+python -m tests.contract.backup_child KIND KEY [INTO] < SETTINGS.json
 """
 
 import asyncio
 import json
 import sys
+from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import cast
 
-from bot.ports.backups import BackupProgress
+from bot.ports.backups import Backup, BackupProgress, Backups, Restored
 from integrations.registry import BACKUPS
 
 
-async def main(kind: str, key: str) -> None:
+async def main(kind: str, key: str, into: str | None = None) -> None:
     entry = BACKUPS[kind]
-    backups = entry.make(entry.settings_model().model_validate(json.load(sys.stdin)))
-    async for item in backups.take(key):
+    backups = cast("Backups", entry.make(entry.settings_model().model_validate(json.load(sys.stdin))))
+    doing: AsyncGenerator[BackupProgress | Backup | Restored, None]
+    if into is None:
+        doing = backups.take(key)
+    else:
+        doing = backups.restore(await backups.plan_restore((await backups.list())[0], into), key)
+    async for item in doing:
         if isinstance(item, BackupProgress):
-            told: dict[str, object] = {"progress": item.bytes}
+            told: dict[str, object] = {"phase": item.phase, "progress": item.bytes}
         else:
-            told = {"backup": item.id, "peak_kib": peak_kib()}
+            told = {"done": True, "peak_kib": peak_kib()}
         print(json.dumps(told), flush=True)  # noqa: T201 - this is how the parent hears of it
 
 
@@ -30,4 +37,4 @@ def peak_kib() -> int:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2]))
+    asyncio.run(main(*sys.argv[1:]))

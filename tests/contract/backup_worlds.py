@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 import psutil
 import psycopg
 
-from bot.ports.backups import BackupProgress, Backups
+from bot.ports.backups import BackupProgress, Backups, Phase
 from integrations.backups.make import mariadb, postgresql
 from integrations.backups.settings import MariadbBackupSettings, PostgresqlBackupSettings
 from tests.databases import Mariadb
@@ -26,6 +26,8 @@ class World(Protocol):
 
     kind: str
     dump_program: str
+    slow_phase: Phase
+    """In which a restore is worst to be killed."""
     folder: Path
     database: str
 
@@ -57,6 +59,7 @@ class World(Protocol):
 class PostgresqlWorld:
     dump_program = "pg_dump"
     kind = "postgresql"
+    slow_phase = Phase.RESTORING  # beside the real one; taking its place is one step
 
     def __init__(self, server: Server, folder: Path) -> None:
         self.server, self.folder = server, folder
@@ -118,6 +121,7 @@ class PostgresqlWorld:
 class MariadbWorld:
     dump_program = "mariadb-dump"
     kind = "mariadb"
+    slow_phase = Phase.SWITCHING  # the real one is being loaded
 
     def __init__(self, server: Mariadb, folder: Path) -> None:
         self.server, self.folder = server, folder

@@ -41,7 +41,11 @@ KEY = "inc-20261124-shop-1:backup"
 SLOW_ROWS = 150_000  # some seconds at the slowest compression
 
 
-@pytest.fixture(params=["postgresql", "mariadb"])
+# One server is enough for all that needs a MariaDB.
+ON_MARIADB = pytest.param("mariadb", marks=pytest.mark.xdist_group("mariadb"))
+
+
+@pytest.fixture(params=["postgresql", ON_MARIADB])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
     if request.param == "mariadb":
         return MariadbWorld(request.getfixturevalue("mariadb"), tmp_path / "backups")
@@ -129,6 +133,15 @@ async def test_a_restore_into_a_scratch_database_proves_it_and_leaves_nothing(wo
     assert world.databases() == before
 
 
+async def test_one_that_takes_too_long_is_ended(world: World) -> None:
+    backups = world.backups(timeout=timedelta(seconds=2), lock_wait=timedelta(hours=1))
+    with world.locked("orders"):
+        with pytest.raises(Unavailable, match="did not come to its end within 0:00:02"):
+            await end(backups.take(KEY))
+        assert programs(world.dump_program) == []
+    assert files(world.folder) == []
+
+
 async def test_two_at_once_are_one(world: World) -> None:
     backups = world.backups()
     with world.locked("orders"):
@@ -156,16 +169,10 @@ async def test_a_cancelled_one_leaves_nothing(world: World) -> None:
 
 async def test_a_killed_process_is_taken_up_by_the_next_with_the_same_key(world: World) -> None:
     world.fill(SLOW_ROWS)
-    argv = [sys.executable, "-m", "tests.contract.backup_child", world.kind, KEY]
-    settings = json.dumps(world.settings(verify="none", compression=9)).encode()
-    child = await asyncio.create_subprocess_exec(
-        *argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    assert child.stdin is not None
+    settings = world.settings(verify="none", compression=9)
+    child = await started(world, settings, KEY)
     assert child.stdout is not None
-    child.stdin.write(settings)
-    child.stdin.close()
-    while json.loads(await child.stdout.readline()).get("progress", 0) == 0:
+    while json.loads(await child.stdout.readline())["progress"] == 0:
         pass
     dumping = await eventually(lambda: programs(world.dump_program, child.pid))
     child.kill()
@@ -178,6 +185,41 @@ async def test_a_killed_process_is_taken_up_by_the_next_with_the_same_key(world:
     taken = await end(backups.take(KEY))
     assert taken.proof is Proof.READ
     assert files(world.folder) == [f"{name_of(KEY)}.dump", f"{name_of(KEY)}.json"]
+
+
+async def started(world: World, settings: dict[str, Any], *arguments: str) -> asyncio.subprocess.Process:
+    """A process that does something with backups; it says on stdout how far it is."""
+    argv = [sys.executable, "-m", "tests.contract.backup_child", world.kind, *arguments]
+    child = await asyncio.create_subprocess_exec(
+        *argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert child.stdin is not None
+    child.stdin.write(json.dumps(settings).encode())
+    child.stdin.close()
+    return child
+
+
+async def test_a_killed_restore_is_taken_up_with_the_same_key(world: World) -> None:
+    world.fill(SLOW_ROWS)
+    backups = world.backups()
+    taken = await end(backups.take(KEY))
+    world.run("DELETE FROM orders WHERE id > 5")
+    plan = await backups.plan_restore(taken, world.database)
+    child = await started(world, world.settings(), "restore-1", world.database)
+    assert child.stdout is not None
+    while json.loads(await child.stdout.readline())["phase"] != world.slow_phase:
+        pass
+    child.kill()
+    await child.wait()
+
+    before = world.databases()
+    restored = await end(backups.restore(plan, "restore-1"))
+    assert world.rows("orders") == SLOW_ROWS
+    assert world.rows("customers") == 40
+    left = {name for name in world.databases() if "kaeru" in name}
+    assert left == set()
+    assert restored.previous_backup is None or await backups.find("restore-1:before") is not None
+    assert before - world.databases() <= {name for name in before if "kaeru" in name}
 
 
 async def test_what_dead_runs_left_is_swept(world: World) -> None:

@@ -22,6 +22,7 @@ from tests.postgres import Server, postgres
 
 __all__ = ["postgres"]
 
+pytestmark = pytest.mark.xdist_group("backups-postgresql")
 KEY = "inc-20261124-shop-1:backup"
 
 

@@ -1,0 +1,63 @@
+"""What is striking about a new backup beside the last ones."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from bot.domain.plan import Level
+from bot.ports.backups import Backup
+from integrations.backups.compare import against, size
+
+
+def backup(**fields: object) -> Backup:
+    given = {"bytes": 1000, "seconds": 40.0, "tables": 10} | fields
+    fixed = {"id": "a", "key": "a", "database": "d", "sha256": "", "tool": "t", "server": "s"}
+    return Backup.model_validate({**fixed, "at": datetime(2026, 11, 24, tzinfo=UTC), **given})
+
+
+def told(new: Backup, *earlier: Backup) -> list[tuple[Level, str]]:
+    return [(w.level, w.text) for w in against(new, earlier, min_ratio=0.5, max_slowdown=3.0)]
+
+
+def test_the_first_one_has_nothing_to_be_compared_with() -> None:
+    assert told(backup()) == []
+
+
+def test_one_like_the_last_ones_is_not_striking() -> None:
+    assert told(backup(bytes=600, seconds=100.0, tables=6), *[backup()] * 5) == []
+
+
+def test_the_usual_size_is_the_median_of_the_last_five() -> None:
+    """One that was small already does not make small ones usual."""
+    ((level, text),) = told(backup(bytes=490), backup(bytes=10), *[backup()] * 4)
+    assert level is Level.DANGER
+    assert "much smaller: 490 bytes, usual are 1.0 kB" in text
+    assert told(backup(bytes=490), *[backup(bytes=500)] * 5, backup(bytes=10**9)) == []
+
+
+def test_missing_tables_are_told() -> None:
+    assert told(backup(tables=4), backup()) == [
+        (Level.DANGER, "Only 4 tables are left of the 10 in the last backup.")
+    ]
+
+
+def test_missing_rows_are_told_table_by_table() -> None:
+    before = backup(rows={f"t{n}": 100 for n in range(8)} | {"same": 5, "none": 0})
+    ((level, text),) = told(backup(rows={"t0": 49, "same": 5, "none": 0}), before)
+    assert level is Level.DANGER
+    assert text.endswith("t0 (100 → 49), t1 (100 → 0), t2 (100 → 0), t3 (100 → 0), t4 (100 → 0) and 3 more.")
+
+
+def test_a_slow_one_is_told_unless_all_are_quick() -> None:
+    assert told(backup(seconds=121.0), backup()) == [
+        (Level.WARNING, "The backup took 121 s, usual are 40 s.")
+    ]
+    assert told(backup(seconds=29.0), backup(seconds=1.0)) == []
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 bytes"), (999, "999 bytes"), (1000, "1.0 kB"), (5 * 10**9, "5.0 GB"), (2 * 10**15, "2000.0 TB")],
+)
+def test_sizes_are_for_people(count: int, text: str) -> None:
+    assert size(count) == text
