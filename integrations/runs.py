@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -24,6 +25,9 @@ from integrations.process import INHERITED, LAST_LINE, redact, without
 
 LET_GO_S, GLANCE_S = 2.0, 0.2
 MOST_LINES = 200  # of one reading
+_CONTROL = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+)
 _LONGEST = 64 * 1024  # bytes of one reading
 
 
@@ -127,7 +131,7 @@ class Runs:
             if not whole and not cut:
                 return ()
             runner.write(self._folder / "read.json", {"offset": offset + len(whole)})
-        found = [line.rstrip() for line in whole.decode(errors="replace").splitlines() if line.strip()]
+        found = [line for line in whole.decode(errors="replace").split("\n") if line.strip()]
         dropped = len(found) - MOST_LINES
         if dropped > 0:
             cut.append(f"… ({dropped} lines)")
@@ -207,8 +211,9 @@ class Runs:
 
 
 def told(line: str, environment: Mapping[str, str]) -> str:
-    """A line for people: without secrets, and not too long."""
-    return redact(without(line, environment))[:LAST_LINE]
+    """A line for people: without secrets and colours, as a terminal would show it in the end, and not too long."""
+    shown = _CONTROL.sub("", line.rstrip("\r").rpartition("\r")[2])
+    return redact(without(shown, environment)).rstrip()[:LAST_LINE]
 
 
 def _read(path: Path) -> dict[str, Any] | None:

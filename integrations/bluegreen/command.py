@@ -52,10 +52,11 @@ class CommandSwitch:
         mark = hashlib.sha256(text.encode()).hexdigest()[:16]
         if done.code != 0:
             said = f": {done.last_line}" if done.last_line else ""
-            return Setting(None, mark, f"{argv[0]} ended with {done.code}{said}.")
+            return Setting(None, mark, f"{argv[0]} ended with {done.code}{said}.", blocks=False)
         if colour is None:
             said = told(text.partition("\n")[0], self._environment)
-            return Setting(None, mark, f"{argv[0]} printed neither blue nor green, but {said or 'nothing'}.")
+            trouble = f"{argv[0]} printed neither blue nor green, but {said or 'nothing'}."
+            return Setting(None, mark, trouble, blocks=False)  # what answers still tells
         return Setting(colour, mark)
 
     async def checks(self) -> tuple[Check, ...]:

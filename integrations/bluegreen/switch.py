@@ -13,13 +13,15 @@ from integrations.bluegreen.settings import Colour
 class Setting:
     """How the switch stands. `colour` is None where it says neither; `trouble` then is why, if it can know.
 
-    `mark` changes whenever somebody has moved or edited it: a short hash, without secrets.
+    `mark` changes whenever somebody has moved or edited it: a short hash, without secrets. `blocks` is whether it must
+    not be moved while there is trouble.
     """
 
     colour: Colour | None
     mark: str
     trouble: str = ""
     warnings: tuple[Warn, ...] = ()
+    blocks: bool = True
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,8 @@ class BlueGreenTarget:
             raise overtaken(scene, change)
         if goal is None:
             raise nowhere(scene, change.to_version)
+        if scene.setting.trouble and scene.setting.blocks and not begun:
+            raise Refused(scene.setting.trouble, remedy=f"Put it back to {scene.serving} first.")
         return await self._go(scene, goal, change.to_version, change.to_ref, health=True)
 
     async def observe(self, change: Change, key: str) -> Observation:  # noqa: ARG002 - as above
@@ -113,7 +115,13 @@ class BlueGreenTarget:
                 await self._switch.keep(goal)
                 left = await self._switch.still_open(other(goal))
                 if not left.count or waited >= limit:
-                    yield drained(seen, left, limit)
+                    arrived, live = await self._eyes.arrived(change.to_version, goal)
+                    at = self.settings.live_url
+                    yield (
+                        drained(seen, left, limit)
+                        if arrived
+                        else not_arrived(live, goal, change.to_version, at, settle)
+                    )
                     return
                 seen = draining(seen, left)
             elif scene.setting.colour is not None and seen.outcome is Outcome.FAILED:
@@ -140,7 +148,8 @@ class BlueGreenTarget:
         if judged(scene, version, ref).outcome is not Outcome.SUCCEEDED:
             if trouble := await self._eyes.proven(goal, version, health=health):
                 untouched = scene.setting.colour != goal
-                detail = f"{trouble}. Nothing was switched."
+                done = "Nothing was switched" if untouched else f"The switch had been moved to {goal} before"
+                detail = f"{trouble}. {done}."
                 return Observation(
                     outcome=Outcome.FAILED, detail=detail, running=scene.live.version, untouched=untouched
                 )
@@ -184,7 +193,8 @@ class BlueGreenTarget:
             ),
         ]
         if scene.setting.trouble:
-            checks.append(Check(name="switch stands at a colour", ok=False, detail=scene.setting.trouble))
+            detail, required = scene.setting.trouble, scene.setting.blocks
+            checks.append(Check(name="switch stands at a colour", ok=False, detail=detail, required=required))
         there = scene.version_on(goal) == change.to_version
         name = f"{goal} runs {change.to_version}"
         if not there:

@@ -211,6 +211,9 @@ async def test_somebody_elses_edit_is_a_conflict(proxy: Nginx, target: BlueGreen
     fresh = change(seen, "v1.2.9")
     (failing,) = [check for check in (await target.plan(fresh)).checks if not check.ok]
     assert failing.name == "switch stands at a colour"
+    assert failing.required
+    with pytest.raises(Refused, match="somebody has edited it"):
+        await applied(target, fresh, key="k")
     assert proxy.file.read_text(encoding="ascii") == text
 
 
@@ -374,6 +377,19 @@ async def test_killed_before_the_test_and_then_not_accepted_the_original_comes_b
     done = await applied(target, planned, key="k")
     assert (done.outcome, done.running, done.untouched) == (Outcome.FAILED, "v1.3.0", True)
     assert (proxy.file.read_bytes(), proxy.turns()) == (before, turns)
+
+
+async def test_killed_before_the_test_and_then_ill_it_is_told_and_can_be_reverted(
+    proxy: Nginx, backends: Backends, target: BlueGreenTarget
+) -> None:
+    planned = change(await target.inspect(), "v1.2.9")
+    await asyncio.to_thread(killed, target.settings, planned, OWN_FILE, "after 2")
+    backends["green"].status = 500
+    done = await applied(target, planned, key="k")
+    assert (done.outcome, done.running, done.untouched) == (Outcome.FAILED, "v1.3.0", False)
+    assert done.detail.endswith("/health answers HTTP 500. The switch had been moved to green before.")
+    assert (await put_back(target, planned, key="k/back")).outcome is Outcome.SUCCEEDED
+    assert proxy.stands() == "blue"
 
 
 async def test_killed_while_it_drains_the_retry_waits_on(

@@ -106,6 +106,16 @@ async def test_what_it_prints_is_handed_over_line_by_line_without_secrets(deploy
     assert (kept.stat().st_mode & 0o777, kept.parent.stat().st_mode & 0o777) == (0o600, 0o700)
 
 
+async def test_what_is_meant_for_a_terminal_is_told_as_it_shows_it(deploy: Deploy) -> None:
+    deploy.script(
+        r"""printf '\033[1;32mok\033[0m pass\033[1mword=swordfish\n10 %%\r 50 %%\r100 %%\r\n\033]0;title\007bell\007\n\r\n'"""
+        "\necho $1 > VERSION"
+    )
+    async with deploy.target() as target:
+        _, lines = await all_of(target, change(await target.inspect(), "v1.2.9"))
+    assert lines == ["ok password=[redacted]", "100 %", "bell"]
+
+
 async def test_a_flood_is_shortened_and_kept_within_its_limit(deploy: Deploy) -> None:
     deploy.script("yes 'a line of the flood' | head -n 200000; sleep 0.3; echo last; echo $1 > VERSION")
     async with deploy.target(output_limit=10_000) as target:
