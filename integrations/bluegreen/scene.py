@@ -101,10 +101,14 @@ class Scene:
         )
 
     def _available(self, colour: Colour, version: Version) -> Available:
-        ref = ref_of(colour, version)
-        shape = next((s for s in self.shapes if s.ref == ref), None)
-        note = f"{colour}, {self.settings.of(colour).url}"
-        return Available(version=version, ref=ref, good_at=shape.good_at if shape else None, note=note)
+        # What served well on the other colour is the same release here.
+        good = [s.good_at for s in self.shapes if s.version == version and s.good_at is not None]
+        return Available(
+            version=version,
+            ref=ref_of(colour, version),
+            good_at=max(good, default=None),
+            note=f"{colour}, {self.settings.of(colour).url}",
+        )
 
     def _warnings(self, serving: Colour, current: Version, idle: Version | None) -> list[Warn]:
         found = list(self.setting.warnings)

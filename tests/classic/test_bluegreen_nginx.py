@@ -297,6 +297,19 @@ async def test_two_colours_with_one_version_leave_nothing_to_go_back_to(
     assert warning.text == "Both colours run v1.3.0: deploy what to go back to on green first."
 
 
+async def test_what_served_well_on_one_colour_is_as_good_on_the_other(
+    proxy: Nginx, backends: Backends
+) -> None:
+    memory = FakeMemory()
+    async with aclosing(BlueGreenTarget(settings_of(proxy, backends), memory)) as target:
+        backends["blue"].version = "v1.2.9"
+        backends["green"].version = "v1.2.8"
+        memory.good((await target.inspect()).current_ref)
+        backends["blue"].version, backends["green"].version = "v1.3.0", "v1.2.9"
+        seen = await target.inspect()
+    assert {a.version: a.good_at is not None for a in seen.available} == {"v1.3.0": False, "v1.2.9": True}
+
+
 async def test_two_at_once_end_well(proxy: Nginx, backends: Backends, target: BlueGreenTarget) -> None:
     planned = change(await target.inspect(), "v1.2.9")
     turns = proxy.turns()
