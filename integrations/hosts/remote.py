@@ -116,7 +116,10 @@ class RemoteMachine:
 
     async def _started(self, connection: asyncssh.SSHClientConnection, command: str) -> Program:
         try:
-            return await Program.start(connection, command)
+            async with asyncio.timeout(self._line.timeout_s):
+                return await Program.start(connection, command)
+        except TimeoutError as error:
+            raise Lost(f"no program was started within {self._line.timeout_s:g} s") from error
         except (asyncssh.Error, OSError) as error:
             if isinstance(error, asyncssh.ChannelOpenError) and not connection.is_closed():
                 raise Lost(f"no program can be started: {error.reason}") from error

@@ -51,7 +51,7 @@ def judged(planned: Sequence[Way], seen: Sequence[Seen], *, allow_down: int) -> 
         if look.trouble is not None:
             gone.append(_trouble(look, way))
         elif way.goal is None:
-            on.append(look.host)  # nobody knows where it was, so there is nothing to bring it back to
+            gone.append(f"{look.host} was left out of this")  # nobody knows where it was
         elif look.is_on(way.goal):
             on.append(look.host)
         elif look.link == way.goal:
@@ -68,7 +68,8 @@ def judged(planned: Sequence[Way], seen: Sequence[Seen], *, allow_down: int) -> 
         outcome = Outcome.FAILED
     elif pending or not all(excused) or len(excused) > allow_down or not on:
         outcome = Outcome.UNKNOWN
-    detail = "; ".join([f"{len(on)} of {len(planned)} {_goal(planned)}", *off, *pending, *gone])
+    wanted = sum(way.goal is not None for way in planned)
+    detail = "; ".join([f"{len(on)} of {wanted} {_goal(planned)}", *off, *pending, *gone])
     return Observation(outcome=outcome, detail=f"{detail}.", running=common(look.running for look in seen))
 
 

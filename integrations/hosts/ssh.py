@@ -24,6 +24,9 @@ class Ssh:
     """How every host is reached; holds the connection to the jump host. Reads no ~/.ssh/config."""
 
     def __init__(self, settings: HostsSettings) -> None:
+        asyncssh.set_log_level(
+            "WARNING"
+        )  # at INFO it tells of every connection, and these are looked at all the time
         self._settings = settings
         self.timeout_s = settings.connect_timeout.total_seconds()
         self._known_hosts = settings.known_hosts or Path("~/.ssh/known_hosts").expanduser()
@@ -151,12 +154,12 @@ class Line:
 
         Raises SFTPError for what the disk says, Lost, and what `sftp` raises.
         """
-        for _ in range(2):
-            try:
-                return await self.done(question)
-            except Lost as error:
-                lost = error
-        raise lost
+        try:
+            return await self.done(question)
+        except Lost:
+            if self._connection is not None:
+                raise  # it is only slow
+        return await self.done(question)
 
     async def done(self, work: Callable[[asyncssh.SFTPClient], Awaitable[T]]) -> T:
         """Something that changes the host, done at most once. Raises as `asked` does."""
@@ -165,7 +168,9 @@ class Line:
             async with asyncio.timeout(self.timeout_s):
                 return await work(sftp)
         except TimeoutError as error:
-            self.drop()
+            # Not the whole connection: a program may be running over it. Where it is dead, keepalive will say so.
+            self._sftp = None
+            sftp.exit()
             raise Lost(f"{self._whose} did not answer within {self.timeout_s:g} s") from error
         except _LOST as error:
             self.drop()

@@ -182,7 +182,7 @@ class HostsTarget:
         for way, look in zip(planned, seen, strict=True):
             if look.trouble is not None and not (way.left_out and look.is_down):
                 raise look.trouble
-            if look.trouble is None and look.link not in (way.origin, way.goal):
+            if way.goal is not None and look.trouble is None and look.link not in (way.origin, way.goal):
                 link, planned_for = self._hosts[way.host].link, way.origin or "down"
                 raise Conflict(
                     f"{link} on {way.host} points at {look.link}; this was planned when it was {planned_for}.",

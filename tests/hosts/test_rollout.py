@@ -207,6 +207,11 @@ async def test_a_host_may_be_down_where_that_is_allowed_and_still_does_not_count
         with pytest.raises(Conflict, match="web3"):
             await target.apply(planned, KEY)
         assert "The hosts disagree" in (await target.inspect()).warnings[0].text
+        back = await put_back(target, planned, key="INC-1/revert")
+        assert (back.outcome, back.detail) == (
+            Outcome.SUCCEEDED,
+            f"2 of 2 on {BAD}; web3 was left out of this.",
+        )
 
 
 async def test_somebody_moves_a_host_meanwhile(rack: Rack) -> None:

@@ -201,6 +201,16 @@ def test_what_is_said_of_all_together(
     assert detail in seen.detail
 
 
+def test_a_host_that_was_left_out_is_left_out_of_the_way_back_as_well() -> None:
+    back = (Way("web1", "v1.2.9", "v1.3.0"), Way("web2", "v1.2.9", "v1.3.0"), Way("web3", "v1.2.9", None))
+    seen = [on(name, "v1.3.0", "v1.3.0") for name in ("web1", "web2", "web3")]
+    found = judged(back, seen, allow_down=1)
+    assert (found.outcome, found.detail) == (
+        Outcome.SUCCEEDED,
+        "2 of 2 on v1.3.0; web3 was left out of this.",
+    )
+
+
 def test_nothing_seen_is_no_success() -> None:
     seen = [Seen(way.host, None, None, trouble=DOWN) for way in PLANNED]
     assert judged(PLANNED, seen, allow_down=3).outcome is Outcome.UNKNOWN
