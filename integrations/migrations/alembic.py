@@ -45,6 +45,8 @@ def _script(path: str, text: str | None, dialect: Dialect) -> Script | None:
         )
     except NotUnderstood:
         return Script(path, path, (UNREADABLE,), NO_UNDO, text)
+    if not module.only_defines or not module.imports("alembic", "op"):
+        return Script(revision, path, (UNREADABLE,), NO_UNDO, module.canonical, parents)
     up, down = module.function("upgrade"), module.function("downgrade")
     steps = (unknown("has no function upgrade"),) if up is None else _Body(module, dialect).read(up.body)
     undo = NO_UNDO

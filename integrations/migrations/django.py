@@ -81,7 +81,7 @@ def _operations(module: Module) -> list[ast.Call]:
     found = _attribute(module, "operations")
     if found is None:
         return []
-    if not isinstance(found, (ast.List, ast.Tuple)):
+    if not isinstance(found, (ast.List, ast.Tuple)) or not module.only_defines:
         raise NotUnderstood
     calls = [one for one in found.elts if isinstance(one, ast.Call)]
     if len(calls) != len(found.elts):

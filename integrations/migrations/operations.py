@@ -65,18 +65,18 @@ class Schema:
 
     def made(self, table: str) -> bool:
         """Whether the older code cannot know `table`."""
-        return bool(table) and table.lower() in self._made
+        return bool(table) and table in self._made
 
     def create_table(self, table: str, columns: list[Column], *, exists_ok: bool = False) -> None:
         if not exists_ok:
-            self._made.add(table.lower())
+            self._made.add(table)
         bound = [
             column.refers
             for column in columns
             if column.refers
             and not column.frees
             and not column.cascades
-            and column.refers.lower() not in self._made | {table.lower()}
+            and column.refers not in self._made | {table}
         ]
         if bound:
             names = ", ".join(dict.fromkeys(bound))
@@ -93,16 +93,14 @@ class Schema:
 
     def drop_table(self, table: str) -> None:
         if self.made(table):
-            self._made.discard(table.lower())
+            self._made.discard(table)
             self.add(expand(f"drops the table {table}, which this migration made"))
         else:
             self.add(contract(f"drops the table {table}", f"the rows of {table}"))
 
     def add_column(self, table: str, column: Column) -> None:
         where = f"{table}.{column.name}"
-        bound = (
-            column.refers and not column.frees and column.refers.lower() not in self._made | {table.lower()}
-        )
+        bound = column.refers and not column.frees and column.refers not in self._made | {table}
         if self.made(table):
             held = bound and not column.cascades
             step = contract(f"adds the column {where}, which refers to {column.refers}") if held else None

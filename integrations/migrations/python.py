@@ -31,8 +31,24 @@ class Module:
             body = body[1:]
         return "\n".join(ast.dump(node) for node in body)
 
+    @property
+    def only_defines(self) -> bool:
+        """Whether importing it does nothing but define names."""
+        return all(isinstance(node, _DEFINING) or _is_text(node) for node in self.tree.body)
+
+    def imports(self, module: str, name: str) -> bool:
+        """Whether `name` is that of `module`, and nothing else is given its name."""
+        return name not in self.values and any(
+            isinstance(node, ast.ImportFrom)
+            and node.module == module
+            and any(alias.name == name and alias.asname in (None, name) for alias in node.names)
+            for node in self.tree.body
+        )
+
     def function(self, name: str) -> ast.FunctionDef | None:
-        return next((n for n in self.tree.body if isinstance(n, ast.FunctionDef) and n.name == name), None)
+        """The last one of its name, as Python has it."""
+        found = [node for node in self.tree.body if isinstance(node, ast.FunctionDef) and node.name == name]
+        return found[-1] if found else None
 
     def text(self, node: ast.expr | None) -> str:
         """A text that is written down. Raises NotUnderstood for anything computed."""
@@ -55,6 +71,13 @@ class Module:
         if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
             return tuple(self.text(one) for one in node.elts)
         return (self.text(node),)
+
+
+_DEFINING = (ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.FunctionDef, ast.ClassDef)
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def _assigned(node: ast.stmt) -> list[tuple[str, ast.expr]]:

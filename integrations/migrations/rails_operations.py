@@ -97,7 +97,7 @@ class Body:
         return [self._column(str(name), call.options, virtual=call.name == "virtual") for name in names]
 
     def _column(self, name: str, options: dict[str, Value], *, virtual: bool = False) -> Column:
-        default = options.get("default")
+        default, index = options.get("default"), options.get("index")
         plain = not isinstance(default, (Sql, Opaque)) or (
             isinstance(default, Sql) and is_plain_sql(default.text, self._dialect)
         )
@@ -105,6 +105,7 @@ class Body:
             name,
             nullable=options.get("null") is not False,
             default=default is not None,
+            unique=isinstance(index, dict) and index.get("unique") is True,
             computed=virtual or "as" in options,
             primary=options.get("primary_key") is True,
             understood=plain and set(options) <= _COLUMN_OPTIONS | {"as", "stored"},
@@ -115,14 +116,12 @@ class Body:
         key = options.get("foreign_key")
         settings = key if isinstance(key, dict) else {}
         refers = str(settings.get("to_table") or f"{name}s") if key else ""
-        index = options.get("index")
-        unique = isinstance(index, dict) and index.get("unique") is True
         return Column(
             column.name,
             nullable=column.nullable,
             default=column.default,
             refers=refers,
-            unique=unique,
+            unique=column.unique,
             on_delete=str(settings.get("on_delete") or ""),
             understood=column.understood,
         )

@@ -4,9 +4,11 @@ from sqlglot import exp
 
 from bot.domain.migrations import Step
 from integrations.migrations.sql_names import (
+    Dialect,
     cannot_fail,
     contract,
     expand,
+    key_of,
     name_of,
     plain_default,
     unknown,
@@ -117,11 +119,11 @@ def references(node: exp.Expr) -> list[exp.Reference]:
     return list(node.find_all(exp.Reference))
 
 
-def bound_tables(node: exp.Expr, new: set[str]) -> list[str]:
+def bound_tables(node: exp.Expr, new: set[str], dialect: Dialect) -> list[str]:
     """Tables of the older code that a new table refers to, so that their rows cannot be deleted any more."""
-    held = (reference for reference in references(node) if not frees(reference, cascading=True))
-    names = (name_of(reference.this) for reference in held)
-    return list(dict.fromkeys(name for name in names if name.lower() not in new))
+    held = [reference for reference in references(node) if not frees(reference, cascading=True)]
+    names = [name_of(one.this) for one in held if key_of(one.this, dialect) not in new]
+    return list(dict.fromkeys(names))
 
 
 def added_constraint(table: str, constraint: exp.Expr) -> Step:

@@ -70,6 +70,18 @@ def name_of(node: exp.Expr | None) -> str:
     return ""
 
 
+def key_of(node: exp.Expr | None, dialect: Dialect) -> str:
+    """The name by which the database tells tables apart: PostgreSQL folds what is not quoted, MySQL folds nothing."""
+    if isinstance(node, (exp.Schema, exp.Index)):
+        node = node.this if isinstance(node.this, exp.Expr) else None
+    parts = node.parts if isinstance(node, (exp.Table, exp.Column)) else [node]
+    identifiers = [part for part in parts if isinstance(part, exp.Identifier)]
+    folds = dialect == "postgres"
+    return ".".join(
+        part.name.lower() if folds and not part.args.get("quoted") else part.name for part in identifiers
+    )
+
+
 def named(kind: str, name: str) -> str:
     """`the table orders`, or `a table` where it has no name."""
     return f"the {kind} {name}" if name else f"a {kind}"

@@ -14,6 +14,7 @@ from integrations.migrations.sql_names import (
     cannot_fail,
     contract,
     expand,
+    key_of,
     name_of,
     named,
     plain_default,
@@ -67,7 +68,7 @@ def create(node: exp.Create, scope: Scope) -> Iterator[Step]:
 def _index(node: exp.Create, index: exp.Index, scope: Scope) -> Step:
     table = name_of(index.args.get("table"))
     what = f"adds an index to {table}"
-    if table.lower() in scope.tables:
+    if key_of(index.args.get("table"), scope.dialect) in scope.tables:
         return expand(what)
     if node.args.get("unique"):
         return contract(f"forbids equal rows in {table}, by a unique index")
@@ -100,8 +101,8 @@ def _table(node: exp.Create, name: str, scope: Scope) -> Step:  # noqa: PLR0911 
     if source is not None and calls(source):
         return unknown(f"calls the function {calls(source)}")
     if not node.args.get("exists") and not partitions and name:
-        scope.tables.add(name.lower())
-    bound = bound_tables(node, scope.tables | {name.lower()})
+        scope.tables.add(key_of(node.this, scope.dialect))
+    bound = bound_tables(node, scope.tables | {key_of(node.this, scope.dialect)}, scope.dialect)
     if bound:
         return contract(
             f"creates {named('table', name)}, which refers to {', '.join(bound)}: "
@@ -124,8 +125,9 @@ def drop(node: exp.Drop, scope: Scope, table: str = "") -> Iterator[Step]:
     things = node.args.get("tables") or [node.this]
     for thing in things:
         name = name_of(thing)
-        if kind == "TABLE" and name.lower() in scope.tables and not node.args.get("cascade"):
-            scope.tables.discard(name.lower())
+        key = key_of(thing, scope.dialect)
+        if kind == "TABLE" and key in scope.tables and not node.args.get("cascade"):
+            scope.tables.discard(key)
             yield expand(f"drops {named('table', name)}, which this migration made")
             continue
         full = f"{table}.{name}" if table and kind == "COLUMN" else name
@@ -147,7 +149,7 @@ def alter(node: exp.Alter, scope: Scope) -> Iterator[Step]:
         return
     for action in actions:
         if not isinstance(action, exp.AlterRename):
-            yield from _of_new(_action(table, action, scope), table, action, scope)
+            yield from _of_new(_action(table, action, scope), node, action, scope)
     for option in node.args.get("options") or ():
         if not (renames and isinstance(option, exp.ToTableProperty)):
             yield _option(table, option)
@@ -155,14 +157,14 @@ def alter(node: exp.Alter, scope: Scope) -> Iterator[Step]:
         yield unknown(f"alters {named('table', table)}")
 
 
-def _of_new(steps: Iterator[Step], table: str, action: exp.Expr, scope: Scope) -> Iterator[Step]:
+def _of_new(steps: Iterator[Step], node: exp.Alter, action: exp.Expr, scope: Scope) -> Iterator[Step]:
     """What happens to a table that this migration made cannot disturb the older code, unless it binds others."""
     for step in steps:
-        if table.lower() not in scope.tables or step.effect is Effect.UNKNOWN:
+        if key_of(node.this, scope.dialect) not in scope.tables or step.effect is Effect.UNKNOWN:
             yield step
-        elif bound := bound_tables(action, scope.tables):
+        elif bound := bound_tables(action, scope.tables, scope.dialect):
             yield contract(
-                f"binds {table} to {', '.join(bound)}: the older code cannot delete a row that is referred to"
+                f"binds {name_of(node.this)} to {', '.join(bound)}: the older code cannot delete a row that is referred to"
             )
         else:
             yield expand(step.does)

@@ -101,6 +101,27 @@ def test_alembic_orders_by_what_builds_on_what_and_tells_of_branches() -> None:
     assert reading.notes == ("There are 2 heads, on branches of their own: d, c.",)
 
 
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [
+        ("from alembic import op", "from ours import op"),
+        ("from alembic import op", "from alembic import op\nop = ours"),
+        ("down_revision = None", "down_revision = None\nengine.execute('DROP TABLE users')"),
+        ("down_revision = None", "down_revision = None\nfor x in y:\n    pass"),
+        ("def downgrade", "def upgrade():\n    helper()\ndef downgrade"),
+    ],
+)
+def test_alembic_is_not_taken_in(text: str, other: str) -> None:
+    plain = (
+        "import sqlalchemy as sa\nfrom alembic import op\nrevision = 'a'\ndown_revision = None\n"
+        "def upgrade():\n    op.add_column('users', sa.Column('a', sa.Integer()))\ndef downgrade():\n    pass\n"
+    )
+    (script,) = read_alembic({"a.py": plain}, "postgres").scripts
+    assert effect(script) is Effect.EXPAND
+    (script,) = read_alembic({"a.py": plain.replace(text, other)}, "postgres").scripts
+    assert effect(script) is Effect.UNKNOWN
+
+
 def test_comments_and_layout_do_not_make_a_migration_another_one() -> None:
     one = alembic('op.drop_column("users", "a")')
     other = alembic('# why\nop.drop_column(\n    "users",\n    "a",\n)')
@@ -215,6 +236,7 @@ def rails(body: str, *, method: str = "change") -> Script:
         ("add_column TABLE, :a, :string", "unknown", False),
         ("add_reference :users, :org, foreign_key: true", "contract", True),
         ("add_reference :users, :org, foreign_key: { to_table: :o, on_delete: :nullify }", "expand", True),
+        ("add_column :users, :a, :string, default: 'x', index: { unique: true }", "contract", True),
         ("add_timestamps :users", "contract", True),
         ("add_index :users, %i[a b], algorithm: :concurrently", "expand", True),
         ("add_index :users, :a, unique: true", "contract", True),

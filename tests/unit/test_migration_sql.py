@@ -58,6 +58,8 @@ def test_little_that_is_harmless_is_called_dangerous() -> None:
         ("CREATE TABLE IF NOT EXISTS a (i int); ALTER TABLE a DROP COLUMN i", Effect.CONTRACT),
         ("CREATE TABLE a (i int); SET search_path TO other; ALTER TABLE a DROP COLUMN i", Effect.CONTRACT),
         ("CREATE TABLE a (i int); DROP TABLE a; DROP TABLE a", Effect.CONTRACT),
+        ('CREATE TABLE "Users" (i int); ALTER TABLE users DROP COLUMN i', Effect.CONTRACT),
+        ('CREATE TABLE Users (i int); ALTER TABLE "users" DROP COLUMN i', Effect.EXPAND),
         ("CREATE TABLE a (i int); ALTER TABLE a ADD FOREIGN KEY (i) REFERENCES users (id)", Effect.CONTRACT),
         ("CREATE TYPE m AS ENUM ('a'); ALTER TABLE users ADD COLUMN m m NOT NULL DEFAULT 'a'", Effect.EXPAND),
         ("ALTER TABLE users ADD COLUMN a int; UPDATE users SET a = 1", Effect.DATA),
