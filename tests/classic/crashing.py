@@ -6,7 +6,6 @@ The processes are forked from one that has everything imported: to start Python 
 import asyncio
 import importlib
 import inspect
-import multiprocessing
 import os
 import signal
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from typing import Any
 from bot.ports.memory import Forgetful
 from bot.ports.target import Change
 from integrations.bluegreen import BlueGreenSettings, BlueGreenTarget
+from tests.forks import PROCESSES
 
 NOWHERE = ("asyncio:run", "after 99")
 
@@ -36,9 +36,7 @@ def applying(settings: BlueGreenSettings, change: Change, where: str, when: str)
 
 def forked(function: Callable[..., None], *arguments: str) -> BaseProcess:
     """A process that does this; the function stands in a module."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, "tests.classic.scripts"])
-    process = context.Process(target=function, args=arguments)
+    process = PROCESSES.Process(target=function, args=arguments)
     process.start()
     return process
 
