@@ -18,13 +18,13 @@ from tests.scenarios.world import BAD, GOOD, Room, World
 
 async def thread_below_the_checklist(room: Room, replies: int) -> list[Json]:
     """The checklist's text is asked for as well: it comes first."""
-    card = await room.sees("Prove from outside")
+    card = await room.sees("Prove from outside", timeout=60)
 
     async def there() -> list[Json] | None:
         found = await room.world.alice.thread(room.channel, card["ts"])
         return found if len(found) == 1 + replies else None
 
-    return await room.world.until(there, f"{replies} replies below the checklist")
+    return await room.world.until(there, f"{replies} replies below the checklist", timeout_s=60)
 
 
 async def test_lines_are_posted_below_the_checklist_and_kept(
@@ -72,7 +72,7 @@ async def test_the_way_back_has_its_line_in_the_checklist(new_world: NewWorld) -
     world = await new_world(serves=BAD, broken=[GOOD])
     room = await world.declare()
     await room.approve(to=GOOD)
-    card = await room.sees(f"Put shop back to {BAD}")
+    card = await room.sees(f"Put shop back to {BAD}", timeout=60)
     assert "Prove from outside" in forms.text_of(card)
     await room.sees(f":white_check_mark:  Put shop back to {BAD}")
     await room.sees(f"The switch did not succeed. shop was put back: shop runs {BAD} now.")
