@@ -37,7 +37,10 @@ class Alembic:
         self._config = Config()
         self._config.set_main_option("script_location", str(home))
         self._config.set_main_option("path_separator", "os")
-        self._config.set_main_option("sqlalchemy.url", url.replace("postgresql://", "postgresql+psycopg://"))
+        self._config.set_main_option(
+            "sqlalchemy.url",
+            url.replace("postgresql://", "postgresql+psycopg://").replace("mysql://", "mysql+pymysql://"),
+        )
 
     def up(self, migration: str) -> None:
         command.upgrade(self._config, migration)

@@ -112,7 +112,7 @@ _ALEMBIC = {
             bind.execute(sa.text(f"ALTER TABLE {table} ALTER COLUMN note SET NOT NULL"))
         """, "raise NotImplementedError"),
     10: ('op.drop_column("users", "age")', "op.add_column('users', sa.Column('age', sa.Integer()))"),
-    11: ('op.alter_column("users", "name", new_column_name="full_name")', "op.alter_column('users', 'full_name', new_column_name='name')"),
+    11: ('op.alter_column("users", "name", existing_type=sa.String(length=50), new_column_name="full_name")', "op.alter_column('users', 'full_name', new_column_name='name')"),
 }  # fmt: skip
 ALEMBIC = Tale(
     older={"app/alembic/versions/r1.py": _alembic(1, *_ALEMBIC[1])},
@@ -120,6 +120,16 @@ ALEMBIC = Tale(
     expected={"r2": "expand", "r3": "data", "r4": "expand", "r5": "expand", "r6": "contract", "r7": "contract",
               "r8": "contract", "r9": "unknown", "r10": "contract", "r11": "contract"},
     then={"r4": _CART, "r8": _CART.replace("carts", "wishes")},
+)  # fmt: skip
+
+# MySQL has no unique key over a whole text, and no such ALTER as in the ninth.
+_ON_MARIADB = dict(enumerate((_ALEMBIC[n] for n in (1, 2, 3, 4, 5, 6, 8, 10, 11)), 1))
+ALEMBIC_ON_MARIADB = Tale(
+    older={"app/alembic/versions/r1.py": _alembic(1, *_ALEMBIC[1])},
+    newer={f"app/alembic/versions/r{n}.py": _alembic(n, *_ON_MARIADB[n]) for n in _ON_MARIADB},
+    expected={"r2": "expand", "r3": "data", "r4": "expand", "r5": "expand", "r6": "contract", "r7": "contract",
+              "r8": "contract", "r9": "contract"},
+    then={"r4": _CART, "r7": _CART.replace("carts", "wishes")},
 )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import psycopg
+import pymysql
 import pytest
 from pydantic import SecretStr
 
@@ -13,11 +14,22 @@ from bot.domain.ways_back import Situation, Way, decide
 from integrations.git import GitChanges, GitSettings
 from integrations.migrations.settings import MigrationsSettings
 from integrations.migrations.source import VersionMigrations
+from integrations.migrations.sql_names import Dialect
 from tests.contract.migrations_runners import rails_there, runner
-from tests.contract.migrations_worlds import ALEMBIC, DJANGO, GOLANG_MIGRATE, OLD_CODE, RAILS, ROWS, Tale
+from tests.contract.migrations_worlds import (
+    ALEMBIC,
+    ALEMBIC_ON_MARIADB,
+    DJANGO,
+    GOLANG_MIGRATE,
+    OLD_CODE,
+    RAILS,
+    ROWS,
+    Tale,
+)
+from tests.databases import Mariadb, mariadb
 from tests.postgres import postgres, postgres_url
 
-__all__ = ["postgres", "postgres_url"]
+__all__ = ["mariadb", "postgres", "postgres_url"]
 
 TALES = {Tool.ALEMBIC: ALEMBIC, Tool.DJANGO: DJANGO, Tool.GOLANG_MIGRATE: GOLANG_MIGRATE, Tool.RAILS: RAILS}
 WITHOUT_WAY_BACK = {
@@ -47,8 +59,8 @@ class Repository:
         who = ["-c", "user.name=Carol", "-c", "user.email=carol@example.com", "-c", "commit.gpgSign=false"]
         subprocess.run(["git", *who, *arguments], cwd=self.folder, check=True, capture_output=True)
 
-    def migrations(self, url: str | None) -> VersionMigrations:
-        settings = MigrationsSettings(database_url=None if url is None else SecretStr(url))
+    def migrations(self, url: str, dialect: Dialect = "postgres") -> VersionMigrations:
+        settings = MigrationsSettings(database_url=SecretStr(url), dialect=dialect)
         return VersionMigrations(settings, GitChanges(GitSettings(repository=self.folder)))
 
 
@@ -139,3 +151,41 @@ async def _is_read_back(migrations: VersionMigrations, found: Found, place: int)
     for number, migration in enumerate(found.migrations):
         expected = Standing.APPLIED if number <= place else Standing.NOT_APPLIED
         assert state.standing(migration.id) is expected
+
+
+async def test_no_revision_that_breaks_older_code_on_mariadb_is_called_safe(
+    tmp_path: Path, mariadb: Mariadb
+) -> None:
+    tale = ALEMBIC_ON_MARIADB
+    database = mariadb.create_database()
+    url = f"mysql://root@127.0.0.1:{mariadb.port}/{database}?unix_socket={mariadb.socket}"
+    repository = Repository(tmp_path / "repo", tale)
+    migrations = repository.migrations(url, "mysql")
+    found = await migrations.between("1.0.0", "2.0.0")
+    assert {one.id: str(one.effect) for one in found.migrations} == tale.expected
+    with runner(Tool.ALEMBIC, repository.folder, url) as real:
+        real.up("r1")
+        mariadb.run(*ROWS, database=database)
+        known = failing_on_mariadb(mariadb, database, None)
+        assert known == set()
+        for place, migration in enumerate(found.migrations):
+            real.up(migration.id)
+            failed = failing_on_mariadb(mariadb, database, tale.then.get(migration.id))
+            _was_judged_right(migration, failed - known)
+            known = failing_on_mariadb(mariadb, database, None)
+            await _is_read_back(migrations, found, place)
+
+
+def failing_on_mariadb(server: Mariadb, database: str, then: str | None) -> set[str]:
+    failed = set()
+    with server.connect(database) as connection, connection.cursor() as cursor:
+        cursor.execute("START TRANSACTION")
+        if then is not None:
+            cursor.execute(then)
+        for number, old in enumerate(OLD_CODE):
+            try:
+                cursor.execute(old)
+            except pymysql.MySQLError:
+                failed.add(f"{number}: {old}")
+        connection.rollback()
+    return failed
