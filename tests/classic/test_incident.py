@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bot.domain import events as e
 from sandbox.shop.releases import build
 from tests.classic.colours import Colours, bluegreen_settings, two_shops
 from tests.classic.proxies import nginx
@@ -60,4 +61,7 @@ async def test_a_script_takes_a_bad_deploy_back(new_world: NewWorld, tmp_path: P
     await room.approve(to=GOOD)
     await room.sees("Mitigated: shop is well on v1.2.9")
     assert await world.serves() == GOOD
+    printed = [line for event in await room.events(e.StepPrinted) for line in event.lines]
+    assert printed[:2] == ["deploying v1.2.9 (--strategy=rolling)", "restarting with token=[redacted]"]
+    assert printed[-1] == "done"
     assert all("hunter2" not in str(message) for message in await room.messages())
