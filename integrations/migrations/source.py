@@ -50,6 +50,8 @@ class VersionMigrations:
         tools = self._tools({**older, **newer})
         found = [self._of_tool(tool, older, newer) for tool in tools]
         notes = [note for one in found for note in one.notes]
+        if not tools:
+            notes.append("Neither version has a migration in the places that `paths` names.")
         if len(found) > 1:
             notes.append(f"Several tools keep migrations here: {', '.join(tools)}.")
         return Found(

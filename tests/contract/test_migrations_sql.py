@@ -104,6 +104,7 @@ def test_postgresql_does_to_older_code_what_the_labels_say(postgres: PostgreSQL)
         postgres.run("DROP ROLE IF EXISTS reporting")
 
 
+@pytest.mark.timeout(300)  # a hundred databases, one after the other
 def test_mariadb_does_to_older_code_what_the_labels_say(mariadb: Mariadb) -> None:
     shared = _mariadb_world(mariadb)
     broken = {}

@@ -237,3 +237,18 @@ def test_settings_say_what_does_not_fit_and_keep_the_password() -> None:
     assert "geheim" not in repr(
         MigrationsSettings.model_validate({"database_url": "postgresql://u:geheim@h/x"})
     )
+
+
+def test_places_without_any_migration_are_told() -> None:
+    found = found_between({"README.md": ""}, {"README.md": "x"})
+    assert (found.known, found.migrations) == (True, ())
+    assert found.notes == ("Neither version has a migration in the places that `paths` names.",)
+
+
+def test_several_tools_are_told() -> None:
+    found = found_between(
+        {}, {"db/V1__a.sql": ADD, "db/migrate/1_x.rb": "class X < ActiveRecord::Migration[6.1]\nend"}
+    )
+    assert found.tools == (Tool.RAILS, Tool.FLYWAY)
+    assert found.notes == ("Several tools keep migrations here: rails, flyway.",)
+    assert sorted(str(one.effect) for one in found.migrations) == ["expand", "unknown"]
