@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +24,9 @@ from bot.usecases.fleet import Fleet
 from integrations.fleet import hands_of, let_go
 from integrations.registry import kinds
 from sandbox.demo import kaeru_yml
+from tests.command_line import main
 from tests.contract.shop import PROJECT
+from tests.forks import ran
 
 KAERU = (sys.executable, "-m", "bot")
 NOBODY_ANSWERS = "http://127.0.0.1:9"
@@ -67,18 +70,20 @@ class CommandLine:
         return {**kept, **ours, **self.environment}
 
     def __call__(self, *words: str, typed: str | None = None, **more: str) -> Said:
-        done = subprocess.run(
-            [*KAERU, *words],
-            cwd=PROJECT,
-            env={**self.env, **more},
-            input="" if typed is None else typed,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert "Traceback" not in done.stderr, done.stderr
-        return Said(done.returncode, done.stdout, done.stderr)
+        with tempfile.TemporaryDirectory(dir=self.folder, prefix=".said-") as scratch:
+            said = Said(
+                *ran(
+                    main,
+                    words,
+                    folder=PROJECT,
+                    environment={**self.env, **more},
+                    typed=typed or "",
+                    scratch=Path(scratch),
+                    timeout_s=60,
+                )
+            )
+        assert "Traceback" not in said.err, said.err
+        return said
 
     def ok(self, *words: str, typed: str | None = None) -> str:
         """The output of a command that must succeed."""

@@ -1,7 +1,6 @@
 """Where a crash happens while the service is in a cluster: a workspace that lives on, and a bot that is started again."""
 
 import contextlib
-import multiprocessing
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,18 +11,15 @@ from sandbox.workspace.local import LocalWorkspace
 from sandbox.workspace.timings import Timings
 from tests.contract.shop import RunningShop
 from tests.crash import cluster_victim
-from tests.crash.scene import MANIFEST, PRELOADED, Bot, Scene
+from tests.crash.scene import MANIFEST, Bot, Scene
+from tests.forks import PROCESSES
 from tests.scenarios import services
 from tests.scenarios.clusters import HEALTH, PATIENCE_S
-
-# As in scene.py; there is one server for both, and whoever asks first starts it.
-_PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(["tests.crash.cluster_victim", *PRELOADED])
 
 
 class ClusterBot(Bot):
     def _begin(self) -> None:
-        self._process = _PROCESSES.Process(target=cluster_victim.main, args=(self.environment, self.log))
+        self._process = PROCESSES.Process(target=cluster_victim.main, args=(self.environment, self.log))
         self._process.start()
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import multiprocessing
 import os
 import shutil
 import signal
@@ -10,6 +9,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,16 +22,12 @@ from sandbox.workspace.local import LocalWorkspace
 from sandbox.workspace.timings import Timings
 from tests.contract.shop import PROJECT, RunningShop, copied, running
 from tests.crash import victim
+from tests.forks import PROCESSES
 
 GOOD, BAD = "v1.2.9", "v1.3.0"
 MANIFEST = PROJECT / "manifest.yml"
 STOP_S = 25.0
 Seen = TypeVar("Seen")
-
-# Importing the bot takes seconds of a busy core; here it is imported once and each victim is a fork of that.
-_PROCESSES = multiprocessing.get_context("forkserver")
-PRELOADED = ("tests.crash.victim", "integrations.symlink", "integrations.git")
-_PROCESSES.set_forkserver_preload(list(PRELOADED))
 
 
 @dataclass
@@ -46,7 +42,7 @@ class Bot:
     log: Path
     deaths: int = 0
     failure: str = ""
-    _process: "multiprocessing.process.BaseProcess | None" = None
+    _process: BaseProcess | None = None
     _keeper: "asyncio.Task[None] | None" = None
     _stopping: bool = False
 
@@ -62,7 +58,7 @@ class Bot:
         self._keeper = asyncio.create_task(self._keep(), name="keeper")
 
     def _begin(self) -> None:
-        self._process = _PROCESSES.Process(target=victim.main, args=(self.environment, self.log))
+        self._process = PROCESSES.Process(target=victim.main, args=(self.environment, self.log))
         self._process.start()
 
     async def _keep(self) -> None:
