@@ -11,7 +11,7 @@ from bot.ports.backups import BackupProgress, Phase
 
 T = TypeVar("T")
 CHUNK = 2**20
-TELL_EVERY_S = 1.0
+TELL_EVERY_S, LOOK_EVERY_S = 1.0, 0.1
 
 
 class Sink(Protocol):
@@ -93,14 +93,22 @@ async def in_thread(work: Callable[[], T], *, on_cancel: Callable[[], None] = la
 
 
 async def watched(
-    work: Coroutine[Any, Any, T], look: Callable[[], BackupProgress], *, every_s: float = TELL_EVERY_S
+    work: Coroutine[Any, Any, T], look: Callable[[], BackupProgress]
 ) -> AsyncGenerator[BackupProgress | T, None]:
-    """`look()` every `every_s` seconds until `work` has ended, then its result. Closed early, `work` is cancelled."""
+    """`look()` every `TELL_EVERY_S`, and sooner where something has begun, until `work` has ended; then its result.
+
+    Closed early, `work` is cancelled and waited for.
+    """
     task = asyncio.ensure_future(work)
+    told, told_at = None, -TELL_EVERY_S
     try:
         while not task.done():
-            yield look()
-            await asyncio.wait([task], timeout=every_s)
+            seen, now = look(), time.monotonic()
+            news = (seen.phase, bool(seen.bytes), bool(seen.detail))
+            if news != told or now - told_at >= TELL_EVERY_S:
+                told, told_at = news, now
+                yield seen
+            await asyncio.wait([task], timeout=LOOK_EVERY_S)
         yield task.result()
     finally:
         if not task.done():

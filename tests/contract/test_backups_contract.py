@@ -38,7 +38,7 @@ __all__ = ["mariadb", "postgres"]
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "inc-20261124-shop-1:backup"
-SLOW_ROWS = 150_000  # some seconds at the slowest compression
+SLOW_ROWS = 60_000  # a second or so at the slowest compression
 
 
 # One server is enough for all that needs a MariaDB.
