@@ -48,7 +48,21 @@ class VersionMigrations:
     def compare(self, older: Files, newer: Files) -> Found:
         """The migrations between two versions of the files."""
         tools = self._tools({**older, **newer})
-        found = [self._of_tool(tool, older, newer) for tool in tools]
+        dialect = self._settings.dialect
+        before = [READERS[tool](older, dialect) for tool in tools]
+        after = [READERS[tool](newer, dialect) for tool in tools]
+        found = [
+            between(one, other, numbered=one.tool in _NUMBERED)
+            for one, other in zip(before, after, strict=True)
+        ]
+        read = {script.path for reading in (*before, *after) for script in reading.scripts}
+        strays = [
+            _stray(tools[0], path)
+            for path in sorted({*older, *newer} - read)
+            if path.endswith(".sql")
+            and older.get(path, "") != newer.get(path, "")
+            and not _is_way_back(path, tools)
+        ]
         notes = [note for one in found for note in one.notes]
         if not tools:
             notes.append("Neither version has a migration in the places that `paths` names.")
@@ -57,7 +71,7 @@ class VersionMigrations:
         return Found(
             known=True,
             tools=tuple(tools),
-            migrations=tuple(migration for one in found for migration in one.migrations),
+            migrations=(*(migration for one in found for migration in one.migrations), *strays),
             older=_together([one.older for one in found]),
             newer=_together([one.newer for one in found]),
             notes=tuple(notes),
@@ -92,21 +106,6 @@ class VersionMigrations:
         kept = found - {Tool.SQL} or found
         return [tool for tool in Tool if tool in kept]
 
-    def _of_tool(self, tool: Tool, older: Files, newer: Files) -> Found:
-        before, after = (READERS[tool](files, self._settings.dialect) for files in (older, newer))
-        found = between(before, after, numbered=tool in _NUMBERED)
-        read = {script.path for reading in (before, after) for script in reading.scripts}
-        strays = [
-            path
-            for path in sorted({*older, *newer} - read)
-            if path.endswith(".sql")
-            and older.get(path, "") != newer.get(path, "")
-            and not _is_way_back(path, tool)
-        ]
-        return found.model_copy(
-            update={"migrations": (*found.migrations, *(_stray(tool, path) for path in strays))}
-        )
-
 
 def tool_of(path: str, text: str | None) -> Tool | None:
     """The tool that a file belongs to, by its name and what is in it."""
@@ -123,10 +122,15 @@ def tool_of(path: str, text: str | None) -> Tool | None:
     return next((tool for tool, holds in by if holds), None)
 
 
-def _is_way_back(path: str, tool: Tool) -> bool:
+def _is_way_back(path: str, tools: list[Tool]) -> bool:
+    """Whether one of the tools reads it as the way back of a migration."""
     name = PurePosixPath(path).name
-    ways = {Tool.FLYWAY: name.startswith("U"), Tool.GOLANG_MIGRATE: name.endswith(".down.sql")}
-    return ways.get(tool, tool is Tool.SQL)
+    ways = {
+        Tool.FLYWAY: name.startswith("U") and bool(sql_files.FLYWAY.fullmatch(name)),
+        Tool.GOLANG_MIGRATE: name.endswith(".down.sql"),
+        Tool.SQL: True,
+    }
+    return any(ways.get(tool, False) for tool in tools)
 
 
 def _stray(tool: Tool, path: str) -> Migration:
