@@ -28,13 +28,21 @@ def postgres() -> bool:
     return bool(shutil.which("initdb") or list(Path("/usr/lib/postgresql").glob("*/bin/initdb")))
 
 
-def git() -> bool:
-    return shutil.which("git") is not None
+def program(name: str) -> Callable[[], bool]:
+    """Whether there is a program of this name, also one for administrators."""
+    return lambda: shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin") is not None
+
+
+def active_record() -> bool:
+    if shutil.which("ruby") is None:
+        return False
+    argv = ["ruby", "-e", 'require "active_record"; require "pg"']
+    return subprocess.run(argv, capture_output=True, check=False).returncode == 0
 
 
 @dataclass(frozen=True)
 class Component:
-    """Something that is no Python package. `suites` is what cannot run without it."""
+    """Something that is no Python package. `suites` is what cannot run without it, `package` what Debian calls it."""
 
     name: str
     package: str
@@ -47,7 +55,17 @@ COMPONENTS = (
         "Chromium", "chromium", lambda: chromium() is not None, "the page in a real browser (tests/browser)"
     ),
     Component("PostgreSQL", "postgresql", postgres, "the store and a whole incident on PostgreSQL"),
-    Component("git", "git", git, "the shop's releases and everything that rolls them back"),
+    Component("git", "git", program("git"), "the shop's releases and everything that rolls them back"),
+    Component(
+        "MariaDB", "mariadb-server", program("mariadbd"), "backups of MariaDB, and what migrations do there"
+    ),
+    Component("nginx", "nginx-light", program("nginx"), "blue-green behind nginx"),
+    Component("HAProxy", "haproxy", program("haproxy"), "blue-green behind HAProxy"),
+    Component("the SSH server", "openssh-server", program("sshd"), "releases on hosts over SSH"),
+    Component("the SSH client", "openssh-client", program("ssh"), "what needs keys, and a Swarm over SSH"),
+    Component(
+        "Active Record", "ruby-activerecord ruby-pg", active_record, "the migrations that Rails really runs"
+    ),
 )
 
 
@@ -59,7 +77,7 @@ def install(components: list[Component]) -> None:
     """Install Debian packages; silent where this machine has no apt-get or we are not root."""
     if not components or os.geteuid() != 0 or shutil.which("apt-get") is None:
         return
-    packages = [component.package for component in components]
+    packages = [package for component in components for package in component.package.split()]
     print(f"Installing {', '.join(packages)} from Debian …", flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     log = ROOT / "build" / "apt.log"

@@ -8,7 +8,17 @@ from datetime import UTC, datetime
 from bot.settings import Settings
 
 # Libraries that tell at INFO what nobody asked for.
-_QUIET = ("apscheduler", "dbos", "httpx", "httpcore", "slack_bolt", "slack_sdk", "aiohttp.access", "asyncio")
+_QUIET = (
+    "apscheduler",
+    "dbos",
+    "httpx",
+    "httpcore",
+    "slack_bolt",
+    "slack_sdk",
+    "aiohttp.access",
+    "asyncio",
+    "asyncssh",
+)
 
 
 class JsonFormatter(logging.Formatter):

@@ -24,9 +24,6 @@ class Ssh:
     """How every host is reached; holds the connection to the jump host. Reads no ~/.ssh/config."""
 
     def __init__(self, settings: HostsSettings) -> None:
-        asyncssh.set_log_level(
-            "WARNING"
-        )  # at INFO it tells of every connection, and these are looked at all the time
         self._settings = settings
         self.timeout_s = settings.connect_timeout.total_seconds()
         self._known_hosts = settings.known_hosts or Path("~/.ssh/known_hosts").expanduser()
