@@ -60,4 +60,5 @@ async def attempt(area: str, name: str, looking: Awaitable[Sequence[Row]], remed
     except StoreError as error:
         return [row_of(area, name, State.FAIL, str(error), remedy)]
     except TimeoutError:
-        return [row_of(area, name, State.FAIL, f"no answer within {PATIENCE_S:.0f} seconds", remedy)]
+        again = f"Try once more: it may only be busy. If it stays so, see whether it can be reached from here. {remedy}"
+        return [row_of(area, name, State.FAIL, f"no answer within {PATIENCE_S:.0f} seconds", again)]

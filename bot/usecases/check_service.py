@@ -70,7 +70,7 @@ def look_at_sharing(shared: Shared) -> list[Row]:
 async def _target(area: str, component: Component, target: Target, found: dict[str, Inspection]) -> list[Row]:
     seen = found[component.name] = await target.inspect()
     name = component.name
-    others = [a.version for a in seen.available if a.version != seen.current]
+    others = [a for a in seen.available if a.version != seen.current]
     runs = f"{seen.current} is set" + (
         f", {seen.running} runs" if seen.running else ", what runs cannot be seen"
     )
@@ -80,12 +80,27 @@ async def _target(area: str, component: Component, target: Target, found: dict[s
         row_of(area, name, State.WARN, w.text, "Look into it before you need a rollback.")
         for w in seen.warnings
     ]
-    if not others:
+    if others:
+        rows.append(
+            row_of(
+                area,
+                name,
+                State.OK,
+                f"{runs}; {len(others)} to return to: {_some([a.version for a in others])}",
+            )
+        )
+    else:
         remedy = "Keep older releases in place; a rollback needs one."
-        return [*rows, row_of(area, name, State.WARN, f"{runs}; there is no version to return to", remedy)]
-    rows.append(row_of(area, name, State.OK, f"{runs}; {len(others)} to return to: {_some(others)}"))
+        rows.append(row_of(area, name, State.WARN, f"{runs}; there is no version to return to", remedy))
+    # Where there is nothing to return to yet, what is set is asked for: the rights that are missing then are
+    # missing later as well.
     change = Change(
-        component=name, from_version=seen.current, to_version=others[0], fingerprint=seen.fingerprint
+        component=name,
+        from_version=seen.current,
+        to_version=others[0].version if others else seen.current,
+        fingerprint=seen.fingerprint,
+        from_ref=seen.current_ref,
+        to_ref=others[0].ref if others else seen.current_ref,
     )
     checks = (await target.plan(change)).checks
     bad = [c for c in checks if not c.ok]

@@ -11,8 +11,9 @@ from pydantic import BaseModel
 
 from bot.catalog import Catalog, Kinds, Service, load_catalog
 from bot.domain.base import UserId
-from bot.domain.plan import Commit
+from bot.domain.plan import Check, Commit
 from bot.ports.errors import AuthFailed, Refused, Unavailable
+from bot.ports.target import Change, TargetPlan
 from bot.usecases import check_report
 from bot.usecases.check import SlackIdentity, Surroundings, check
 from bot.usecases.check_report import CheckReport, Row, State
@@ -38,6 +39,15 @@ services:
 
 class MemorySettings(BaseModel):
     """No settings."""
+
+
+class Powerless(MemoryTarget):
+    """A target that kaeru may look at, and not change."""
+
+    async def plan(self, change: Change) -> TargetPlan:
+        planned = await super().plan(change)
+        right = Check(name="rights", ok=False, detail="kaeru may not patch shop")
+        return planned.model_copy(update={"checks": (*planned.checks, right)})
 
 
 @dataclasses.dataclass
@@ -212,6 +222,14 @@ async def test_nothing_to_return_to(world: World) -> None:
     assert row.seen == "v1.3.0 runs; there is no version to return to"
 
 
+async def test_a_missing_right_is_seen_before_there_is_anything_to_return_to(world: World) -> None:
+    world.target = Powerless("v1.3.0", ("v1.3.0",))
+    report = await world.report()
+    (row,) = (row for row in report.rows if row.state is State.FAIL)
+    assert (row.area, row.name, row.seen) == ("shop", "shop: rights", "kaeru may not patch shop")
+    assert "there is no version to return to" in next(r.seen for r in report.rows if r.name == "shop")
+
+
 async def test_versions_without_a_tag(world: World) -> None:
     world.target.versions = ("v1.2.9", "v1.3.0", "v1.2.9-hotfix")
     row = await world.only_trouble()
@@ -271,6 +289,7 @@ async def test_a_target_that_never_answers_does_not_hold_up_the_rest(
     row = await world.only_trouble()
     assert (row.name, row.state) == ("tokens", State.FAIL)
     assert row.seen.startswith("no answer within")
+    assert row.remedy.startswith("Try once more: it may only be busy.")
 
 
 async def test_a_data_folder_that_is_a_file(world: World) -> None:
