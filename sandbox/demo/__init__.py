@@ -13,7 +13,7 @@ from sandbox.clusters.errors import ClusterError, Unavailable
 from sandbox.demo import places
 from sandbox.demo.places import BAD, GOOD, Place
 from sandbox.demo.play import NotAsPromised, Play
-from sandbox.demo.ports import is_free
+from sandbox.demo.ports import is_free, taken
 from sandbox.demo.processes import StartError
 from sandbox.demo.stage import Stage
 from sandbox.shop.releases.builder import BuildError
@@ -82,7 +82,7 @@ def in_the_way(port: int, data: Path | None) -> str:
     if shutil.which("git") is None:
         return "The demo's shop has a git repository, and git is not installed. Install git, then try again."
     if port and not is_free(port):
-        return f"Port {port} is taken. Choose another one, or leave it out and take a free one."
+        return taken(port)
     if data is not None:
         try:
             data.mkdir(parents=True, exist_ok=True)

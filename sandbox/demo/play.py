@@ -56,7 +56,7 @@ class Play:
             await alice.click(prompt, "Critical")
             self._tell("alice says it is Critical")
             card = await bob.message(channel, lambda m: _has_button(m, "Approve"), timeout=10)
-            self._tell(f"the plan is there: {forms.text_of(card).splitlines()[0][:80]}")
+            self._tell(f"the plan is there: {forms.text_of(card).splitlines()[0]}")
             await alice.send(channel, "checkout is failing for a third of our customers")
             slip = await bob.send(channel, "looking at the card, aproving")
             await bob.edit(channel, slip, "looking at the card, approving")

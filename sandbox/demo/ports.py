@@ -19,3 +19,7 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def taken(port: int) -> str:
+    return f"Port {port} is taken. Choose another one, or leave it out and take a free one."

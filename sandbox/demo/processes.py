@@ -1,4 +1,4 @@
-"""Child processes that end with their parent."""
+"""Child processes that end with their parent, also where that is killed."""
 
 import asyncio
 import json
@@ -6,8 +6,11 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from sandbox.demo import leash
 
 STOP_S = 10.0
 
@@ -40,7 +43,9 @@ class Child:
 
     async def start(self) -> None:
         with self.log.open("ab") as log:
+            # The kernel follows the thread that starts it: it has to be one that lives as long as the demo.
             self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-I", "-S", leash.__file__, str(os.getpid())),
                 *self._argv,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
@@ -59,13 +64,22 @@ class Child:
         except TimeoutError as error:
             raise self.failed(f"was not ready within {timeout_s:.0f} s") from error
         if not line:
+            await self._end()
             raise self.failed("ended before it was ready")
         ready: dict[str, Any] = json.loads(line)
         return ready
 
     def failed(self, what: str) -> StartError:
         tail = self.log.read_text(errors="replace").strip().splitlines()[-3:] if self.log.exists() else []
-        return StartError(f"The {self.name} {what}. Its log ({self.log}) ends with:\n  " + "\n  ".join(tail))
+        said = ["Its log ends with:", *tail] if tail else ["It has logged nothing."]
+        return StartError(f"The {self.name} {what}. " + "\n  ".join(said))
+
+    async def _end(self) -> None:
+        """Of one that has closed its output: most are about to end, and say more in their log until then."""
+        if self._process is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), STOP_S)
+        await self.stop()
 
     async def stop(self) -> None:
         """Ask it to end, and where it does not, end it with everything it started."""

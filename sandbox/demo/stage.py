@@ -9,12 +9,14 @@ from typing import Any, Self
 from sandbox.demo import kaeru_yml
 from sandbox.demo.places import BAD, GOOD, Place
 from sandbox.demo.places.processes import Processes
-from sandbox.demo.processes import Child, run
+from sandbox.demo.ports import is_free, taken
+from sandbox.demo.processes import Child, StartError, run
 
 __all__ = ["BAD", "GOOD", "Stage"]
 
 LOAD_SECONDS = 3600
-READY_S = 20.0
+READY_S = 60.0
+"""A part that ends is noticed at once; only one that hangs is waited for as long as this. A busy machine is no failure."""
 
 
 class Stage:
@@ -90,7 +92,12 @@ class Stage:
         argv += ["--manifest", str(manifest()), "--state", str(self.data / "workspace.json")]
         workspace = self._child("workspace", argv)
         await workspace.start()
-        return await workspace.first_line(READY_S)
+        try:
+            return await workspace.first_line(READY_S)
+        except StartError as error:
+            if self._port and not workspace.running and not is_free(self._port):
+                raise StartError(taken(self._port)) from error
+            raise
 
     async def _shop(self) -> None:
         await self.place.start()

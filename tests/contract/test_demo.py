@@ -7,12 +7,13 @@ import os
 import pty
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from sandbox.demo.places import GOOD, Place, owner
 from sandbox.demo.places.kubernetes import Kubernetes
 from sandbox.demo.places.processes import Processes
 from sandbox.demo.places.swarm import Swarm
+from sandbox.demo.processes import Child, StartError
+from sandbox.demo.stage import Stage
 from sandbox.shop.load import Load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,6 +103,42 @@ def test_it_says_where_to_go_and_ctrl_c_leaves_no_process(tmp_path: Path) -> Non
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
         assert all_gone(children)
+
+
+def test_a_demo_that_is_killed_leaves_no_process(tmp_path: Path) -> None:
+    with started("--data", str(tmp_path / "demo")) as (process, terminal):
+        read_until(terminal, r"Ctrl-C ends it all")
+        children = family(process)
+        try:
+            process.kill()
+            assert all_gone(children)
+        finally:
+            for child in children:
+                with suppress(psutil.NoSuchProcess):
+                    child.kill()
+
+
+async def test_a_port_that_is_taken_while_the_demo_starts_is_said_in_the_same_sentence(
+    tmp_path: Path,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(StartError) as caught:
+            await Stage(tmp_path, port=port).__aenter__()
+    assert str(caught.value) == (
+        f"Port {port} is taken. Choose another one, or leave it out and take a free one."
+    )
+
+
+async def test_a_part_that_ends_early_is_told_of_at_once_with_what_it_logged(tmp_path: Path) -> None:
+    silent = Child("clock", [sys.executable, "-c", "raise SystemExit(3)"], tmp_path / "silent.log")
+    await silent.start()
+    with pytest.raises(StartError, match=r"^The clock ended before it was ready\. It has logged nothing\.$"):
+        await silent.first_line(30)
+    loud = Child("clock", [sys.executable, "-c", "raise SystemExit('no time')"], tmp_path / "loud.log")
+    await loud.start()
+    with pytest.raises(StartError, match=r"ready\. Its log ends with:\n  no time$"):
+        await loud.first_line(30)
 
 
 def test_a_check_that_is_terminated_leaves_no_process(tmp_path: Path) -> None:

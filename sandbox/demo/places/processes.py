@@ -14,7 +14,7 @@ from sandbox.demo.processes import Child, StartError, run
 from sandbox.shop.control import point_current
 from sandbox.shop.releases.builder import build
 
-READY_S = 20.0
+READY_S = 60.0
 
 
 def ready(root: Path) -> "Processes":
@@ -46,7 +46,7 @@ class Processes:
         argv += ["--root", str(self._root), "--port", str(port)]
         self._supervisor = Child("shop", argv, self._root.with_name("shop.log"))
         await self._supervisor.start()
-        await _answering(port)
+        await _answering(port, self._supervisor)
         self.url = f"http://127.0.0.1:{port}"
 
     async def deploy(self, version: str) -> None:
@@ -65,14 +65,18 @@ class Processes:
             self._supervisor = None
 
 
-async def _answering(port: int) -> None:
+async def _answering(port: int, supervisor: Child) -> None:
     deadline = time.monotonic() + READY_S
     while True:
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", port)
         except OSError as error:
+            if not supervisor.running:
+                raise supervisor.failed("ended before it was ready") from error
             if time.monotonic() > deadline:
-                raise StartError(f"Nothing answers at 127.0.0.1:{port}.") from error
+                raise StartError(
+                    f"The shop does not answer at 127.0.0.1:{port} after {READY_S:.0f} s."
+                ) from error
             await asyncio.sleep(0.05)
         else:
             writer.close()
