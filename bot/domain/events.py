@@ -220,7 +220,11 @@ class IncidentVerified(Happened):
 
 
 class RollbackFailed(Happened):
-    """The run ended without success. `outcome` is failed or unknown; `safe_state` says what serves now."""
+    """The run ended without success. `outcome` is failed or unknown; `safe_state` says what serves now.
+
+    `took_place` is false where the target was never given its chance: nothing was changed, or somebody else
+    changed it meanwhile. Nothing was learned of the target then.
+    """
 
     type: Literal["rollback_failed"] = "rollback_failed"
     run_id: str
@@ -228,6 +232,7 @@ class RollbackFailed(Happened):
     reason: str
     safe_state: str
     findings: tuple[Finding, ...] = ()
+    took_place: bool = True
 
 
 class IncidentRelapsed(Happened):

@@ -34,7 +34,7 @@ class Goal(Value):
 class Heading(Value):
     """What earlier plans of the incident leave behind for the next one.
 
-    `bound_for` is where the newest plan that came to nothing was going, or the last run unless it failed:
+    `bound_for` is where the newest plan that came to nothing was going, or the last run unless its target failed:
     where that version runs by now, going back one more unasked would be wrong; `how` says how it came there.
     `last_target` is the last run's, however it ended.
     """
@@ -57,13 +57,20 @@ def heading(incident: Incident) -> Heading:
     for record in reversed(incident.plans[:-1]):
         if record.state is PlanState.APPROVED:
             run = next((r for r in incident.runs if r.plan_number == record.number), None)
-            how = _HOW.get(run.outcome) if run is not None and run.outcome is not None else None
+            how = _how(run) if run is not None else None
             if run is None or how is None:
                 return Heading(last_target=last_target)
             return Heading(bound_for=_goal_of(incident, run), how=how, last_target=last_target)
         if record.state in _CAME_TO_NOTHING and record.to_version is not None:
             return Heading(bound_for=Goal(version=record.to_version), last_target=last_target)
     return Heading(last_target=last_target)
+
+
+def _how(run: Run) -> str | None:
+    """How it may have come to its target; None where that was tried and did not help."""
+    if run.outcome is Outcome.FAILED and not run.took_place:
+        return "its run was disturbed, and it came there all the same"
+    return _HOW.get(run.outcome) if run.outcome is not None else None
 
 
 def _goal_of(incident: Incident, run: Run) -> Goal:

@@ -176,6 +176,7 @@ def _changes(incident: Incident, event: e.Event) -> dict[str, Any]:  # noqa: C90
                 reason=event.reason,
                 ended_at=event.at,
                 findings=event.findings,
+                took_place=event.took_place,
             )
         case e.IncidentRelapsed():
             ended = _run(

@@ -33,7 +33,10 @@ class Step(Value):
 
 
 class Run(Value):
-    """`outcome` is None while the run goes on. `approved_by` are distinct people, in order."""
+    """`outcome` is None while the run goes on. `approved_by` are distinct people, in order.
+
+    `took_place` is false of one that failed without its target having been given its chance.
+    """
 
     id: str
     plan_number: int
@@ -48,6 +51,18 @@ class Run(Value):
     reason: str = ""
     ended_at: datetime | None = None
     findings: tuple[Finding, ...] = ()
+    took_place: bool = True
+
+    @property
+    def proven(self) -> bool:
+        """Whether its target was seen serving well, however it ended later."""
+        return any(step.id == PROVE and step.state is StepState.SUCCEEDED for step in self.steps)
+
+    @property
+    def has_switched(self) -> bool:
+        """Whether every component came to be what it was to be."""
+        switches = [step for step in self.steps if step.id.startswith(apply_step(""))]
+        return all(step.state is StepState.SUCCEEDED for step in switches)
 
     def step(self, step_id: str) -> Step:
         """Raises KeyError for a step that is not of this run."""

@@ -5,7 +5,8 @@ Errors carry the reaction (`bot.ports.errors`):
     PortError
     ├── Unavailable      try again after `retry_after_s`; nothing was changed
     ├── Refused          stop and ask a human; `remedy` says what to fix
-    │   └── AuthFailed   … credentials or rights are missing
+    │   ├── AuthFailed   … credentials or rights are missing
+    │   └── Gone         … what it was to be done to does not exist any more
     ├── Conflict         someone else moved the world: plan again
     └── OutcomeUnknown   something may have changed: observe before anything is tried again
 """
@@ -14,7 +15,7 @@ from bot.ports.changes import ChangeSource
 from bot.ports.charts import Charts
 from bot.ports.chat import Chat
 from bot.ports.engine import Engine
-from bot.ports.errors import AuthFailed, Conflict, OutcomeUnknown, PortError, Refused, Unavailable
+from bot.ports.errors import AuthFailed, Conflict, Gone, OutcomeUnknown, PortError, Refused, Unavailable
 from bot.ports.health import HealthProbe
 from bot.ports.memory import Memory, Shape
 from bot.ports.target import (
@@ -38,6 +39,7 @@ __all__ = [
     "Chat",
     "Conflict",
     "Engine",
+    "Gone",
     "HealthProbe",
     "Inspection",
     "Memory",

@@ -33,6 +33,10 @@ class AuthFailed(Refused):
     """Credentials or rights are missing."""
 
 
+class Gone(Refused):
+    """What was to be looked at or changed does not exist, or not any more."""
+
+
 class Conflict(PortError):
     """The world is not as it was when this was planned; nothing was changed. Plan again."""
 

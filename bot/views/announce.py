@@ -1,9 +1,11 @@
 """What deserves a message of its own, once, when it happens. Everything that a card shows anyway does not."""
 
 from bot.domain import events as e
-from bot.domain.base import BOT
+from bot.domain.base import BOT, Version
+from bot.domain.evidence import Outcome
 from bot.domain.incident import Incident, PlanState, Status
 from bot.domain.policy import Policy
+from bot.domain.releases import spoken
 from bot.views.blocks import Card, note
 from bot.views.mrkdwn import because, clock, code, ended, length, line, said, who
 from bot.views.wording import SEVERITY_EMOJI, approval_missing, from_whom, standing
@@ -93,7 +95,7 @@ def _approval(incident: Incident, event: e.ApprovalGiven, policy: Policy) -> Car
 def stakeholder_note(incident: Incident, event: e.Event, *, watch_s: float) -> Card | None:
     """What people outside of the incident are told: how users are, in plain words."""
     service, run = line(incident.service), incident.run
-    version = f" on {code(run.to_version)}" if run else ""
+    version = f" on {_in_plain_words(run.to_version)}" if run else ""
     match event:
         case e.IncidentMitigated():
             return note(
@@ -104,7 +106,7 @@ def stakeholder_note(incident: Incident, event: e.Event, *, watch_s: float) -> C
             return note(f":white_check_mark: *{service} has stayed well*{version}. We consider it solved.")
         case e.RollbackFailed():
             return note(
-                f":warning: *{service}*: going back to an earlier version did not help. "
+                f":warning: *{service}*: {_for_outsiders(event)} "
                 "The team is deciding on the next step; we tell you here."
             )
         case e.IncidentRelapsed():
@@ -114,6 +116,20 @@ def stakeholder_note(incident: Incident, event: e.Event, *, watch_s: float) -> C
             return note(f":checkered_flag: *{service}*: this incident is closed.{summary}")
         case _:
             return None
+
+
+def _for_outsiders(event: e.RollbackFailed) -> str:
+    if event.outcome is Outcome.UNKNOWN:
+        return "we do not know yet whether going back to an earlier version worked."
+    if not event.took_place:
+        return "going back to an earlier version did not work out: it was not tried to its end."
+    return "going back to an earlier version did not help."
+
+
+def _in_plain_words(version: Version) -> str:
+    """Without kaeru's own name for one set of settings, which means nothing to people outside."""
+    plain = spoken(version)
+    return code(version) if plain == version else f"{code(plain)} with its earlier settings"
 
 
 def stakeholder_card(incident: Incident) -> Card:

@@ -82,19 +82,23 @@ def _release(incident: Incident) -> Block | None:
 
 def stuck_card(incident: Incident, run: Run) -> Card:
     """The run did not help: why, what was seen, and the next good version with one tap."""
-    service = line(incident.service)
-    unknown = run.outcome is Outcome.UNKNOWN
-    title = (
-        f"It is not known how the rollback to {run.to_version} ended"
-        if unknown
-        else f"{run.to_version} did not help"
-    )
+    service, title = line(incident.service), _how_it_went(run)
     why = ended(line(run.reason, 1000)) or "No reason was recorded."
     blocks = [header(title), section(f":x: {why}"), *evidence(run.findings), *_owed(incident, run)]
     text = f"{service}: {line(title)}. {why}"
     if incident.status is not Status.STUCK or run != incident.run:
         return card(text, blocks)
     return card(f"{text} What next?", [*blocks, *held(incident), *_next(incident)])
+
+
+def _how_it_went(run: Run) -> str:
+    if run.outcome is Outcome.UNKNOWN:
+        return f"It is not known how the rollback to {run.to_version} ended"
+    if run.took_place:
+        return f"{run.to_version} did not help"
+    if run.has_switched:
+        return f"Somebody else changed it after it went back to {run.to_version}"
+    return f"The rollback to {run.to_version} did not take place"
 
 
 def _next(incident: Incident) -> list[Block]:

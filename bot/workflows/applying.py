@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from bot.domain.evidence import Outcome
 from bot.domain.plan import Plan
-from bot.ports import Change, Conflict, Observation, OutcomeUnknown, PortError, Target, Unavailable
+from bot.domain.releases import spoken
+from bot.ports import Change, Conflict, Gone, Observation, OutcomeUnknown, PortError, Target, Unavailable
 from bot.usecases.bounds import reading, writing
 
 _log = logging.getLogger(__name__)
@@ -104,6 +105,8 @@ async def followed(target: Target, change: Change, key: str, *, tell: Tell = to_
                     blind_until = loop.time() + BLIND_FOR_S
         except StopAsyncIteration:
             return seen or _unknown(Unavailable(f"{change.component} could not be followed."))
+        except Gone as error:
+            return Observation(outcome=Outcome.FAILED, detail=error.advice, running=None, untouched=True)
         except PortError as error:
             trouble = error
         else:
@@ -121,7 +124,7 @@ def _unknown(error: PortError) -> Observation:
 class Settled:
     """`said` is what was seen, in sentences. `outcome` is of putting it back, and succeeded where that was not wanted.
 
-    `overtaken` is whether somebody else has set something else meanwhile.
+    `overtaken` is whether somebody else has set something else meanwhile, or taken it away.
     """
 
     said: str
@@ -137,13 +140,26 @@ async def settle(target: Target, change: Change, key: str, *, back: bool, tell: 
     try:
         seen = await put_back(target, change, key=key, tell=tell)
     except PortError as error:
-        why, overtaken = error.advice, isinstance(error, Conflict)
+        why, overtaken = error.advice, isinstance(error, Conflict | Gone)
     else:
         if seen.outcome is Outcome.SUCCEEDED:
             return Settled(f"{name} was put back: {name} runs {seen.running or change.from_version} now.")
         why, outcome = seen.detail, seen.outcome
     said = f"{name} could not be put back: {why.rstrip('.')}. {await _what_runs(target, name)}"
     return Settled(said, outcome, overtaken)
+
+
+async def was_taken_away(target: Target, change: Change, key: str) -> bool:
+    """Whether somebody else has undone or deleted what `change` had brought about. False where that cannot be seen."""
+    try:
+        seen = await reading(target.observe(change, key), change.component)
+        now = await reading(target.inspect(), change.component)
+    except Gone:
+        return True
+    except PortError:
+        return False
+    undone = seen.outcome is Outcome.FAILED and seen.untouched
+    return undone or spoken(now.current) != spoken(change.to_version)
 
 
 async def _what_runs(target: Target, name: str) -> str:

@@ -8,21 +8,25 @@ from bot.domain import events as e
 from bot.domain.base import Refusal
 from bot.domain.evidence import Outcome, judge
 from bot.domain.incident import Incident, Status
+from bot.domain.plan import Plan
 from bot.domain.quarantine import unhelpful
-from bot.domain.run import Run, revert_step
+from bot.domain.run import Run, apply_step, revert_step
 from bot.ports import Change
 from bot.store import Store
 from bot.store.errors import StoreError
 from bot.usecases.desk import Desk
 from bot.usecases.fleet import Fleet
 from bot.usecases.quarantine import keep_out
-from bot.workflows.applying import Settled, Tell, change_of, settle, to_nobody
+from bot.workflows.applying import Settled, Tell, change_of, settle, to_nobody, was_taken_away
 from bot.workflows.journal import Journal
 from bot.workflows.progress import Progress
 from bot.workflows.together import together
 from bot.workflows.verdict import (
+    NOT_TRIED,
     Requests,
+    Stage,
     around,
+    changing,
     how_it_ended,
     looked_at_since,
     safest,
@@ -59,6 +63,8 @@ class GivingUp:
         outcome, reason = how_it_ended(run)
         decision = safest(stage, outcome, Requests.of(before), Requests.of(after))
         back = to_put_back(run, plan) if decision.go_back else ()
+        # What somebody else has taken away says nothing about the version that it was to be.
+        overtaken = await self._taken_away(incident.service, run, plan, stage)
         settled: list[Settled] = []
         for tier in reversed(plan.tiers):
             settling = (
@@ -68,8 +74,7 @@ class GivingUp:
                 for c in tier
             )
             settled += await together(settling)
-        # What somebody else has taken away says nothing about the version that it was to be.
-        overtaken = any(one.overtaken for one in settled)
+        overtaken = overtaken or any(one.overtaken for one in settled)
         said = [one.said for one in settled]
         event = e.RollbackFailed(
             at=self._clock(),
@@ -78,6 +83,7 @@ class GivingUp:
             reason=reason,
             safe_state=f"{decision.sentence} {' '.join(said)}".strip(),
             findings=judge(after, plan.baseline),
+            took_place=outcome is Outcome.UNKNOWN or not (overtaken or stage in NOT_TRIED),
         )
 
         def ended(now_it_is: Incident) -> tuple[e.Event, ...]:
@@ -91,10 +97,28 @@ class GivingUp:
             ended,
             also=lambda uow: (
                 keep_out(uow, incident, unhelpful(run, plan), event.at)
-                if decision.target_is_bad and not overtaken
+                if decision.target_is_bad and event.took_place
                 else None
             ),
         )
+
+    async def _taken_away(self, service: str, run: Run, plan: Plan, stage: Stage) -> bool:
+        """Whether somebody else has undone what was to be proven; kaeru's own way back, begun before a crash, is not that."""
+        if stage is not Stage.PROVE:
+            return False
+
+        async def one(name: str) -> bool:
+            try:
+                target = self._fleet.hands(service).target(name)
+                return await was_taken_away(target, change_of(plan, name), f"{run.id}/{apply_step(name)}")
+            except Refusal:
+                return False  # it is not in kaeru.yml any more
+            except Exception:  # noqa: BLE001 - the run has to end, whatever an adapter does
+                _log.exception("%s of %s could not be looked at", name, run.id)
+                return False
+
+        ours = [c.component for c in changing(plan) if not run.has(revert_step(c.component))]
+        return any(await together(one(name) for name in ours))
 
     async def _put_back(self, incident: Incident, run: Run, change: Change) -> Settled:
         """Put one component back as a step of its own, which joins the checklist."""

@@ -34,6 +34,10 @@ class Stage(StrEnum):
     WATCH = "watch"
 
 
+NOT_TRIED = (Stage.UNTOUCHED, Stage.HALFWAY)
+"""Nothing was learned of the target there."""
+
+
 class Safest(Value):
     """`go_back` to the version before the rollback, or stay; `target_is_bad` keeps it from being chosen again."""
 
@@ -197,7 +201,7 @@ def what_next(
     """
     record = incident.record
     number = record.number + 1 if record else 1
-    if overtaken or outcome is Outcome.UNKNOWN or stage in (Stage.UNTOUCHED, Stage.HALFWAY):
+    if overtaken or outcome is Outcome.UNKNOWN or stage in NOT_TRIED:
         reason = "this plan is made from the world as it is found now"
     else:
         reason = f"{run.to_version} did not help; this offers the next good version"

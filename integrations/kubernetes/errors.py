@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from bot.ports.errors import AuthFailed, Conflict, OutcomeUnknown, PortError, Refused, Unavailable
+from bot.ports.errors import AuthFailed, Conflict, Gone, OutcomeUnknown, PortError, Refused, Unavailable
 
 RBAC = "integrations/kubernetes/rbac"
 
@@ -24,7 +24,7 @@ _FIELD = re.compile(r"[A-Za-z0-9_.\[\]/-]{1,200}")
 _LOST = (500, 502, 504)  # what a change may have happened behind
 
 
-class Missing(Refused):
+class Missing(Gone):
     """The object does not exist, or the cluster does not serve its kind."""
 
 

@@ -25,7 +25,7 @@ STUCK_S = 60.0
 
 
 class State(Enum):
-    """TAKEN_AWAY: it is set to something else, by somebody else. NOT_BEGUN: it is as it was when this was planned."""
+    """TAKEN_AWAY: somebody else has set it to something else, or deleted it. NOT_BEGUN: it is as it was when this was planned."""
 
     DONE = "done"
     UNDER_WAY = "under way"
@@ -54,10 +54,11 @@ def judge(scene: Scene) -> Verdict:
     """What `scene` means for the change to its goal."""
     workload, goal, running = scene.workload, scene.goal, scene.running
     if workload is None:
-        return Verdict(State.FAILED, f"{goal.title} does not exist any more: somebody has deleted it.", None)
+        text = f"{goal.title} does not exist any more: somebody has deleted it."
+        return Verdict(State.TAKEN_AWAY, text, None)
     if scene.uid and workload.uid != scene.uid:
         text = f"{goal.title} was deleted and made anew meanwhile; this one is not what was to be changed."
-        return Verdict(State.FAILED, text, running)
+        return Verdict(State.TAKEN_AWAY, text, running)
     if not goal.is_met_by(workload.shape_ref):
         return _elsewhere(workload, scene)
     if complete(workload) and not _leftovers(workload, scene):

@@ -6,7 +6,7 @@ import ssl
 import aiohttp
 from aiodocker import DockerError
 
-from bot.ports.errors import AuthFailed, OutcomeUnknown, PortError, Refused, Unavailable
+from bot.ports.errors import AuthFailed, Gone, OutcomeUnknown, PortError, Refused, Unavailable
 from integrations.process import redact
 
 RETRY_S = 1.0
@@ -18,7 +18,7 @@ class Stale(Exception):
     """The version index of an update was not the service's any more; nothing was changed."""
 
 
-class Missing(Refused):
+class Missing(Gone):
     """What was asked for does not exist."""
 
 

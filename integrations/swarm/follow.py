@@ -48,7 +48,7 @@ async def follow(
         try:
             at = await look(manager)
         except Missing as error:
-            yield Observation(outcome=Outcome.FAILED, detail=error.advice, running=None)
+            yield Observation(outcome=Outcome.FAILED, detail=error.advice, running=None, untouched=True)
             return
         seen = judged(at, goal, history, doubt)
         if seen.outcome is Outcome.UNKNOWN and loop.time() - began >= timeout_s:

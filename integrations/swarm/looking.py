@@ -88,9 +88,10 @@ def judged(seen: Look, goal: Known, history: History, doubt: Doubt | None = None
     if doubt is not None and seen.ref == doubt.ref != goal.ref:
         return _doubtful(seen, history, doubt)
     if seen.ref != goal.ref:
-        how = " (the daemon rolled it back by itself)" if seen.state.startswith("rollback") else ""
+        how = " (it was rolled back in the Swarm)" if seen.state.startswith("rollback") else ""
         detail = f"{name} is set to {seen.current(history)}, not to {history.name(goal.ref)}{how}."
-        return Observation(outcome=Outcome.FAILED, detail=detail, running=running)
+        # kaeru's own update pauses where it fails, so whatever is set instead was set by somebody else.
+        return Observation(outcome=Outcome.FAILED, detail=detail, running=running, untouched=True)
     count = seen.count(history, goal.ref)
     outcome = verdict(count, seen.state)
     detail = count.sentence

@@ -17,15 +17,17 @@ from bot.domain.debts import Debt
 from bot.domain.evidence import Outcome
 from bot.domain.incident import Incident
 from bot.domain.policy import Policy
-from bot.domain.run import Run, StepState
+from bot.domain.run import PROVE, Run, StepState
 from bot.domain.severity import Severity
-from bot.ports import Change, Observation, Refused
+from bot.ports import Change, Gone, Observation, Refused
 from bot.store import Store, StoreUnavailable
 from bot.usecases.arming import Arming
 from bot.usecases.commands import RollBack, SetSeverity
 from bot.usecases.desk import Desk
 from bot.usecases.fleet import Fleet, Hands
 from bot.usecases.probing import Probing
+from bot.views.announce import stakeholder_note
+from bot.views.outcome_card import stuck_card
 from bot.workflows.rollback import RollbackSteps
 from integrations.registry import kinds
 from tests.fakes.target import MemoryTarget
@@ -225,3 +227,54 @@ async def test_a_step_that_is_done_again_meets_no_change_of_the_time_before(worl
     assert {name: target.starts for name, target in world.targets.items()} == {
         name: ["v1.2.9"] for name in COMPONENTS
     }
+
+
+async def proof_fails(world: World, run_id: str) -> None:
+    await world.steps.journal.finished(
+        world.id, await world.run(), PROVE, outcome=Outcome.FAILED, detail="/checkout: 3 of 3 failed"
+    )
+    await world.steps.giving_up.give_up(run_id)
+
+
+async def is_quarantined(world: World, version: str) -> bool:
+    ledger = await world.store.read(lambda uow: uow.releases.all("shop"))
+    return version in ledger and ledger[version].quarantined_at is not None
+
+
+async def test_what_fails_its_proof_has_been_tried(world: World) -> None:
+    run_id = await world.approved()
+    await world.steps.switching.apply_tier(run_id, list(COMPONENTS))
+    await proof_fails(world, run_id)
+    assert (await world.failed()).took_place
+    assert await is_quarantined(world, "v1.2.9")
+
+
+async def test_what_somebody_undoes_while_it_is_proven_is_held_against_no_version(world: World) -> None:
+    run_id = await world.approved()
+    await world.steps.switching.apply_tier(run_id, list(COMPONENTS))
+    world.targets["web"].deploy("v1.3.0")
+    await proof_fails(world, run_id)
+    assert not (await world.failed()).took_place
+    assert not await is_quarantined(world, "v1.2.9")
+    incident = await world.incident()
+    assert incident.record is not None
+    assert not (await world.run()).took_place
+    entries = await world.store.read(lambda uow: uow.timeline.entries(world.id))
+    asked = [entry.body["reason"] for entry in entries if entry.body.get("type") == "plan_requested"]
+    assert asked[-1] == "this plan is made from the world as it is found now"
+    card = stuck_card(incident, await world.run())
+    assert card.text.startswith("shop: Somebody else changed it after it went back to v1.2.9.")
+    told = stakeholder_note(incident, await world.failed(), watch_s=60)
+    assert told is not None
+    assert "did not help" not in told.text
+
+
+async def test_where_nothing_took_place_nothing_is_said_of_helping(world: World) -> None:
+    run_id = await world.approved()
+    for target in world.targets.values():
+        target.trouble = Gone("There is no such service.", remedy="Create it.")
+    await world.steps.switching.apply_tier(run_id, list(COMPONENTS))
+    await world.steps.giving_up.give_up(run_id)
+    assert not await is_quarantined(world, "v1.2.9")
+    card = stuck_card(await world.incident(), await world.run())
+    assert card.text.startswith("shop: The rollback to v1.2.9 did not take place.")

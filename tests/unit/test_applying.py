@@ -6,10 +6,10 @@ import dataclasses
 import pytest
 
 from bot.domain.evidence import Outcome
-from bot.ports import Change, Conflict, Observation, OutcomeUnknown, Refused, Unavailable
+from bot.ports import Change, Conflict, Gone, Observation, OutcomeUnknown, Refused, Unavailable
 from bot.usecases import bounds
 from bot.workflows import applying
-from bot.workflows.applying import applied, settle
+from bot.workflows.applying import applied, settle, was_taken_away
 from tests.fakes.target import MemoryTarget
 
 
@@ -128,3 +128,33 @@ async def test_what_stays_is_only_looked_at() -> None:
     assert not settled.overtaken
     assert settled.said == "web: what runs now could not be established (Somebody is here)."
     assert target.starts == []
+
+
+@dataclasses.dataclass
+class Deleted(Slow):
+    """Somebody deletes it as soon as it was changed."""
+
+    async def observe(self, change: Change, key: str) -> Observation:
+        raise Gone("There is no web any more.", remedy="Create it.")
+
+    async def revert(self, change: Change, key: str) -> Observation:
+        raise Gone("There is no web any more.", remedy="Create it.")
+
+
+async def test_what_is_deleted_meanwhile_has_failed_at_once_and_says_nothing_of_the_target() -> None:
+    target = Deleted("v3", ("v1", "v2", "v3"), lost=True)
+    seen = await applied(target, CHANGE, key="k")
+    assert (seen.outcome, seen.untouched) == (Outcome.FAILED, True)
+    assert seen.detail == "There is no web any more. Create it."
+    assert (await settle(target, CHANGE, "k", back=True)).overtaken
+    assert await was_taken_away(target, CHANGE, "k")
+
+
+async def test_what_somebody_else_has_set_instead_was_taken_away() -> None:
+    target = slow()
+    await applied(target, CHANGE, key="k")
+    assert not await was_taken_away(target, CHANGE, "k")
+    target.deploy("v3")
+    assert await was_taken_away(target, CHANGE, "k")
+    target.failing.append(Unavailable("Not now."))
+    assert not await was_taken_away(target, CHANGE, "k"), "nobody knows"

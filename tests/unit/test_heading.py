@@ -80,6 +80,18 @@ def test_a_run_that_failed_binds_nobody() -> None:
     assert heading(incident(*plans, outcome=Outcome.FAILED)) == Heading(last_target=V2)
 
 
+@pytest.mark.parametrize("blocked", [0, 1, 2])
+def test_a_run_that_was_disturbed_is_remembered(blocked: int) -> None:
+    """Paused, say, and resumed after kaeru had given up: it runs by now where it was to go."""
+    found = incident((PlanState.APPROVED, "v2"), *[BLOCKED] * blocked, ARMING, outcome=Outcome.FAILED)
+    runs = tuple(run.model_copy(update={"took_place": False}) for run in found.runs)
+    before = heading(found.model_copy(update={"runs": runs}))
+    assert before.bound_for == V2
+    with pytest.raises(Refusal, match=r"runs v2 already, .*: its run was disturbed, and it came there"):
+        direct("shop", {"web": "v2"}, releases(), before=before)
+    assert direct("shop", {"web": "v3"}, releases(), before=before).choice.version == "v2"
+
+
 def test_what_a_rollback_brought_is_not_left_unasked() -> None:
     plans = ((PlanState.EXPIRED, "v2"), (PlanState.APPROVED, "v2"), ARMING)
     found = heading(incident(*plans, outcome=Outcome.SUCCEEDED))

@@ -263,12 +263,14 @@ def test_whatever_is_seen_there_is_a_sentence(
 
 def test_one_that_is_gone_has_failed() -> None:
     verdict = judge(scene(None))
-    assert (verdict.outcome, verdict.running) == (Outcome.FAILED, None)
+    assert (verdict.state, verdict.outcome, verdict.running) == (State.TAKEN_AWAY, Outcome.FAILED, None)
     assert "deleted" in verdict.detail
 
 
 def test_one_that_was_made_anew_has_failed() -> None:
-    assert "made anew" in judge(scene(workload(), *three(), uid="u-0")).detail
+    verdict = judge(scene(workload(), *three(), uid="u-0"))
+    assert (verdict.state, verdict.outcome) == (State.TAKEN_AWAY, Outcome.FAILED)
+    assert "made anew" in verdict.detail
 
 
 def test_before_anything_was_written_nothing_is_claimed() -> None:
