@@ -133,7 +133,7 @@ class Shop:
         await self.hands.merge(self.path, {"metadata": {"annotations": annotations}}, by="kubectl-annotate")
 
     async def rolled_out(self, *, patience_s: float = PATIENCE_S) -> None:
-        """Wait until the controller says that it has replaced all pods, and the old ones are gone."""
+        """Wait until the controller says that it has replaced all pods, and the old ones have ended."""
 
         async def done() -> bool:
             workload, pods = await self.workload(), await self.pods()
@@ -151,7 +151,9 @@ class Shop:
                     "updateRevision"
                 ):
                     updated = count
-            return bool(updated == ready == count == len(pods))
+            # What has ended is cleared away by the kubelet every ten seconds only.
+            alive = sum(not _has_ended(pod) for pod in pods)
+            return bool(updated == ready == count == alive)
 
         await until(done, f"rolled out: {self.name}", patience_s=patience_s)
 
