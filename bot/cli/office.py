@@ -15,6 +15,7 @@ from bot.domain import decide
 from bot.domain import events as e
 from bot.domain.base import Refusal
 from bot.domain.incident import Incident
+from bot.domain.policy import NotAnApprover
 from bot.settings import Settings, load_settings
 from bot.store import Store
 from bot.store.unit import UnitOfWork
@@ -95,7 +96,12 @@ async def open_office(as_: str | None, *, make: bool = False) -> AsyncIterator[O
         try:
             yield Office(settings, catalog, store, desk, register, actor)
         except Refusal as refusal:
-            raise Refusal(spoken(str(refusal), register.names)) from refusal
+            who = (
+                " If you are one of them, say so: --as NAME."
+                if isinstance(refusal, NotAnApprover) and not actor.is_person
+                else ""
+            )
+            raise Refusal(f"{spoken(str(refusal), register.names)}{who}") from refusal
 
 
 async def carry_out(

@@ -112,6 +112,12 @@ class Finding(Value):
     verdict: Outcome
     sentence: str
 
+    @property
+    def lets_one_pass(self) -> bool:
+        """Whether it is well although a number is above its limit: a single bad answer is no trend."""
+        slow = self.stats.p95_ms is not None and self.stats.p95_ms > self.limit_p95_ms
+        return self.verdict is Outcome.SUCCEEDED and (slow or self.stats.error_rate > self.limit_error_rate)
+
 
 def percentile(values: Sequence[float], share: float) -> float | None:
     """The nearest-rank percentile; None for no values."""

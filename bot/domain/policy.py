@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from bot.domain.base import UserId, Value, refuse
+from bot.domain.base import Refusal, UserId, Value, refuse
 
 
 class Policy(Value):
@@ -52,10 +52,16 @@ def tally(policy: Policy, approvals: Sequence[UserId], *, requesters: Sequence[U
     return Tally(approvals=tuple(counted), needed=policy.quorum)
 
 
+class NotAnApprover(Refusal):
+    """Somebody wants to decide whom the policy does not name."""
+
+
 def check_may_decide(policy: Policy, user: UserId) -> None:
     """Raise Refusal unless `user` may decide at all: reject, hold, choose another version."""
     if not policy.allows(user):
-        refuse(f"You are not among the approvers of this rollback. Ask {mention(policy.approvers)}.")
+        raise NotAnApprover(
+            f"You are not among the approvers of this rollback. Ask {mention(policy.approvers)}."
+        )
 
 
 def check_may_approve(

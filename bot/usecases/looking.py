@@ -18,16 +18,31 @@ _log = logging.getLogger(__name__)
 _REPOSITORY = "The repository"
 
 
+def asked(component: str, target: Target) -> str:
+    """What does not answer, for a sentence: where a component runs, and not the component itself."""
+    return f"The {target.capabilities.kind} target of {component}"
+
+
 async def inspect_all(targets: Mapping[str, Target]) -> dict[str, Inspection]:
-    seen = await asyncio.gather(*(reading(target.inspect(), name) for name, target in targets.items()))
+    seen = await asyncio.gather(
+        *(reading(target.inspect(), asked(name, target)) for name, target in targets.items())
+    )
     return dict(zip(targets, seen, strict=True))
 
 
 async def plan_all(targets: Mapping[str, Target], steps: Mapping[str, Change]) -> dict[str, TargetPlan]:
+    """What each step would do, by component. Where there are several, their checks say whose they are."""
     plans = await asyncio.gather(
-        *(reading(targets[name].plan(change), name) for name, change in steps.items())
+        *(reading(targets[name].plan(change), asked(name, targets[name])) for name, change in steps.items())
     )
-    return dict(zip(steps, plans, strict=True))
+    made = dict(zip(steps, plans, strict=True))
+    return {name: _named(name, plan) for name, plan in made.items()} if len(made) > 1 else made
+
+
+def _named(component: str, plan: TargetPlan) -> TargetPlan:
+    """With the component in the name of each check: beside others, "rights" says nothing."""
+    checks = (c.model_copy(update={"name": f"{component}: {c.name}"}) for c in plan.checks)
+    return plan.model_copy(update={"checks": tuple(checks)})
 
 
 async def versions(source: ChangeSource | None) -> tuple[Tagged, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from bot.domain.incident import Incident, PlanRecord, Status
-from bot.domain.releases import Release, Standing
+from bot.domain.releases import Release, Standing, spoken
 from bot.domain.severity import Severity
 from bot.views.blocks import (
     Block,
@@ -94,7 +94,9 @@ def _choice(release: Release, target: str | None) -> Block:
         about = f"{about} {utc(release.last_good_at)}"
     elif release.released_at is not None:
         about = f"{about}, released {utc(release.released_at)}"
-    if release.revision is not None:
+    if spoken(release.version) != release.version:
+        about = f"other settings{f' ({release.note})' if release.note else ''}: {about}"
+    elif release.revision is not None:
         about = f"r{release.revision}: {about}"
     return option(release.version, release.version, description=about)
 

@@ -12,7 +12,7 @@ from bot.views.hold import held, hold_button
 from bot.views.ids import Action, Ref
 from bot.views.mrkdwn import because, clock, code, counted, line, said, who, whom
 from bot.views.plan_facts import facts
-from bot.views.wording import approval_missing, from_whom, selectable, standing
+from bot.views.wording import approval_missing, from_whom, in_the_way, selectable, standing
 
 
 def plan_card(incident: Incident, record: PlanRecord, policy: Policy) -> Card:
@@ -76,8 +76,8 @@ def _obstacle(plan: Plan) -> str:
     if not failed:
         return ""
     return (
-        f":no_entry: *This cannot be approved yet:* {line(failed[0].name)}, {line(failed[0].detail, 300)}. "
-        "Put it right, then press *Refresh*."
+        f":no_entry: *This cannot be approved yet:* {in_the_way(failed)} "
+        "Put it right: a new card comes by itself where kaeru sees the change, else press *Refresh*."
     )
 
 

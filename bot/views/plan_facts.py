@@ -120,11 +120,22 @@ def _actions(change: ComponentChange, *, alone: bool) -> list[str]:
 def _checks(plan: Plan) -> list[Block]:
     """What does not hold in full size, what holds as small print."""
     bad = [f":x: *{line(c.name, 60)}*: {line(c.detail, 200)}" for c in plan.checks if not c.ok]
-    good = [f":white_check_mark: {line(c.name, 60)}: {line(c.detail, 120)}" for c in plan.checks if c.ok]
-    if len(good) > _CHECKS:
-        good = [*good[:_CHECKS], f"and {len(good) - _CHECKS} more checks passed"]
+    good = _passed(plan)
     shown = sections(["*Does not hold*", *bad[:_CHECKS]]) if bad else []
     return [*shown, *([context("\n".join(good))] if good else [])]
+
+
+def _passed(plan: Plan) -> list[str]:
+    """Each with what was seen; of several components, which are the same checks again and again, only the names."""
+    passed = [c for c in plan.checks if c.ok]
+    if len(plan.components) > 1 and passed:
+        names = "; ".join(line(c.name, 60) for c in passed[: 2 * _CHECKS])
+        more = f" and {len(passed) - 2 * _CHECKS} more" if len(passed) > 2 * _CHECKS else ""
+        return [f":white_check_mark: {counted(len(passed), 'check')} passed: {names}{more}"]
+    lines = [f":white_check_mark: {line(c.name, 60)}: {line(c.detail, 120)}" for c in passed]
+    if len(lines) > _CHECKS:
+        lines = [*lines[:_CHECKS], f"and {len(lines) - _CHECKS} more checks passed"]
+    return lines
 
 
 def _warnings(plan: Plan) -> list[Block]:

@@ -1,12 +1,13 @@
 """How bad is it? The question, and the one line that it becomes."""
 
+from bot.domain.decide import failed_checks
 from bot.domain.incident import Incident, PlanRecord, PlanState
 from bot.domain.severity import Severity
 from bot.views.blocks import Block, Card, Style, actions, button, card, context, header, section
 from bot.views.hold import held, hold_button
 from bot.views.ids import Action, Ref
 from bot.views.mrkdwn import code, line, said, when, who
-from bot.views.wording import SEVERITY_EMOJI, severity_words
+from bot.views.wording import SEVERITY_EMOJI, in_the_way, severity_words
 
 
 def severity_card(incident: Incident) -> Card:
@@ -48,6 +49,9 @@ def _record(incident: Incident, severity: Severity) -> Card:
 def _meanwhile(record: PlanRecord | None) -> str:
     """What the plan is doing while people still look at the prompt."""
     match record.state if record else PlanState.ARMING:
+        case PlanState.READY if record and record.plan and (failed := failed_checks(record.plan)):
+            way, why = f"back to {code(record.plan.to_version)}", in_the_way(failed)
+            return f":no_entry: The plan is ready meanwhile, {way}, but it cannot be approved yet: {why}"
         case PlanState.READY if record and record.to_version:
             return f":white_check_mark: The plan is ready meanwhile: back to {code(record.to_version)}."
         case PlanState.BLOCKED if record:

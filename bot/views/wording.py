@@ -1,12 +1,15 @@
 """The words that several views share: what an incident is doing, and what it waits for."""
 
+from collections.abc import Sequence
+
 from bot.domain.base import Refusal, UserId
 from bot.domain.decide import expires_at
 from bot.domain.incident import Incident, PlanRecord, PlanState, Status
+from bot.domain.plan import Check
 from bot.domain.policy import Policy, Tally, tally
 from bot.domain.releases import Release, Standing, choose
 from bot.domain.severity import Severity
-from bot.views.mrkdwn import clock, code, is_member, line, who, whom
+from bot.views.mrkdwn import clock, code, ended, is_member, line, who, whom
 
 SEVERITY_EMOJI = {
     Severity.CRITICAL: ":red_circle:",
@@ -26,6 +29,7 @@ STATUS_WORDS = {
     Status.CLOSED: "closed",
 }
 
+_IN_THE_WAY = 3
 _LEADS = ("lead", "commander", "incident commander")
 
 
@@ -106,7 +110,11 @@ def next_step(incident: Incident, policy: Policy) -> str:  # noqa: PLR0911 - one
         case Status.ROLLING_BACK:
             return "The rollback is under way; nothing to do but watch it."
         case Status.STUCK:
-            return "The rollback did not help. Choose another version, or fix forward."
+            return (
+                "The rollback did not help. Choose another version, or fix forward."
+                if incident.run is None or incident.run.took_place
+                else "The rollback did not take its course. Look at what runs now, and choose what is next."
+            )
         case Status.MITIGATED:
             return "Users are well again; kaeru watches whether it stays so."
         case Status.VERIFIED:
@@ -145,6 +153,13 @@ def _decision(incident: Incident, policy: Policy) -> str:
             return "The plan was rejected. Choose another version, or fix forward."
         case _:
             return "A new plan is on its way."
+
+
+def in_the_way(failed: Sequence[Check]) -> str:
+    """The checks that keep a plan from being approved, as the end of a sentence; at least one."""
+    shown = [f"{line(c.name, 80)}, {line(c.detail, 300)}" for c in failed[:_IN_THE_WAY]]
+    more = f"; and {len(failed) - len(shown)} more" if len(failed) > len(shown) else ""
+    return ended(f"{'; '.join(shown)}{more}")
 
 
 def selectable(record: PlanRecord | None) -> tuple[Release, ...]:

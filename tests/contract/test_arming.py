@@ -152,7 +152,10 @@ async def test_a_target_that_hangs_is_said(world: World, monkeypatch: pytest.Mon
     monkeypatch.setattr(bounds, "READ_S", 0.05)
     world.targets["shop"]["web"].hangs = True
     record = await world.plan(await world.declare("shop"))
-    assert (record.state, record.note) == (PlanState.BLOCKED, "web did not answer within 0.05 s.")
+    assert (record.state, record.note) == (
+        PlanState.BLOCKED,
+        "The memory target of web did not answer within 0.05 s.",
+    )
 
 
 @pytest.mark.parametrize("trouble", ["hangs", "is gone", "breaks down"])

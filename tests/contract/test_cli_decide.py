@@ -121,6 +121,16 @@ def test_policies_apply_as_in_chat_and_people_have_their_names(planned: CommandL
     assert "not among the approvers" in said.err
 
 
+def test_who_is_not_known_to_a_policy_is_told_how_to_say_who_it_is(planned: CommandLine) -> None:
+    nobody = planned("incident", "hold")
+    assert nobody.code == 1
+    assert nobody.err.rstrip().endswith("If you are one of them, say so: --as NAME.")
+    outsider = planned("incident", "hold", "--as", "dan")
+    assert outsider.code == 1
+    assert "not among the approvers" in outsider.err
+    assert "--as" not in outsider.err
+
+
 def test_no_means_no(planned: CommandLine) -> None:
     for answer in ("n\n", "\n", ""):
         said = planned("incident", "approve", "--as", "bob", typed=answer)
