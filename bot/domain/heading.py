@@ -22,12 +22,15 @@ class Goal(Value):
     version: Version
     refs: Mapping[str, str] = {}
 
+    def means(self, release: Release) -> bool:
+        """Whether `release` is this, whatever it is called by now."""
+        if self.refs:
+            return release.refs.items() >= self.refs.items()
+        return self.version in (release.version, *release.aliases)
+
     def among(self, releases: Sequence[Release]) -> Release:
         """The release that this is by now, whatever it is called; where there is none, one that nobody knows more of."""
-        if self.refs:
-            same = (r for r in releases if r.refs.items() >= self.refs.items())
-        else:
-            same = (r for r in releases if self.version in (r.version, *r.aliases))
+        same = (r for r in releases if self.means(r))
         return next(same, Release(version=self.version, refs=self.refs))
 
 
@@ -66,6 +69,11 @@ def heading(incident: Incident) -> Heading:
     return Heading(last_target=last_target)
 
 
+def in_vain(incident: Incident) -> tuple[Goal, ...]:
+    """What was gone back to and did not help."""
+    return tuple(_goal_of(incident, r) for r in incident.runs if r.outcome is Outcome.FAILED and r.took_place)
+
+
 def _how(run: Run) -> str | None:
     """How it may have come to its target; None where that was tried and did not help."""
     if run.outcome is Outcome.FAILED and not run.took_place:
@@ -87,10 +95,12 @@ def direct(
     wanted: Version | None = None,
     before: Heading = Heading(),  # noqa: B008 - a value that cannot change
     refs: Mapping[str, str] = {},
+    pending: bool = False,
 ) -> Direction:
     """The way back for components that run `running` (at least one), by the `releases` (newest first).
 
-    `refs` are the shapes that they run, where shapes are told apart. Where components differ and nobody named a
+    `refs` are the shapes that they run, where shapes are told apart; `pending` is whether what is set is not what
+    serves yet. Where components differ and nobody named a
     version, the last run is finished first: its target is the default.
     Raises Refusal where there is nothing to return to, where the wish cannot be granted, or where an earlier
     plan has been overtaken.
@@ -98,7 +108,7 @@ def direct(
     bound = before.bound_for.among(releases) if before.bound_for else None
     if wanted is None and bound is not None and not elsewhere(bound, running, refs):
         raise Refusal(
-            f"{service} runs {bound.version} already, where this rollback was heading: {before.how}. "
+            f"{service} {'is set to' if pending else 'runs'} {bound.version} already, where this rollback was heading: {before.how}. "
             "If users are well, close the incident; if not, choose a version."
         )
     versions = set(as_one(running, refs, releases).values())

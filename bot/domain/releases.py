@@ -12,6 +12,7 @@ _SHAPE = re.compile(r"\+r[0-9]+$")
 _REVISION = re.compile(r"(?:(?P<version>.+)\+)?r(?P<revision>[0-9]+)")
 _DIGITS, _MANY_DIGITS = 4, 12
 _LENGTH = 128  # of a version
+_NAMED = 4  # releases in one sentence
 
 
 def spoken(version: Version) -> Version:
@@ -56,6 +57,7 @@ class Release(Value):
     `revision` is the target's own count, where there is one for the whole service; `note` what it says of it.
     `released_at` is the tag's time, `last_good_at` the last time kaeru saw it serve well (both UTC). `refs` are the
     exact shapes that it means, by component, where the target tells shapes apart; `aliases` the exact names of them.
+    `did_not_help` says of a quarantined one that it was gone back to in vain, and not that it was left.
     """
 
     version: Version
@@ -67,6 +69,14 @@ class Release(Value):
     note: str = ""
     refs: Mapping[str, str] = {}
     aliases: tuple[Version, ...] = ()
+    did_not_help: bool = False
+
+    @property
+    def quarantine(self) -> str:
+        """The end of a sentence that begins with a quarantined version: by which incident, and why."""
+        by = f" by {self.quarantined_by}" if self.quarantined_by else ""
+        why = "it did not help when it was gone back to" if self.did_not_help else "it was rolled back before"
+        return f"is quarantined{by}: {why}"
 
     def is_at(self, component: str, version: Version, ref: str) -> bool:
         """Whether `component` is as this release has it: by the shape where shapes are told apart, else by name."""
@@ -127,9 +137,26 @@ def choose(releases: Sequence[Release], *, current: Version | None, wanted: Vers
         return Choice(
             version=older[0].version, why="the release before the current one; nobody saw it serve yet"
         )
-    raise Refusal(
-        "There is no version to return to: every other release is missing or quarantined. "
-        "Put a good release in place, or fix forward."
+    raise _nothing_left(releases, current)
+
+
+def _nothing_left(releases: Sequence[Release], current: Version | None) -> Refusal:
+    """Why nothing is offered unasked, and what could be."""
+    others = [r for r in releases if r.version != current]
+    bad = [r for r in others if r.standing is Standing.QUARANTINED]
+    newer = [r.version for r in others if r not in bad]
+    end = "Put a good release in place, or fix forward."
+    why = [f"{r.version} {r.quarantine}" for r in bad[:_NAMED]]
+    if len(bad) > _NAMED:
+        why.append(f"{len(bad) - _NAMED} more are quarantined")
+    if newer:
+        listed = ", ".join(newer[:_NAMED])
+        why.append(f"no other release is older than {current} or was seen serving well")
+        end = f"A newer one can be asked for by its name ({listed}). {end}"
+    if bad:
+        end = f"If a quarantined one is well, let it be chosen with `kaeru quarantine lift`. {end}"
+    return Refusal(
+        f"There is no version to return to: {'; '.join(why) or 'no other release is known here'}. {end}"
     )
 
 
@@ -153,10 +180,8 @@ def _grant(releases: Sequence[Release], current: Version | None, wanted: Version
     if found.version == current:
         raise Refusal(f"{found.version} is what runs now. Choose another version.")
     if found.standing is Standing.QUARANTINED:
-        by = f" by {found.quarantined_by}" if found.quarantined_by else ""
         raise Refusal(
-            f"{found.version} is quarantined{by}: it was rolled back before. Choose another version, "
-            f"or lift the quarantine with `kaeru quarantine lift`."
+            f"{found.version} {found.quarantine}. Choose another version, or lift the quarantine with `kaeru quarantine lift`."
         )
     if found.version != wanted and wanted not in found.aliases:
         return Choice(version=found.version, why=f"revision {found.revision}, chosen by hand")

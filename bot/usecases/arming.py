@@ -25,15 +25,17 @@ from bot.store.errors import StoreError
 from bot.usecases.desk import Desk
 from bot.usecases.fleet import Fleet
 from bot.usecases.looking import between, inspect_all, plan_all, versions
-from bot.usecases.offer import Offer, Remembered, offers
+from bot.usecases.offer import Offer, Remembered, Span, offers, well_time
 from bot.usecases.plan_parts import (
     component_change,
+    is_pending,
     proof_s_of,
     refs_of,
     running_versions,
     warnings_of,
     with_reasons,
 )
+from bot.usecases.quarantine import with_causes
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +64,11 @@ class Arming:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 plan = await self.make(
-                    incident.service, number=number, wanted=record.wanted, before=heading(incident)
+                    incident.service,
+                    number=number,
+                    wanted=record.wanted,
+                    before=heading(incident),
+                    own="" if any(run.proven for run in incident.runs) else incident.id,
                 )
             except Unavailable as error:
                 if attempt < ATTEMPTS:
@@ -100,10 +106,12 @@ class Arming:
         number: int = 1,
         wanted: Version | None = None,
         before: Heading = Heading(),  # noqa: B008 - a value that cannot change
+        own: str = "",
     ) -> Plan:
         """A plan of the world as it is now. Raises PortError or Refusal.
 
-        `before` says where earlier plans of the same incident were heading; see `bot.domain.heading`.
+        `before` says where earlier plans of the same incident were heading; see `bot.domain.heading`. `own` is its
+        id, as long as no rollback of it was proven.
         """
         service = self._catalog.service(service_name)
         hands = self._fleet.hands(service_name)
@@ -112,7 +120,15 @@ class Arming:
         offered = {o.release.version: o for o in await self._offers(service_name, inspections, tags)}
         releases = tuple(offer.release for offer in offered.values())
         try:
-            way = direct(service_name, running, releases, wanted=wanted, before=before, refs=refs)
+            way = direct(
+                service_name,
+                running,
+                releases,
+                wanted=wanted,
+                before=before,
+                refs=refs,
+                pending=is_pending(inspections),
+            )
         except Refusal as refusal:
             raise Refusal(with_reasons(refusal, inspections)) from refusal
         current, choice = way.leaves, way.choice
@@ -131,7 +147,12 @@ class Arming:
         plans, changes, baseline = await asyncio.gather(
             plan_all(hands.targets, steps),
             between(hands.changes, spoken(choice.version), spoken(current)),
-            self.baseline(service, spoken(choice.version), running=spoken(current)),
+            self.baseline(
+                service,
+                spoken(choice.version),
+                running=spoken(current),
+                well=well_time(offered[choice.version]),
+            ),
         )
         return Plan(
             number=number,
@@ -144,7 +165,7 @@ class Arming:
                 for n in steps
             ),
             changes=changes,
-            warnings=warnings_of(inspections, together, plans, choice, releases),
+            warnings=warnings_of(inspections, together, plans, choice, releases, own=own),
             checks=tuple(check for plan in plans.values() for check in plan.checks),
             baseline=baseline,
             candidates=tuple(r for r in releases if set(together.values()) != {r.version})[:25],
@@ -170,11 +191,22 @@ class Arming:
         remembered = await self._store.read(
             lambda uow: Remembered(uow.releases.all(service), uow.bad_shapes.all(service))
         )
-        return offers(inspections, tags, remembered)
+        offered = offers(inspections, tags, remembered)
+        return await self._store.read(lambda uow: with_causes(uow, offered))
 
-    async def baseline(self, service: Service, version: Version, *, running: Version) -> Baseline:
-        """What good looked like: probes of `version` while it was well, else of the last version that was."""
+    async def baseline(
+        self, service: Service, version: Version, *, running: Version, well: Span | None = None
+    ) -> Baseline:
+        """What good looked like: probes of `version` while it was well, else of the last version that was.
+
+        Where `running` calls itself the same, only the time tells the two apart: `well` is when the target's
+        own shape was well.
+        """
         now = self._clock()
+        if version == running and well is not None:
+            found = await self._baseline_of(service, version, since=well.since, until=well.until)
+            if found is not None:
+                return found
         ledger = await self._store.read(lambda uow: uow.releases.all(service.name))
         good = [
             (r.last_good_at, r.version) for r in ledger.values() if r.last_good_at and r.version != running
@@ -183,19 +215,28 @@ class Arming:
         names.sort(key=lambda name: name != version)
         since = now - timedelta(days=BASELINE_DAYS)
         for name in names:
-            probes = await self._store.read(
-                lambda uow, name=name: uow.probes.baseline(service.name, name, since=since, until=now)  # type: ignore[misc]  # binds the loop's value
-            )
-            if probes:
-                return Baseline(
-                    source=BaselineSource.PROBES,
-                    version=name,
-                    since=min(p.at for p in probes),
-                    until=max(p.at for p in probes),
-                    endpoints=summarize(probes),
-                    thresholds=service.thresholds,
-                )
+            found = await self._baseline_of(service, name, since=since, until=now)
+            if found is not None:
+                return found
         return Baseline(source=BaselineSource.THRESHOLDS, thresholds=service.thresholds)
+
+    async def _baseline_of(
+        self, service: Service, version: Version, *, since: datetime, until: datetime
+    ) -> Baseline | None:
+        """None where nothing was measured."""
+        probes = await self._store.read(
+            lambda uow: uow.probes.baseline(service.name, version, since=since, until=until)
+        )
+        if not probes:
+            return None
+        return Baseline(
+            source=BaselineSource.PROBES,
+            version=version,
+            since=min(p.at for p in probes),
+            until=max(p.at for p in probes),
+            endpoints=summarize(probes),
+            thresholds=service.thresholds,
+        )
 
     async def watch_worlds(self) -> None:
         """Compare every open plan with the world; a plan that no longer fits dies and is made anew.

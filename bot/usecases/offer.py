@@ -21,6 +21,14 @@ class Offer:
 
 
 @dataclass(frozen=True)
+class Span:
+    """A time, from `since` to `until`, both UTC."""
+
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True)
 class Remembered:
     """The ledger of a service, and its bad shapes."""
 
@@ -74,6 +82,15 @@ def offers(
     newest_first = [o.release for o in sorted(by_version.values(), key=age, reverse=True)]
     in_order = [tag.version for tag in tags] or [r.version for r in newest_first]
     return tuple(by_version[release.version] for release in order(newest_first, in_order))
+
+
+def well_time(offer: Offer) -> Span | None:
+    """When all components had these very shapes and served well, as far as that is remembered."""
+    until = offer.release.last_good_at
+    since = [a.since for a in offer.shapes.values() if a.since is not None]
+    if until is None or len(since) < len(offer.shapes) or max(since) >= until:
+        return None
+    return Span(max(since), until)
 
 
 def _with_refs(seen: Inspection) -> Inspection:

@@ -25,6 +25,11 @@ def refs_of(inspections: Mapping[str, Inspection]) -> dict[str, str]:
     return {name: seen.current_ref for name, seen in inspections.items()}
 
 
+def is_pending(inspections: Mapping[str, Inspection]) -> bool:
+    """Whether a component is known to serve something else than what it is set to."""
+    return any(seen.running not in (seen.current, None) for seen in inspections.values())
+
+
 def with_reasons(refusal: Refusal, inspections: Mapping[str, Inspection]) -> str:
     """Why there is nothing to return to may be in what was noticed of the targets: history that is gone, say."""
     noticed = dict.fromkeys(w.text for seen in inspections.values() for w in seen.warnings)
@@ -57,8 +62,13 @@ def warnings_of(
     plans: Mapping[str, TargetPlan],
     choice: Choice,
     releases: tuple[Release, ...],
+    *,
+    own: str = "",
 ) -> tuple[Warn, ...]:
-    """`running` is what the components run, by one name where it is one release (`bot.domain.heading.as_one`)."""
+    """`running` is what the components run, by one name where it is one release (`bot.domain.heading.as_one`).
+
+    `own` is the incident that has quarantined what it is to leave and has not got away from it yet.
+    """
     warnings = [w for seen in inspections.values() for w in seen.warnings]
     warnings += [w for plan in plans.values() for w in plan.warnings]
     if len(set(running.values())) > 1:
@@ -68,7 +78,7 @@ def warnings_of(
     if chosen.last_good_at is None:
         text = f"Nobody has seen {chosen.version} serve well yet, as far as kaeru remembers."
         warnings.append(Warn(level=Level.WARNING, text=text))
-    warnings += _about_what_is_left(set(running.values()) - {choice.version}, releases)
+    warnings += _about_what_is_left(set(running.values()) - {choice.version}, releases, own)
     return tuple(dict.fromkeys(warnings))
 
 
@@ -78,16 +88,18 @@ def proof_s_of(service: Service) -> float:
     return 0.0 if health is None else (health.consecutive - 1) * health.interval.total_seconds()
 
 
-def _about_what_is_left(left: set[Version], releases: tuple[Release, ...]) -> list[Warn]:
+def _about_what_is_left(left: set[Version], releases: tuple[Release, ...], own: str) -> list[Warn]:
     """Leaving a version that served well may help nobody; one that is quarantined should not be there at all."""
     said = []
     for release in releases:
         if release.version not in left:
             continue
         if release.standing is Standing.QUARANTINED:
-            by = f" by {release.quarantined_by}" if release.quarantined_by else ""
-            text = f"{release.version} is quarantined: it was rolled back before{by}, and somebody deployed it again."
-            said.append(Warn(level=Level.INFO, text=text))
+            # By this incident itself: nothing but what it is here for.
+            if not own or release.quarantined_by != own:
+                by = f" by {release.quarantined_by}" if release.quarantined_by else ""
+                text = f"{release.version} is quarantined{by}, and is what is deployed all the same."
+                said.append(Warn(level=Level.INFO, text=text))
         elif release.last_good_at is not None:
             text = f"{release.version} itself was seen serving well: is it really this release that makes it ill?"
             said.append(Warn(level=Level.WARNING, text=text))

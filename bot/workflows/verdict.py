@@ -120,15 +120,16 @@ def around(run: Run, probes: Iterable[Probe]) -> tuple[tuple[Probe, ...], tuple[
     """What was measured in the time before the first component was touched, and since the last one had ended.
 
     A request that was not answered belongs to the version of its time. One that the other version answered
-    says nothing about this one.
+    says nothing about this one; where both call themselves the same, only the time tells them apart.
     """
     switches = [step for step in run.steps if step.id.startswith(apply_step("")) and step.started_at]
     target = spoken(run.to_version)
+    alike = spoken(run.from_version) == target
     began = min((step.started_at for step in switches if step.started_at), default=None)
     ended = max((step.finished_at for step in switches if step.finished_at), default=None)
     before, after = [], []
     for probe in probes:
-        if began is not None and began - BEFORE <= probe.at < began and probe.version != target:
+        if began is not None and began - BEFORE <= probe.at < began and (alike or probe.version != target):
             before.append(probe)
         if ended is not None and probe.at >= ended and probe.version in (target, None):
             after.append(probe)

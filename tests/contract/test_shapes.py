@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ import yaml
 
 from bot.catalog import load_catalog
 from bot.cli.deferred import DeferredEngine
+from bot.domain import events as e
 from bot.domain.base import Refusal
+from bot.domain.evidence import BaselineSource, Outcome, Probe
 from bot.domain.heading import Goal, Heading
 from bot.domain.incident import Incident, PlanRecord, PlanState
 from bot.domain.plan import Commit, Plan
@@ -74,6 +77,20 @@ class World:
                     uow.shapes.good("shop", name, look.current_ref, at)
 
         await self.store.write(write)
+
+    async def measure(self, end: datetime, *, latency_ms: float, ok: bool = True) -> None:
+        """Eight answers up to `end`, a second apart."""
+        probes = tuple(
+            Probe(
+                endpoint="/checkout",
+                at=end - timedelta(seconds=n),
+                ok=ok,
+                latency_ms=latency_ms,
+                version=IMAGE,
+            )
+            for n in range(8)
+        )
+        await self.store.write(lambda uow: uow.probes.add("shop", probes, None))
 
     async def roll_back(self, wanted: str | None = None) -> Incident:
         return (await self.desk.roll_back(RollBack(by="UALICE", service="shop", version=wanted))).incident
@@ -326,3 +343,76 @@ async def test_the_bad_settings_of_all_components_go_together(pair: World, *, se
     assert await pair.bad_shapes() == {(name, await pair.exact(BAD, name)) for name in ("web", "worker")}
     with pytest.raises(Refusal, match="no version to return to"):
         await pair.arming.make("shop")
+
+
+async def test_what_was_measured_while_the_settings_were_good_is_what_they_are_compared_with(
+    world: World,
+) -> None:
+    """Both settings call themselves v1.2.9: the time alone tells whose answers they were."""
+    await world.deploy(IMAGE, GOOD)
+    await world.seen(well=True)
+    well_at = world.clock() - timedelta(minutes=1)
+    await world.measure(well_at, latency_ms=20)
+    await world.deploy(IMAGE, BAD)
+    await world.measure(world.clock(), latency_ms=900, ok=False)
+    plan = await world.arming.make("shop")
+    assert (plan.to_version, plan.from_version) == (IMAGE, await world.exact(BAD))
+    assert (plan.baseline.source, plan.baseline.version) == (BaselineSource.PROBES, IMAGE)
+    (stats,) = plan.baseline.endpoints
+    assert (stats.count, stats.errors, stats.p95_ms) == (8, 0, 20)
+    assert [w.text for w in plan.warnings if "serve well" in w.text or "serving well" in w.text] == []
+
+
+async def test_where_nobody_saw_the_settings_well_the_thresholds_speak(world: World) -> None:
+    await world.deploy(IMAGE, GOOD)
+    await world.deploy(IMAGE, BAD)
+    await world.measure(world.clock(), latency_ms=900, ok=False)
+    plan = await world.arming.make("shop")
+    assert plan.to_version == await world.exact(GOOD)
+    assert plan.baseline.source is BaselineSource.THRESHOLDS
+    texts = [w.text for w in plan.warnings if "serve well" in w.text or "serving well" in w.text]
+    assert texts == [f"Nobody has seen {plan.to_version} serve well yet, as far as kaeru remembers."]
+
+
+async def test_what_this_incident_itself_has_quarantined_is_no_news_on_its_next_plan(world: World) -> None:
+    await world.deploy(OLD, GOOD, well=True)
+    await world.deploy(IMAGE, GOOD, well=True)
+    await world.deploy(NEXT, GOOD)
+    incident = await world.roll_back()
+    await world.carried_out(incident)
+    await world.deploy(NEXT, GOOD)  # it was put back
+    own = await world.arming.make("shop", own=incident.id)
+    assert [w.text for w in own.warnings if "quarantined" in w.text] == []
+    other = await world.arming.make("shop")
+    assert [w.text for w in other.warnings if "quarantined" in w.text] == [
+        f"{NEXT} is quarantined by {incident.id}, and is what is deployed all the same."
+    ]
+
+
+async def test_what_did_not_help_is_told_apart_from_what_was_left(world: World) -> None:
+    await world.deploy(IMAGE, GOOD, well=True)
+    await world.deploy(NEXT, GOOD)
+    incident = await world.roll_back()
+    plan = await world.carried_out(incident)
+    (run,) = (await world.incident(incident)).runs
+
+    def fails(_: Incident) -> tuple[e.Event, ...]:
+        reason = "/checkout: 3 of 3 failed"
+        return (
+            e.RollbackFailed(
+                at=world.clock(), run_id=run.id, outcome=Outcome.FAILED, reason=reason, safe_state=""
+            ),
+        )
+
+    await world.desk.change(incident.id, fails)
+    await world.did_not_help(incident, plan)
+    with pytest.raises(Refusal) as refused:
+        await world.arming.make("shop", wanted=NEXT)
+    assert f"{NEXT} is quarantined by {incident.id}: it was rolled back before." in str(refused.value)
+    await world.deploy(OLD, GOOD)
+    with pytest.raises(Refusal) as refused:
+        await world.arming.make("shop")
+    assert f"{IMAGE} is quarantined by {incident.id}: it did not help when it was gone back to" in str(
+        refused.value
+    )
+    assert "`kaeru quarantine lift`" in str(refused.value)

@@ -44,6 +44,42 @@ def test_nothing_to_return_to_is_said() -> None:
 
 
 @pytest.mark.parametrize(
+    ("others", "told"),
+    [
+        ((), "There is no version to return to: no other release is known here. Put a good"),
+        (
+            (release("v3", quarantined=True), release("v1", quarantined=True)),
+            (
+                "There is no version to return to: v3 is quarantined by inc-1: it was rolled back before; "
+                "v1 is quarantined by inc-1: it was rolled back before. "
+                "If a quarantined one is well, let it be chosen with `kaeru quarantine lift`. Put a good"
+            ),
+        ),
+        (
+            (release("v1", quarantined=True).model_copy(update={"did_not_help": True}),),
+            "v1 is quarantined by inc-1: it did not help when it was gone back to. If a quarantined",
+        ),
+        (
+            (release("v4"), release("v3")),
+            (
+                "no other release is older than v2 or was seen serving well. "
+                "A newer one can be asked for by its name (v4, v3). Put a good"
+            ),
+        ),
+        (
+            tuple(release(f"v1.{n}", quarantined=True) for n in range(9)),
+            "v1.3 is quarantined by inc-1: it was rolled back before; 5 more are quarantined. If",
+        ),
+    ],
+)
+def test_why_nothing_is_left_is_said_with_what_can_be_done(others: tuple[Release, ...], told: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        choose([*others, release("v2")], current="v2")
+    assert told in str(refused.value)
+    assert str(refused.value).endswith(" release in place, or fix forward.")
+
+
+@pytest.mark.parametrize(
     ("wanted", "sentence"),
     [
         ("v9", "not a release that can be run here. These are: v1"),

@@ -262,6 +262,14 @@ def test_an_answer_of_the_other_version_says_nothing_about_this_one() -> None:
     assert after == ()
 
 
+def test_two_that_call_themselves_the_same_are_told_apart_by_the_time() -> None:
+    """Only settings changed: what was measured before belongs to the settings of before."""
+    run = run_of(plan_of(["v2+r4711"], to="v2"), 1, None).model_copy(update={"from_version": "v2+r4711"})
+    before, after = around(run, [probe(-5, version="v2"), probe(-4, ok=False), probe(30, version="v2")])
+    assert [p.ok for p in before] == [True, False]
+    assert [p.version for p in after] == ["v2"]
+
+
 def test_a_run_that_touched_nothing_has_no_before_and_after() -> None:
     run = run_of(plan_of(["v3"]), 0, None)
     assert around(run, [probe(-1), probe(1)]) == ((), ())
