@@ -33,8 +33,13 @@ def run(announce: bool) -> None:  # noqa: FBT001 - click's way
 
 async def _run(settings: Settings, catalog: Catalog, *, announce: bool) -> None:
     stop = asyncio.Event()
+
+    def told(number: signal.Signals) -> None:
+        _log.info("kaeru is told to stop (%s)", number.name)
+        stop.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(number, told, number)
 
     def ready() -> None:
         # All that is there now stays to the end. Left out of collections, it no longer makes people wait for them.
@@ -44,3 +49,4 @@ async def _run(settings: Settings, catalog: Catalog, *, announce: bool) -> None:
             click.echo(json.dumps({"ready": True}))
 
     await app.run(settings, catalog, stop, ready)
+    _log.info("kaeru has stopped; whatever was under way goes on at the next start")

@@ -27,6 +27,7 @@ from bot.store.unit import UnitOfWork
 from bot.usecases import commands as c
 from bot.usecases.dispatch import Facts, decision_on
 from bot.usecases.due import due_workflows
+from bot.usecases.logbook import entry
 from bot.usecases.owing import keep_owing
 from bot.usecases.quarantine import keep_out
 from bot.views.project import Context, Link, Slot, project, project_event
@@ -115,7 +116,7 @@ class Desk:
             self._put(uow, incident, project(incident, context))
         keep_owing(uow, before, incident)
         for event in events:
-            entry = uow.timeline.append(
+            kept = uow.timeline.append(
                 incident.id,
                 at=event.at,
                 kind=Kind.EVENT,
@@ -123,8 +124,8 @@ class Desk:
                 body=event.model_dump(mode="json"),
             )
             self._keep_ledger(uow, incident, event)
-            if entry is not None:
-                self._put(uow, incident, project_event(incident, event, entry.seq, context))
+            if kept is not None:
+                self._put(uow, incident, project_event(incident, event, kept.seq, context))
         if events and before is not None:
             self._put(uow, incident, project(incident, context, before))
         return Changed(incident, events)
@@ -142,7 +143,10 @@ class Desk:
             keep_out(uow, incident, left_by(run, plan), event.at)
 
     async def follow_up(self, changed: Changed) -> None:
-        """Wake the delivery, and start what the incident's state calls for."""
+        """Log what happened, wake the delivery, and start what the incident's state calls for."""
+        for event in changed.events:
+            if (logged := entry(changed.incident, event)) is not None:
+                _log.log(logged[0], "%s", logged[1])
         self.wake()
         await self.start_due(changed.incident)
 

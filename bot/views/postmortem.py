@@ -46,9 +46,16 @@ def render_strictly(postmortem: Postmortem, template: Path | None) -> str:
     """The same by `template` alone, for trying one out. Raises ValueError: a sentence with the line at fault."""
     folder, name = (None, BUILT_IN) if template is None else (template.parent, template.name)
     try:
-        return _environment(folder).get_template(name).render(pm=postmortem)
+        text = _environment(folder).get_template(name).render(pm=postmortem)
+        source = None if template is None else template.read_text(encoding="utf-8")
     except Exception as error:  # a template is a program; it may raise anything
         raise ValueError(_complaint(name, error)) from error
+    if text == source:
+        raise ValueError(
+            f"The postmortem template {name} says nothing of the incident: is it another file? "
+            "docs/postmortem.md has what a template can use."
+        )
+    return text
 
 
 def _environment(folder: Path | None) -> "ImmutableSandboxedEnvironment":

@@ -48,6 +48,15 @@ async def test_what_is_decided_here_is_done_and_told_there(tmp_path: Path) -> No
             }
             async with bot(kaeru):
                 await roll_back(kaeru, ws, shop)
+            log = (kaeru.folder / "bot.log").read_text()
+            said = [
+                text for text in ("is ready: v1.3.0 to v1.2.9", ": mitigated", ": verified") if text in log
+            ]
+            assert len(said) == 3, log
+            assert log.rstrip().endswith(
+                "kaeru has stopped; whatever was under way goes on at the next start"
+            )
+            assert "kaeru is told to stop (SIGTERM)" in log
 
 
 async def roll_back(kaeru: CommandLine, ws: LocalWorkspace, shop: RunningShop) -> None:

@@ -425,3 +425,14 @@ def test_trying_a_template_out_says_what_is_wrong(tmp_path: Path) -> None:
         render_strictly(told(), template)
     template.write_text("{{ pm.service }}\n", encoding="utf-8")
     assert render_strictly(told(), template) == "shop\n"
+
+
+def test_a_file_that_is_no_template_is_not_taken_for_one(tmp_path: Path) -> None:
+    other = tmp_path / "kaeru.yml"
+    other.write_text("services:\n  shop: {}\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"^The postmortem template kaeru\.yml says nothing of the incident"):
+        render_strictly(told(), other)
+    assert "kaeru.yml says nothing of the incident" in render(told(), other).splitlines()[0]
+    (tmp_path / "ours.md").write_text("{% include 'part.md' %}", encoding="utf-8")
+    (tmp_path / "part.md").write_text("{{ pm.service }}\n", encoding="utf-8")
+    assert render_strictly(told(), tmp_path / "ours.md") == "shop\n"
