@@ -79,7 +79,7 @@ def release(which: str | None, as_: str | None) -> None:
 @which
 @click.option("--summary", default="", help="What helped, in a sentence; stands on top of the postmortem.")
 @click.option(
-    "--unverified", is_flag=True, help="Although it is still being watched; the postmortem says so."
+    "--unverified", is_flag=True, help="Although no rollback of it was verified; the postmortem says so."
 )
 @acting_as
 def close(which: str | None, summary: str, unverified: bool, as_: str | None) -> None:  # noqa: FBT001 - click's way

@@ -7,6 +7,7 @@ needs nothing but what is at hand.
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from bot.domain.decide import why_unverified
 from bot.domain.incident import Incident, PlanRecord, Status
 from bot.domain.releases import Release, Standing, spoken
 from bot.domain.severity import Severity
@@ -172,15 +173,15 @@ def role(incident: Incident, *, by: str) -> Block:
 
 
 def close(incident: Incident) -> Block:
-    """A summary; where the watch window still runs, an explicit word that it may be closed unverified."""
+    """A summary; where a rollback was not verified, an explicit word that it may be closed all the same."""
     what = text_input(lines=3, placeholder="Checkout works again; cause known, fix follows", most=_NOTE)
     blocks: list[Block] = []
-    if incident.status is Status.MITIGATED:
+    if why_unverified(incident):
+        how = "Not verified yet.* The service is still being watched"
+        if incident.status is not Status.MITIGATED:
+            how = "Not verified.* The last rollback did not bring it to that"
         blocks += [
-            section(
-                ":warning: *Not verified yet.* The service is still being watched; "
-                "if you close now, the postmortem says that it was not verified."
-            ),
+            section(f":warning: *{how}; if you close now, the postmortem says that it was not verified."),
             entry(Field.UNVERIFIED, "Close all the same?", checkbox(option("Close it unverified", YES))),
         ]
     elif incident.status is not Status.VERIFIED:

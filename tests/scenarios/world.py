@@ -280,7 +280,8 @@ class Room:
     async def close(self, summary: str = "Rolled back.", *, by: Person | None = None) -> None:
         person = by or self.world.alice
         verb = "/incident close"
-        if (await self.incident()).status.value == "mitigated":
+        incident = await self.incident()
+        if incident.runs and incident.status.value != "verified":
             verb += " unverified"
         await person.command(self.channel, f"{verb} {summary}")
         await self.status("closed")

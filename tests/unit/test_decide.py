@@ -7,6 +7,7 @@ import pytest
 from bot.domain import decide
 from bot.domain import events as e
 from bot.domain.base import Refusal
+from bot.domain.evidence import Outcome
 from bot.domain.incident import Incident, Status
 from bot.domain.lifecycle import evolve
 from bot.domain.plan import Check, Plan
@@ -199,3 +200,37 @@ def test_a_verified_incident_that_is_ill_again_gets_a_new_plan() -> None:
     story.happen(decide.join(story.state, by=DAN, source_channel=None, wanted=None, policy=ONE, now=NOW))
     assert story.state.status is Status.DECIDING
     assert len(story.state.plans) == 2
+
+
+@pytest.mark.parametrize("took_place", [True, False])
+def test_an_incident_whose_rollback_failed_is_no_easier_to_close_than_a_mitigated_one(
+    *, took_place: bool
+) -> None:
+    story = Story()
+    story.severity(Severity.HIGH, by=ALICE, policy=ONE)
+    story.approve(BOB, ONE)
+    run = story.state.run
+    assert run is not None
+    story.happen(
+        (
+            e.RollbackFailed(
+                at=NOW,
+                run_id=run.id,
+                outcome=Outcome.FAILED,
+                reason="/checkout: 3 of 3 failed",
+                safe_state="It serves as before.",
+                took_place=took_place,
+            ),
+        )
+    )
+    with pytest.raises(Refusal, match=r"to v1\.2\.9, did not succeed, .* `/incident close unverified`"):
+        decide.close(story.state, by=BOB, summary="", unverified=False, policy=ONE, now=NOW)
+    assert decide.close(story.state, by=BOB, summary="", unverified=True, policy=ONE, now=NOW)
+    story.happen(decide.request_plan(story.state, by=BOB, now=NOW))
+    assert decide.why_unverified(story.state).startswith("The last rollback")
+
+
+def test_where_nothing_was_rolled_back_it_is_closed_without_a_word() -> None:
+    story = Story()
+    story.severity(Severity.HIGH, by=ALICE, policy=ONE)
+    assert decide.why_unverified(story.state) == ""

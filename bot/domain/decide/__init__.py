@@ -24,7 +24,13 @@ from bot.domain.decide.planning import (
     world_moved,
 )
 from bot.domain.decide.state import Events, failed_checks, is_alive
-from bot.domain.decide.steering import close, remind_of_forward_fix, roll_back_after_all, set_severity
+from bot.domain.decide.steering import (
+    close,
+    remind_of_forward_fix,
+    roll_back_after_all,
+    set_severity,
+    why_unverified,
+)
 
 __all__ = [
     "Events",
@@ -55,5 +61,6 @@ __all__ = [
     "roll_back_after_all",
     "set_severity",
     "take_over_debt",
+    "why_unverified",
     "world_moved",
 ]

@@ -7,6 +7,7 @@ from bot.domain.base import UserId, refuse
 from bot.domain.decide.approving import recount
 from bot.domain.decide.planning import replan
 from bot.domain.decide.state import ALIVE, Events, is_alive, must_be_open
+from bot.domain.evidence import Outcome
 from bot.domain.incident import Incident, Status
 from bot.domain.lifecycle import evolve
 from bot.domain.policy import Policy, check_may_decide
@@ -71,10 +72,27 @@ def remind_of_forward_fix(incident: Incident, *, again_after: timedelta, now: da
     return (e.ForwardFixReminded(at=now, due_at=now + again_after),)
 
 
+def why_unverified(incident: Incident) -> str:
+    """Why nobody may take it for granted that users are well, and what to do; empty where they were seen to be.
+
+    Where nothing was rolled back, whoever closes it knows better than kaeru.
+    """
+    if incident.status is Status.MITIGATED:
+        return "The service is being watched and not verified yet. Wait for it"
+    run = incident.run
+    if run is None or incident.verified_at is not None:
+        return ""
+    how = "was not verified" if run.outcome is Outcome.SUCCEEDED else "did not succeed"
+    return (
+        f"The last rollback, to {run.to_version}, {how}, so nothing shows that users are well. "
+        "Choose another version"
+    )
+
+
 def close(
     incident: Incident, *, by: UserId, summary: str, unverified: bool, policy: Policy, now: datetime
 ) -> Events:
-    """Close it. A mitigated incident whose watch window still runs wants an explicit word.
+    """Close it. One whose rollback was not verified wants an explicit word.
 
     Closing while a plan stands open is to reject it, and takes somebody who may do that. What is suspended
     because of the rollback has to be given back before, or somebody has to see to it.
@@ -82,11 +100,8 @@ def close(
     must_be_open(incident)
     if incident.status is Status.ROLLING_BACK:
         refuse("The rollback is under way; wait until it has ended, then close.")
-    if incident.status is Status.MITIGATED and not unverified:
-        refuse(
-            "The service is being watched and not verified yet. Wait for it, "
-            "or close all the same with `/incident close unverified`; the postmortem will say so."
-        )
+    if not unverified and (why := why_unverified(incident)):
+        refuse(f"{why}, or close all the same with `/incident close unverified`; the postmortem will say so.")
     if incident.unowned:
         refuse(
             f"Something is still suspended because of this rollback, and nobody sees to it: "
