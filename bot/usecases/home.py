@@ -1,12 +1,13 @@
 """App Home: what is open, and what waits for the person who looks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from bot.catalog import Catalog
-from bot.domain.base import UserId
+from bot.domain.base import UserId, Version
 from bot.domain.evidence import TREND, Probe
 from bot.domain.incident import Incident
+from bot.domain.releases import spoken
 from bot.ports.chat import PublishHome
 from bot.store import Store
 from bot.store.releases import ReleaseRecord
@@ -39,7 +40,13 @@ class Home:
             indebted = tuple(i for i in owing(uow) if i.id not in shown)
             since = self._clock() - RECENTLY
             lines = tuple(
-                _now(name, service.description, uow.releases.all(name), uow.probes.window(name, since))
+                _now(
+                    name,
+                    service.description,
+                    uow.releases.all(name),
+                    uow.probes.window(name, since),
+                    _set_to_run(uow, name, [c.name for c in service.components], since),
+                )
                 for name, service in sorted(self._catalog.services.items())
             )
             return (*incidents, *unlearned, *indebted), lines
@@ -57,8 +64,20 @@ class Home:
         self._desk.wake()
 
 
+def _set_to_run(
+    uow: UnitOfWork, service: str, components: Sequence[str], since: datetime
+) -> tuple[Version, ...]:
+    """What the targets were last seen set to, each once; nothing of one that has not been seen since `since`."""
+    newest = (uow.shapes.all(service, component)[:1] for component in components)
+    return tuple(dict.fromkeys(spoken(s.version) for shapes in newest for s in shapes if s.last_at >= since))
+
+
 def _now(
-    name: str, description: str, ledger: dict[str, ReleaseRecord], recent: tuple[Probe, ...]
+    name: str,
+    description: str,
+    ledger: dict[str, ReleaseRecord],
+    recent: tuple[Probe, ...],
+    set_to_run: tuple[Version, ...],
 ) -> ServiceNow:
     seen = [(r.last_seen, r.version) for r in ledger.values() if r.last_seen is not None]
     if not seen:
@@ -68,4 +87,6 @@ def _now(
     good = None if good_at is None else at - good_at < RECENTLY
     if sum(not probe.ok for probe in recent if probe.version in (version, None)) >= TREND:
         good = False
-    return ServiceNow(name=name, description=description, version=version, seen_at=at, good=good)
+    # Components may have versions of their own: what answers is only unexpected where none is set to it.
+    due = () if spoken(version) in set_to_run else set_to_run
+    return ServiceNow(name=name, description=description, version=version, seen_at=at, good=good, due=due)

@@ -29,13 +29,15 @@ class Known(Value):
 class ServiceNow(Value):
     """A service and the version it was last seen with; None where it was never seen.
 
-    `good` says whether that version was seen serving well; None where that has not been measured yet.
+    `good` says whether that version was seen serving well; None where that has not been measured yet. `due` are the
+    versions that are set to run by now and are not what answers, as far as the targets were seen.
     """
 
     name: str
     version: Version | None = None
     seen_at: datetime | None = None
     good: bool | None = None
+    due: tuple[Version, ...] = ()
     description: str = ""
 
 
@@ -171,4 +173,5 @@ def _service(service: ServiceNow) -> str:
         return f"*{line(service.name, 80)}*  never seen serving{about}"
     health = {True: "seen serving well", False: "*not serving well*", None: "not measured long enough"}
     seen = f", {health[service.good]} {when(service.seen_at)}" if service.seen_at else ""
-    return f"*{line(service.name, 80)}*  {code(service.version)}{seen}{about}"
+    due = f", but *{those} is set to run*" if (those := " and ".join(map(code, service.due[:3]))) else ""
+    return f"*{line(service.name, 80)}*  {code(service.version)}{seen}{due}{about}"

@@ -87,7 +87,7 @@ class World:
         path = folder / "kaeru.yml"
         path.write_text(yaml.safe_dump({"services": {"shop": service, "cart": service}}), encoding="utf-8")
         catalog = load_catalog(path, kinds())
-        self.store, self.clock = store, clock
+        self.store, self.clock, self.catalog = store, clock, catalog
         self.targets = {
             name: {c: self._target(name, c) for c in ("web", "worker")} for name in ("shop", "cart")
         }
