@@ -69,6 +69,11 @@ def cause_of(version: Version, key: str) -> str:
     return f"kaeru: back to {version} ({key})"
 
 
+def is_by(workload: Json, key: str) -> bool:
+    """Whether the last one who said why it was set to what it is was the rollback step `key`."""
+    return bool(key) and f"({key})" in _annotations(workload).get(CHANGE_CAUSE, "")
+
+
 def can_surge(workload: Json) -> bool:
     """Whether `workload` is one that rolls with a surge: a Deployment that is not recreated."""
     strategy = workload.get("spec", {}).get("strategy") or {}

@@ -11,7 +11,7 @@ from bot.domain.base import Version
 from bot.domain.evidence import Outcome
 from bot.domain.releases import spoken
 from integrations.kubernetes.authors import FIELD_MANAGER, author_of
-from integrations.kubernetes.patch import CHANGE_CAUSE
+from integrations.kubernetes.patch import is_by
 from integrations.kubernetes.pods import Pod, Trouble, said
 from integrations.kubernetes.scene import Scene, complete, fits, timed_out
 from integrations.kubernetes.workload import Workload
@@ -73,7 +73,7 @@ def judge(scene: Scene) -> Verdict:
 def _elsewhere(workload: Workload, scene: Scene) -> Verdict:
     """It is not set to what this change leads to."""
     goal, who = scene.goal, scene.changed_by or "somebody"
-    written = bool(goal.key) and f"({goal.key})" in workload.annotations.get(CHANGE_CAUSE, "")
+    written = is_by(workload.raw, goal.key)
     if goal.comes_from(workload.shape_ref):
         if not scene.ours_seen and not written:
             text = f"{goal.title} still is set to {goal.from_version}: nothing was changed."

@@ -19,7 +19,7 @@ from integrations.kubernetes.follow import Follower
 from integrations.kubernetes.history import history_of
 from integrations.kubernetes.looking import workload_of
 from integrations.kubernetes.owners import Owners
-from integrations.kubernetes.patch import is_widened
+from integrations.kubernetes.patch import is_by, is_widened
 from integrations.kubernetes.rollout import State, Verdict
 from integrations.kubernetes.scene import Goal
 from integrations.kubernetes.settings import KubernetesSettings
@@ -215,7 +215,10 @@ class KubernetesTarget:
             _, verdict = await self._follower(done.goal).look()
             if verdict.state is State.DONE and not is_widened(done.workload.raw):
                 nothing = "nothing of it" if suspends else "nothing"
-                text = f"{done.goal.title} already was set to {done.goal.version}, so {nothing} was changed: {verdict.detail}"
+                goal = done.goal
+                text = f"{goal.title} already was set to {goal.version}, so {nothing} was changed: {verdict.detail}"
+                if is_by(done.workload.raw, goal.key):
+                    text = f"{goal.title} was set to {goal.version} by this run already, before kaeru was interrupted: {verdict.detail}"
                 return replace(verdict, detail=f"{text} {done.prepared}".strip())
             return replace(verdict, state=State.UNDER_WAY, culprit=None)
         text = f"{done.goal.title} is set to {done.goal.version}; its pods are being replaced."

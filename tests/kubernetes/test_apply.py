@@ -50,6 +50,8 @@ async def test_a_second_undo_does_nothing_and_says_so(target: Target, shop: Shop
     again = await target.apply(change, "INC-2/run-1/apply:web")
     assert (again.outcome, again.running) == (Outcome.SUCCEEDED, "v1.2.9")
     assert "already was set to v1.2.9, so nothing was changed" in again.detail
+    taken_up = await target.apply(change, KEY)
+    assert "was set to v1.2.9 by this run already, before kaeru was interrupted" in taken_up.detail
     assert await generation(shop) == before
 
 
