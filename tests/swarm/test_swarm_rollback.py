@@ -8,8 +8,8 @@ import pytest
 
 from bot.domain.evidence import Outcome
 from bot.domain.releases import shape_name
-from bot.ports import Conflict, Refused
-from bot.workflows.applying import applied, put_back
+from bot.ports import Conflict, Gone, Refused
+from bot.workflows.applying import applied, followed, put_back
 from integrations.swarm.service import UPDATE_CONFIG_BEFORE, update_state
 from integrations.swarm.target import SwarmTarget
 from tests.swarm.world import (
@@ -242,11 +242,24 @@ async def test_a_change_of_somebody_else_in_the_middle_stops_it(
     await target.apply(planned, "INC-1/apply")
     await service.set_image(BAD2)
     seen = [seen async for seen in target.follow(planned, "INC-1/apply")][-1]
-    assert seen.outcome is Outcome.FAILED
+    assert (seen.outcome, seen.untouched) == (Outcome.FAILED, True)
     assert f"is set to {BAD2}, not to {GOOD}" in seen.detail
     with pytest.raises(Conflict, match=BAD2):
         await target.revert(planned, "INC-1/revert")
     assert (await service.get())["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"].endswith(BAD2)
+
+
+async def test_somebody_deletes_it_in_the_middle(service: Service, target: SwarmTarget) -> None:
+    """Nothing is left to put back, and nothing was learned of the version."""
+    await deployed(service, target, GOOD, BAD)
+    planned = change(await target.inspect(), GOOD)
+    await target.apply(planned, "INC-1/apply")
+    await service.ask("DELETE", f"/services/{service.name}")
+    seen = await followed(target, planned, "INC-1/apply")
+    assert (seen.outcome, seen.untouched) == (Outcome.FAILED, True)
+    assert f"There is no service {service.name}" in seen.detail
+    with pytest.raises(Gone):
+        await target.revert(planned, "INC-1/revert")
 
 
 async def test_scaling_in_the_middle_is_no_foreign_change(service: Service, target: SwarmTarget) -> None:
