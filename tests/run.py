@@ -18,8 +18,8 @@ from tests.chromium import chromium
 
 TESTS_FAILED = 1
 FEW = 12
-WORKERS_PER_CPU = 2
-"""Half of what tests do is waiting: for pods, for processes, for the next round of probes."""
+WORKERS_PER_CPU = 3
+"""Most of what tests do is waiting: for pods, for processes, for the next round of probes."""
 
 ROOT = Path(__file__).resolve().parents[1]
 
