@@ -67,6 +67,21 @@ async def test_there_and_back(shop: Shop, two_roles: Granted, memory: FakeMemory
         assert (await walk_back(target, change)).end.outcome is Outcome.SUCCEEDED
 
 
+async def test_a_missing_right_shows_in_a_plan_for_what_runs_already(
+    shop: Shop, memory: FakeMemory, tmp_path: Path
+) -> None:
+    await _running(shop, "v1.2.8", "v1.2.9")
+    async with (
+        granted(shop.space, tmp_path, "inspect") as account,
+        aclosing(_target(shop, account, memory)) as target,
+    ):
+        change = await change_to(target, "v1.2.9")
+        assert change.from_ref == change.to_ref
+        (check,) = (check for check in (await target.plan(change)).checks if not check.ok)
+        assert check.name == "rights"
+        assert check.detail.startswith("kaeru may not patch deployments")
+
+
 async def test_the_log_of_a_crash_is_quoted_and_without_the_right_that_is_said(
     shop: Shop, two_roles: Granted, memory: FakeMemory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
