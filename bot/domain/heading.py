@@ -16,6 +16,10 @@ _HOW = {
 }
 
 
+_THERE = "If users are well, close the incident; if not"
+_PENDING = "See to it that this takes effect; if something else is to run"
+
+
 class Goal(Value):
     """Where a plan was going: the version and, where the plan is still known, the exact shape of each component."""
 
@@ -77,7 +81,7 @@ def in_vain(incident: Incident) -> tuple[Goal, ...]:
 def _how(run: Run) -> str | None:
     """How it may have come to its target; None where that was tried and did not help."""
     if run.outcome is Outcome.FAILED and not run.took_place:
-        return "its run was disturbed, and it came there all the same"
+        return "somebody else was in the way of its run"
     return _HOW.get(run.outcome) if run.outcome is not None else None
 
 
@@ -109,7 +113,7 @@ def direct(
     if wanted is None and bound is not None and not elsewhere(bound, running, refs):
         raise Refusal(
             f"{service} {'is set to' if pending else 'runs'} {bound.version} already, where this rollback was heading: {before.how}. "
-            "If users are well, close the incident; if not, choose a version."
+            f"{_PENDING if pending else _THERE}, choose a version."
         )
     versions = set(as_one(running, refs, releases).values())
     goal = meant(releases, wanted) if wanted else _unfinished(versions, releases, before)

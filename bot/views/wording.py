@@ -175,11 +175,12 @@ def selectable(record: PlanRecord | None) -> tuple[Release, ...]:
 
 
 def next_good(incident: Incident) -> Release | None:
-    """The best version that no run of this incident has come from or gone to."""
+    """The best version that no run of this incident has come from or gone to in vain."""
     record = incident.record
     if record is None or record.plan is None:
         return None
-    tried = {v for run in incident.runs for v in (run.from_version, run.to_version)}
+    tried = {run.from_version for run in incident.runs}
+    tried |= {run.to_version for run in incident.runs if run.took_place}
     left = [
         r.model_copy(update={"standing": Standing.QUARANTINED}) if r.version in tried else r
         for r in record.plan.candidates

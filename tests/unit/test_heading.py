@@ -87,8 +87,10 @@ def test_a_run_that_was_disturbed_is_remembered(blocked: int) -> None:
     runs = tuple(run.model_copy(update={"took_place": False}) for run in found.runs)
     before = heading(found.model_copy(update={"runs": runs}))
     assert before.bound_for == V2
-    with pytest.raises(Refusal, match=r"runs v2 already, .*: its run was disturbed, and it came there"):
+    with pytest.raises(Refusal, match=r"runs v2 already, .*: somebody else was in the way of its run"):
         direct("shop", {"web": "v2"}, releases(), before=before)
+    with pytest.raises(Refusal, match=r"^shop is set to v2 already, where this rollback was heading"):
+        direct("shop", {"web": "v2"}, releases(), before=before, pending=True)
     assert direct("shop", {"web": "v3"}, releases(), before=before).choice.version == "v2"
 
 
