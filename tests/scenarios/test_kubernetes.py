@@ -178,6 +178,45 @@ async def test_somebody_deploys_while_it_goes_back(site: KubernetesSite) -> None
     assert await world.serves() == GOOD
 
 
+async def test_somebody_pauses_it_while_it_goes_back_and_resumes_it_later(site: KubernetesSite) -> None:
+    """The target is not to blame, and what runs in the end is where it was heading: nothing older is offered."""
+    await site.deploy(OLDER)
+    await site.deploy(GOOD, env={"READY_AFTER": "4"})
+    world = await site.world()
+    await world.bad_deploy()
+    room = await world.declare()
+    before = await generation(site.web)
+    await room.approve(to=GOOD)
+
+    async def begun() -> bool:
+        return await generation(site.web) > before
+
+    await world.until(begun, "the rollback to be under way")
+    await site.web.kubectl("rollout", "pause", "deployment/web")
+    await run_ends(room)
+    (failed,) = await room.events(e.RollbackFailed)
+    assert "paused" in failed.reason
+    assert not failed.took_place
+    await room.sees(f"The rollback to {GOOD} did not take place", timeout=60)
+    ledger = await world.read(lambda uow: uow.releases.all("shop"))
+    assert ledger[GOOD].quarantined_at is None
+    blocked = await room.when(
+        lambda i: i.record is not None and i.record.number == 2 and bool(i.record.note), "plan 2"
+    )
+    assert blocked.record is not None
+    assert f"shop is set to {GOOD} already, where this rollback was heading" in blocked.record.note
+    await site.web.kubectl("rollout", "resume", "deployment/web")
+    await site.web.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    card = await room.button("Refresh")
+    await world.bob.click(card, "Refresh")
+    third = await room.when(
+        lambda i: i.record is not None and i.record.number == 3 and bool(i.record.note), "plan 3"
+    )
+    assert third.record is not None
+    assert f"shop runs {GOOD} already, where this rollback was heading" in third.record.note
+    assert await world.serves() == GOOD
+
+
 async def test_the_api_server_goes_away_while_it_goes_back(site: KubernetesSite) -> None:
     await site.deploy(GOOD, env={"READY_AFTER": "3"})
     async with fault_proxy(site.cluster.kubeconfig) as proxy:
