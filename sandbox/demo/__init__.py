@@ -54,7 +54,7 @@ def main(*, check: bool, port: int, data: Path | None, on: str = places.PROCESSE
             place = places.ready(on, data / "shop")
             stack.callback(_tell, place.farewell)
             asyncio.run(_check(data, port, place) if check else _live(data, port, place))
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, asyncio.CancelledError):
             print("\nEnded.", file=sys.stderr)
             return 130
         except BuildError as error:
@@ -94,7 +94,9 @@ def in_the_way(port: int, data: Path | None) -> str:
 
 
 async def _check(data: Path, port: int, place: Place) -> None:
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _interrupt)
+    # Ended as by Ctrl-C, also where a shell has it that this process ignores that one.
+    if (this := asyncio.current_task()) is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
     async with Stage(data, port=port, place=place) as stage:
         play = Play(stage, lambda line: print(line, flush=True))
         await play.run()
@@ -109,11 +111,6 @@ async def _watch(stage: Stage, stopped: "asyncio.Task[Literal[True]]") -> None:
         for name in set(stage.dead()) - told:
             told.add(name)
             print(f"\n  The {name} has ended. Its log: {stage.data / name}.log", file=sys.stderr, flush=True)
-
-
-def _interrupt() -> None:
-    """SIGTERM ends a check as Ctrl-C does: everything that was started is stopped."""
-    signal.raise_signal(signal.SIGINT)
 
 
 async def _live(data: Path, port: int, place: Place) -> None:

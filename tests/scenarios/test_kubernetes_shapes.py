@@ -81,5 +81,5 @@ async def test_bad_settings_of_a_good_image_go_back_to_the_ones_that_served_well
     await again.status("verified")
     assert await settings(site) == {}
     (planned,) = await again.events(e.PlanReady)
-    said = f"{worse} is quarantined: it was rolled back before by {room.id}, and somebody deployed it again."
+    said = f"{worse} is quarantined by {room.id}, and is what is deployed all the same."
     assert said in [warning.text for warning in planned.plan.warnings]
