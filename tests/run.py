@@ -103,8 +103,12 @@ def once_more_alone() -> int:
     if not 0 < len(failed) <= FEW:
         return TESTS_FAILED
     print("\nFAILED BESIDE OTHERS, run again alone:", *failed, sep="\n  ", file=sys.stderr, flush=True)
-    argv = [sys.executable, "-m", "pytest", "--last-failed", "--last-failed-no-failures", "none"]
+    argv = _pytest("--last-failed", "--last-failed-no-failures", "none")
     return subprocess.run(argv, cwd=ROOT, check=False).returncode
+
+
+def _pytest(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "pytest", *arguments]
 
 
 def main() -> int:
@@ -115,7 +119,10 @@ def main() -> int:
         names = ", ".join(component.name for component in left_out)
         print(f"Missing in CI: {names}. Every suite has to run there.", file=sys.stderr)
         return 1
+    # Every worker would compile all tests for itself; what one process has compiled, the others read.
+    compiling = subprocess.Popen(_pytest("--collect-only", "--quiet"), cwd=ROOT, stdout=subprocess.DEVNULL)
     with clusters.running(ci=in_ci) as without:
+        compiling.wait()
         code = run_all()
     for component in left_out:
         print(
@@ -130,17 +137,8 @@ def main() -> int:
 
 def run_all() -> int:
     """Every test, several at once; the exit code of pytest."""
-    argv = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "--cache-clear",
-        "-n",
-        str(WORKERS_PER_CPU * (os.cpu_count() or 2)),
-        "--dist",
-        "loadgroup",
-        *sys.argv[1:],
-    ]
+    workers = str(WORKERS_PER_CPU * (os.cpu_count() or 2))
+    argv = _pytest("--cache-clear", "-n", workers, "--dist", "loadgroup", *sys.argv[1:])
     code = subprocess.run(argv, cwd=ROOT, check=False).returncode
     return once_more_alone() if code == TESTS_FAILED else code
 
