@@ -172,10 +172,18 @@ class PostgresqlRestores:
         options = sql.Composed([])
         if like is not None:
             options = sql.SQL(" ENCODING {} LC_COLLATE {} LC_CTYPE {}").format(*map(sql.Literal, like[:3]))
-        await self._drop(server, name)
-        async with server.connected(self._settings.maintenance) as connection:
-            create = sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name))
-            await connection.execute(create + options)
+        create = sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name))
+        for last in (False, False, True):
+            await self._drop(server, name)
+            async with server.connected(self._settings.maintenance) as connection:
+                try:
+                    await connection.execute(create + options)
+                except (errors.DuplicateDatabase, errors.UniqueViolation):
+                    # What a killed bot asked for a moment ago, the server has only just finished.
+                    if last:
+                        raise
+                else:
+                    return
 
     async def _drop(self, server: Server, name: str) -> None:
         async with server.connected(self._settings.maintenance) as connection:

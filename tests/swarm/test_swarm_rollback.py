@@ -275,7 +275,9 @@ async def test_scaling_in_the_middle_is_no_foreign_change(service: Service, targ
 async def test_after_the_daemons_own_rollback_there_is_no_previous_spec(
     service: Service, target: SwarmTarget
 ) -> None:
-    await service.create(GOOD, pace={**OWN_PACE, "FailureAction": "rollback"})
+    # On a busy machine a task that crashes takes its time to do so.
+    pace = {**OWN_PACE, "FailureAction": "rollback", "Monitor": 10_000_000_000}
+    await service.create(GOOD, pace=pace)
     await target.inspect()
     await remembered(service, target, BAD)
     await service.tag(BAD2, of="kaeru-test/broken:crash")
