@@ -3,14 +3,13 @@
 import contextlib
 import itertools
 import os
-import pwd
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +17,7 @@ import psycopg
 import pymysql
 import pytest
 
-from tests.postgres import Server, binaries
+from tests.postgres import Server, as_user_of, binaries
 
 MARIADB_USER = "mysql"
 READY_S = 60
@@ -73,7 +72,7 @@ def mariadb_running(*settings: str) -> Iterator[Mariadb]:
         )
     folder = Path(tempfile.mkdtemp(prefix="kaeru-my-"))
     try:
-        as_user = _as_user(MARIADB_USER, folder)
+        as_user = as_user_of(MARIADB_USER, folder)
         data = f"--datadir={folder / 'data'}"
         install = ["mariadb-install-db", "--no-defaults", data, "--auth-root-authentication-method=normal"]
         # Each server clears away, when it starts, what others have in the folder for temporary files.
@@ -124,7 +123,7 @@ def standby_of(primary: Server) -> Iterator[Server]:
     assert home is not None
     folder = Path(tempfile.mkdtemp(prefix="kaeru-pg-standby-"))
     try:
-        as_user = _as_user("postgres", folder)
+        as_user = as_user_of("postgres", folder)
         copy = [
             "-h",
             str(primary.folder),
@@ -177,21 +176,6 @@ def until(attempt: Callable[[], object], process: subprocess.Popen[bytes], *erro
 def _knock(place: Path) -> None:
     with socket.socket(socket.AF_UNIX) as attempt:
         attempt.connect(str(place))
-
-
-def _as_user(name: str, folder: Path) -> Sequence[str]:
-    """How to run something as the user that may run this server, which gets `folder`, `folder/data` in it."""
-    data = folder / "data"
-    data.mkdir(mode=0o700)
-    folder.chmod(0o755)
-    as_user = ["setpriv", "--pdeathsig", "INT"]
-    if os.geteuid() == 0:
-        # The server declines to run as root.
-        owner = pwd.getpwnam(name)
-        for path in (folder, data):
-            os.chown(path, owner.pw_uid, owner.pw_gid)
-        as_user += [f"--reuid={name}", f"--regid={name}", "--clear-groups"]
-    return as_user
 
 
 @pytest.fixture(scope="session")

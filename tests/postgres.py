@@ -9,7 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,6 +56,21 @@ def binaries() -> Path | None:
     return found[-1].parent if found else None
 
 
+def as_user_of(name: str, folder: Path) -> Sequence[str]:
+    """How to run something as the user that may run this server, which gets `folder`, `folder/data` in it."""
+    data = folder / "data"
+    data.mkdir(mode=0o700)
+    folder.chmod(0o755)
+    as_user = ["setpriv", "--pdeathsig", "INT"]
+    if os.geteuid() == 0:
+        # The server declines to run as root.
+        owner = pwd.getpwnam(name)
+        for path in (folder, data):
+            os.chown(path, owner.pw_uid, owner.pw_gid)
+        as_user += [f"--reuid={name}", f"--regid={name}", "--clear-groups"]
+    return as_user
+
+
 @contextlib.contextmanager
 def running() -> Iterator[Server]:
     """A server of one's own. It dies with this process, whatever happens to it."""
@@ -67,15 +82,7 @@ def running() -> Iterator[Server]:
     folder = Path(tempfile.mkdtemp(prefix="kaeru-pg-"))
     data = folder / "data"
     try:
-        data.mkdir(mode=0o700)
-        folder.chmod(0o755)
-        as_user = ["setpriv", "--pdeathsig", "INT"]
-        if os.geteuid() == 0:
-            # The server declines to run as root.
-            owner = pwd.getpwnam(_USER)
-            for path in (folder, data):
-                os.chown(path, owner.pw_uid, owner.pw_gid)
-            as_user += [f"--reuid={_USER}", f"--regid={_USER}", "--clear-groups"]
+        as_user = as_user_of(_USER, folder)
         initdb = [
             *as_user,
             str(home / "initdb"),

@@ -4,12 +4,12 @@ import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from bot.catalog import Duration
 from integrations.hosts.address import LOCAL, Address, as_address
+from integrations.version_url import checked
 
 PLACEHOLDERS = ("{host}", "{version}")
 _BRACES = re.compile(r"\{[^{}]*\}")
@@ -34,9 +34,7 @@ def _only(value: str, *known: str) -> str:
 
 
 def _is_plain(value: str) -> str:
-    url = urlsplit(_only(value, "{host}").replace("{host}", "web1"))
-    if url.scheme not in ("http", "https") or not url.hostname or url.username:
-        raise ValueError("version_url is an http address without a user, such as http://{host}:8080/version")
+    checked(_only(value, "{host}").replace("{host}", "web1"), example="http://{host}:8080/version")
     return value
 
 

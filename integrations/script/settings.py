@@ -4,12 +4,12 @@ import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from bot.catalog import Duration
 from bot.domain.base import Version
+from integrations.version_url import VersionUrl
 
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
 
@@ -52,7 +52,7 @@ class ScriptSettings(BaseModel):
     """The versions that can be deployed, instead of `versions`."""
     current: Program = Field(default=(), examples=[["cat", "/srv/shop/VERSION"]])
     """A program that prints the version that is deployed. Left out: `version_url` tells."""
-    version_url: str | None = Field(default=None, examples=["http://127.0.0.1:8080/version"])
+    version_url: VersionUrl | None = Field(default=None, examples=["http://127.0.0.1:8080/version"])
     """Where the running service says its version, as JSON. Without it, nobody sees what really runs."""
     version_field: str = Field(default="version", min_length=1, examples=["version"])
     """The field of that answer."""
@@ -74,17 +74,6 @@ class ScriptSettings(BaseModel):
     def _is_absolute(cls, value: Path) -> Path:
         if not value.is_absolute():
             raise ValueError(f"{value} has to be an absolute path, such as /srv/deploy")
-        return value
-
-    @field_validator("version_url")
-    @classmethod
-    def _is_plain(cls, value: str | None) -> str | None:
-        if value is not None:
-            url = urlsplit(value)
-            if url.scheme not in ("http", "https") or not url.hostname or url.username:
-                raise ValueError(
-                    "version_url is an http address without a user, such as http://127.0.0.1:8080/version"
-                )
         return value
 
     @model_validator(mode="after")

@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from bot.catalog import Duration
+from integrations.version_url import VersionUrl
 
 
 class SymlinkSettings(BaseModel):
@@ -24,7 +24,7 @@ class SymlinkSettings(BaseModel):
     """How long that may take; then it is killed with all it started, and the outcome is looked for."""
     environment: dict[str, SecretStr] = Field(default_factory=dict, examples=[{"SHOP_ENV": "production"}])
     """Variables for that program. Of kaeru's own it sees PATH, HOME and the like, no secret."""
-    version_url: str | None = Field(default=None, examples=["http://127.0.0.1:8080/version"])
+    version_url: VersionUrl | None = Field(default=None, examples=["http://127.0.0.1:8080/version"])
     """Where the running process says its version, as JSON. Without it, nobody sees what really runs."""
     version_field: str = Field(default="version", min_length=1, examples=["version"])
     """The field of that answer."""
@@ -38,15 +38,4 @@ class SymlinkSettings(BaseModel):
     def _is_absolute(cls, value: Path) -> Path:
         if not value.is_absolute():
             raise ValueError(f"{value} has to be an absolute path, such as /srv/shop/current")
-        return value
-
-    @field_validator("version_url")
-    @classmethod
-    def _is_plain(cls, value: str | None) -> str | None:
-        if value is not None:
-            url = urlsplit(value)
-            if url.scheme not in ("http", "https") or not url.hostname or url.username:
-                raise ValueError(
-                    "version_url is an http address without a user, such as http://127.0.0.1:8080/version"
-                )
         return value

@@ -12,10 +12,10 @@ from bot.domain.evidence import Outcome
 from bot.ports import Refused
 from bot.workflows.applying import applied, put_back
 from integrations.bluegreen import BlueGreenSettings, BlueGreenTarget
-from tests.classic.backends import Backends, two_backends
-from tests.classic.colours import STARTS, bluegreen_settings
+from tests.classic.backends import Backends
+from tests.classic.colours import bluegreen_settings
 from tests.classic.crashing import NOWHERE, applying
-from tests.classic.proxies import Nginx, nginx
+from tests.classic.proxies import Nginx, Ports, nginx
 from tests.classic.scripted import Scripted
 from tests.contract.shop import eventually
 from tests.contract.worlds import change
@@ -25,23 +25,9 @@ pytestmark = pytest.mark.xdist_group("bluegreen-command")
 
 
 @pytest.fixture(scope="module")
-def all_backends() -> Iterator[Backends]:
-    with two_backends() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def server(all_backends: Backends, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
-    ports = {colour: backend.port for colour, backend in all_backends.items()}
+def server(ports: Ports, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
     with nginx(tmp_path_factory.mktemp("nginx"), ports) as found:
         yield found
-
-
-@pytest.fixture
-def backends(all_backends: Backends) -> Backends:
-    for colour, backend in all_backends.items():
-        backend.reset(STARTS[colour])
-    return all_backends
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from bot.domain.evidence import Outcome
 from bot.ports import AuthFailed, Conflict, Refused
 from bot.workflows.applying import applied
 from integrations.bluegreen import BlueGreenSettings, BlueGreenTarget
-from tests.classic.backends import Backends, Download, two_backends
-from tests.classic.colours import STARTS, bluegreen_settings
+from tests.classic.backends import Backends, Download
+from tests.classic.colours import bluegreen_settings
 from tests.classic.crashing import killed
-from tests.classic.proxies import Haproxy, haproxy
+from tests.classic.proxies import Haproxy, Ports, haproxy
 from tests.contract.shop import eventually
 from tests.contract.worlds import change
 from tests.fakes.memory import FakeMemory
@@ -24,23 +24,9 @@ pytestmark = pytest.mark.xdist_group("bluegreen-haproxy")
 
 
 @pytest.fixture(scope="module")
-def all_backends() -> Iterator[Backends]:
-    with two_backends() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def server(all_backends: Backends, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Haproxy]:
-    ports = {colour: backend.port for colour, backend in all_backends.items()}
+def server(ports: Ports, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Haproxy]:
     with haproxy(tmp_path_factory.mktemp("haproxy"), ports) as found:
         yield found
-
-
-@pytest.fixture
-def backends(all_backends: Backends) -> Backends:
-    for colour, backend in all_backends.items():
-        backend.reset(STARTS[colour])
-    return all_backends
 
 
 @pytest.fixture

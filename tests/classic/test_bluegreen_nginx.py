@@ -16,10 +16,10 @@ from bot.ports import AuthFailed, Conflict, Refused, Unavailable
 from bot.workflows.applying import applied, put_back
 from integrations.bluegreen import BlueGreenSettings, BlueGreenTarget
 from integrations.bluegreen.ownfile import OwnFile
-from tests.classic.backends import Backends, Download, two_backends
-from tests.classic.colours import STARTS, bluegreen_settings
+from tests.classic.backends import Backends, Download
+from tests.classic.colours import bluegreen_settings
 from tests.classic.crashing import killed
-from tests.classic.proxies import Nginx, nginx
+from tests.classic.proxies import Nginx, Ports, nginx
 from tests.contract.shop import eventually
 from tests.contract.worlds import change
 from tests.fakes.memory import FakeMemory
@@ -30,23 +30,9 @@ SCRIPT = (sys.executable, "-c")
 
 
 @pytest.fixture(scope="module")
-def all_backends() -> Iterator[Backends]:
-    with two_backends() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def server(all_backends: Backends, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
-    ports = {colour: backend.port for colour, backend in all_backends.items()}
+def server(ports: Ports, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
     with nginx(tmp_path_factory.mktemp("nginx"), ports) as found:
         yield found
-
-
-@pytest.fixture
-def backends(all_backends: Backends) -> Backends:
-    for colour, backend in all_backends.items():
-        backend.reset(STARTS[colour])
-    return all_backends
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tests.clusters import the_kubernetes
 from tests.kubernetes.fault_proxy import asking, drop_answer, fault_proxy
 from tests.kubernetes.steps import generation, images
 from tests.kubernetes.world import FragileShop, Shop
-from tests.scenarios.clusters import PATIENCE_S, KubernetesSite
+from tests.scenarios.clusters import PATIENCE_S, ClusterWorld, KubernetesSite
 from tests.scenarios.world import BAD, DEPLOYS, GENERAL, GOOD, OLDER, Room, whispered
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(300)]
@@ -152,6 +152,15 @@ async def test_a_target_that_crashes_fails_fast_says_why_and_the_next_one_is_off
     assert {v for v, known in ledger.items() if known.quarantined_at} == {GOOD, BAD}
 
 
+async def under_way(world: ClusterWorld, site: KubernetesSite, before: int) -> None:
+    """Until the spec, of which `before` was the generation, has been changed."""
+
+    async def begun() -> bool:
+        return await generation(site.web) > before
+
+    await world.until(begun, "the rollback to be under way")
+
+
 async def test_somebody_deploys_while_it_goes_back(site: KubernetesSite) -> None:
     await site.deploy(GOOD, env={"READY_AFTER": "4"})
     world = await site.world()
@@ -159,11 +168,7 @@ async def test_somebody_deploys_while_it_goes_back(site: KubernetesSite) -> None
     room = await world.declare()
     before = await generation(site.web)
     await room.approve(to=GOOD)
-
-    async def begun() -> bool:
-        return await generation(site.web) > before
-
-    await world.until(begun, "the rollback to be under way")
+    await under_way(world, site, before)
     await site.web.kubectl("set", "image", "deployment/web", f"web={WEB}:{BAD2}")
     await run_ends(room)
     (failed,) = await room.events(e.RollbackFailed)
@@ -187,11 +192,7 @@ async def test_somebody_pauses_it_while_it_goes_back_and_resumes_it_later(site: 
     room = await world.declare()
     before = await generation(site.web)
     await room.approve(to=GOOD)
-
-    async def begun() -> bool:
-        return await generation(site.web) > before
-
-    await world.until(begun, "the rollback to be under way")
+    await under_way(world, site, before)
     await site.web.kubectl("rollout", "pause", "deployment/web")
     await run_ends(room)
     (failed,) = await room.events(e.RollbackFailed)
@@ -225,11 +226,7 @@ async def test_the_api_server_goes_away_while_it_goes_back(site: KubernetesSite)
         room = await world.declare()
         before = await generation(site.web)
         await room.approve(to=GOOD)
-
-        async def begun() -> bool:
-            return await generation(site.web) > before
-
-        await world.until(begun, "the rollback to be under way")
+        await under_way(world, site, before)
         await proxy.die()
         await site.web.rolled_out(patience_s=PATIENCE_S)  # the cluster goes on without being looked at
         assert not (await room.incident()).runs[0].ended_at
