@@ -12,6 +12,7 @@ from bot.ports import Unavailable
 from integrations.kubernetes.target import KubernetesTarget
 from sandbox.clusters import errors
 from sandbox.clusters.apiserver import ApiServer, another_api_server
+from tests.clusters import in_ci
 from tests.fakes.memory import FakeMemory
 from tests.kubernetes.steps import Once, change_to, generation, images, released, walk
 from tests.kubernetes.world import Shop, until
@@ -31,6 +32,8 @@ def server(shop: Shop, tmp_path: Path) -> Iterator[ApiServer]:
         with another_api_server(tmp_path / "apiserver") as running:
             yield running
     except errors.Unavailable as error:
+        if in_ci():
+            pytest.fail(str(error))
         pytest.skip(str(error))
 
 
