@@ -3,9 +3,10 @@
 from collections.abc import Callable
 
 from bot.catalog import Catalog, Service
-from bot.ports import Memory
+from bot.catalog.model import Database
+from bot.ports import ChangeSource, Memory
 from bot.ports.memory import Forgetful
-from bot.usecases.fleet import Fleet, Hands
+from bot.usecases.fleet import DatabaseHands, Fleet, Hands
 from integrations import registry
 
 Memories = Callable[[str, str], Memory]
@@ -18,12 +19,23 @@ def _none(_service: str, _component: str) -> Memory:
 
 def hands_of(service: Service, memories: Memories = _none) -> Hands:
     """Raises PortError where an adapter cannot be made."""
+    changes = registry.make_changes(service.changes) if service.changes else None
     return Hands(
         targets={
             c.name: registry.make_target(c.target, memories(service.name, c.name)) for c in service.components
         },
         health=registry.make_health(service.health) if service.health else None,
-        changes=registry.make_changes(service.changes) if service.changes else None,
+        changes=changes,
+        databases={d.name: _database(d, changes) for d in service.databases},
+    )
+
+
+def _database(database: Database, changes: ChangeSource | None) -> DatabaseHands:
+    return DatabaseHands(
+        backups=registry.make_backups(database.backup) if database.backup else None,
+        migrations=registry.make_migrations(database.migrations, changes)
+        if database.migrations and changes
+        else None,
     )
 
 
@@ -36,6 +48,9 @@ async def let_go(hands: Hands) -> None:
     """Close the connections that the adapters of a service keep."""
     for target in hands.targets.values():
         await target.aclose()
+    for database in hands.databases.values():
+        if database.backups is not None:
+            await database.backups.aclose()
     for adapter in (hands.health, hands.changes):
         release = getattr(adapter, "aclose", None)
         if release is not None:

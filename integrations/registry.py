@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from bot.catalog import Adapter, HealthSpec, Kinds
 from bot.ports import ChangeSource, HealthProbe, Memory, Target
+from bot.ports.backups import Backups
 from bot.ports.migrations import Migrations
 
 
@@ -95,6 +96,8 @@ def kinds() -> Kinds:
     return Kinds(
         targets={kind: entry.settings_model() for kind, entry in TARGETS.items()},
         changes={kind: entry.settings_model() for kind, entry in CHANGES.items()},
+        backups={kind: entry.settings_model() for kind, entry in BACKUPS.items()},
+        migrations={kind: entry.settings_model() for kind, entry in MIGRATIONS.items()},
     )
 
 
@@ -109,9 +112,17 @@ def make_changes(adapter: Adapter) -> ChangeSource:
     return cast("ChangeSource", CHANGES[adapter.kind].make(adapter.settings))
 
 
-def make_migrations(settings: BaseModel, changes: ChangeSource, kind: str = "git") -> Migrations:
-    """The migrations of a service, read from what its change source reads. Raises KeyError for an unknown kind."""
-    return cast("Migrations", MIGRATIONS[kind].make(settings, changes))
+def make_backups(adapter: Adapter) -> Backups:
+    """The backups of a database. Raises KeyError for a kind that is not registered."""
+    return cast("Backups", BACKUPS[adapter.kind].make(adapter.settings))
+
+
+def make_migrations(adapter: Adapter, changes: ChangeSource) -> Migrations:
+    """The migrations of a database, read from what the service's change source reads.
+
+    Raises KeyError for a kind that is not registered.
+    """
+    return cast("Migrations", MIGRATIONS[adapter.kind].make(adapter.settings, changes))
 
 
 def make_health(health: HealthSpec) -> HealthProbe:

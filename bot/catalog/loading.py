@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from bot.catalog.document import Document, Loc, read_document
-from bot.catalog.model import Adapter, Catalog, Component, Service
+from bot.catalog.model import Adapter, Catalog, Component, Database, Service
 from bot.catalog.people import Directory
 from bot.catalog.policies import Layer, PoliciesSpec, unsatisfiable
 from bot.catalog.problems import CatalogInvalid, Problem, did_you_mean
-from bot.catalog.sentences import got, problems_of, setting_at
+from bot.catalog.sentences import Setting, got, problems_of, setting_at
 from bot.catalog.spec import FileSpec, HealthSpec, ServiceSpec
 
 M = TypeVar("M", bound=BaseModel)
@@ -24,6 +24,8 @@ class Kinds:
 
     targets: Mapping[str, type[BaseModel]] = field(default_factory=dict)
     changes: Mapping[str, type[BaseModel]] = field(default_factory=dict)
+    backups: Mapping[str, type[BaseModel]] = field(default_factory=dict)
+    migrations: Mapping[str, type[BaseModel]] = field(default_factory=dict)
 
 
 def load_catalog(path: Path, kinds: Kinds, *, environ: Mapping[str, str] | None = None) -> Catalog:
@@ -120,6 +122,7 @@ class _Loading:
         layers = self._policies((*at, "policies"), raw.get("policies"), shared)
         components = self._components(name, raw, at)
         changes = self._adapter(raw.get("changes"), (*at, "changes"), self.kinds.changes)
+        databases = self._databases(raw, at, spec)
         if spec is None:
             return None
         known = spec.services[name]
@@ -137,7 +140,26 @@ class _Loading:
             postmortem_template=self._template(known),
             links=tuple(known.links.items()),
             policies=layers,
+            databases=databases,
         )
+
+    def _databases(self, raw: dict[str, Any], at: Loc, spec: FileSpec | None) -> tuple[Database, ...]:
+        found, listed = [], raw.get("databases")
+        for name, inner in listed.items() if isinstance(listed, dict) else ():
+            if not isinstance(inner, dict):
+                continue
+            here: Loc = (*at, "databases", name)
+            backup = self._adapter(inner.get("backup"), (*here, "backup"), self.kinds.backups)
+            migrations = self._adapter(inner.get("migrations"), (*here, "migrations"), self.kinds.migrations)
+            if inner.get("migrations") is not None and raw.get("changes") is None:
+                sentence = "migrations are read from the repository of `changes`; add it to the service."
+                self._say((*here, "migrations"), sentence, key=True)
+            if spec is not None:
+                known = spec.services[str(at[-1])].databases[name]
+                found.append(
+                    Database(name, backup, migrations, known.wait_for_backup, drill_every=known.drill_every)
+                )
+        return tuple(found)
 
     def _rooted_health(self, health: HealthSpec | None) -> HealthSpec | None:
         if health is None or health.ca_file is None:
@@ -195,9 +217,12 @@ class _Loading:
 
 def rooted(settings: dict[str, Any], model: type[BaseModel], folder: Path) -> dict[str, Any]:
     """The same settings with every relative path (a field of type Path) taken from `folder`."""
-    return {
-        name: str(folder / Path(value).expanduser())
-        if isinstance(value, str) and value and setting_at(model, (name,)).is_path
-        else value
-        for name, value in settings.items()
-    }
+    return {name: _rooted(value, setting_at(model, (name,)), folder) for name, value in settings.items()}
+
+
+def _rooted(value: Any, setting: Setting, folder: Path) -> Any:
+    if isinstance(value, str) and value and setting.is_path:
+        return str(folder / Path(value).expanduser())
+    if isinstance(value, dict) and setting.model is not None:
+        return rooted(value, setting.model, folder)
+    return value

@@ -35,6 +35,17 @@ class Component:
 
 
 @dataclass(frozen=True)
+class Database:
+    """A database of a service. `wait_for_backup` is as in `DatabaseSpec`; `drill_every` None: never."""
+
+    name: str
+    backup: Adapter | None
+    migrations: Adapter | None
+    wait_for_backup: str = "when it changes"
+    drill_every: timedelta | None = None
+
+
+@dataclass(frozen=True)
 class Service:
     """One service. `components` are ordered by tier, then name; people are Slack ids.
 
@@ -54,6 +65,7 @@ class Service:
     postmortem_template: Path | None
     links: tuple[tuple[str, str], ...] = ()
     policies: tuple[Layer, ...] = ()
+    databases: tuple[Database, ...] = ()
 
     @property
     def thresholds(self) -> Thresholds:
@@ -63,6 +75,14 @@ class Service:
     def critical(self) -> tuple[str, ...]:
         """The paths of the critical endpoints."""
         return tuple(endpoint.path for endpoint in self.health.critical) if self.health else ()
+
+    def database(self, name: str) -> Database:
+        """Raises Refusal for a database this service does not have."""
+        for database in self.databases:
+            if database.name == name:
+                return database
+        hint = did_you_mean(name, [d.name for d in self.databases])
+        raise Refusal(f"{self.name} has no database {name!r}. {hint}".strip())
 
     def component(self, name: str) -> Component:
         """Raises Refusal for a component this service does not have."""

@@ -6,7 +6,12 @@ from typing import Any
 from bot.catalog.sentences import as_yaml
 
 _HEAD = "| setting | what it is | default | example |\n|---|---|---|---|\n"
-_KINDS = {"target": "Deploy targets", "changes": "Change sources"}
+_KINDS = {
+    "target": "Deploy targets",
+    "changes": "Change sources",
+    "backup": "Backups",
+    "migrations": "Migrations",
+}
 
 
 def reference(schema: dict[str, Any]) -> str:

@@ -30,6 +30,8 @@ def catalog_schema(kinds: Kinds) -> dict[str, Any]:
     unions = {
         "target": _union(kinds.targets, "target", definitions),
         "changes": _union(kinds.changes, "changes", definitions),
+        "backup": _union(kinds.backups, "backup", definitions),
+        "migrations": _union(kinds.migrations, "migrations", definitions),
     }
     filled = _fill(schema, unions)
     assert isinstance(filled, dict)  # noqa: S101 - _fill keeps the type; this tells the type checker

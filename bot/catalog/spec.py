@@ -82,6 +82,8 @@ UrlPath = Annotated[str, AfterValidator(_path)]
 Channel = Annotated[str, AfterValidator(_channel)]
 TargetSpec = Annotated[dict[str, Any], WithJsonSchema({"$kaeru": "target"})]
 ChangesSpec = Annotated[dict[str, Any], WithJsonSchema({"$kaeru": "changes"})]
+BackupSpec = Annotated[dict[str, Any], WithJsonSchema({"$kaeru": "backup"})]
+MigrationsSpec = Annotated[dict[str, Any], WithJsonSchema({"$kaeru": "migrations"})]
 
 
 class WorkspaceSpec(Spec):
@@ -238,6 +240,32 @@ class ComponentSpec(Spec):
     """Lower tiers are rolled back first; those of the same tier at once."""
 
 
+class DatabaseSpec(Spec):
+    """A database of the service: how it is backed up, and which migrations change it."""
+
+    backup: BackupSpec | None = Field(
+        default=None, examples=[{"kind": "postgresql", "database": "shop", "directory": "/var/backups/kaeru"}]
+    )
+    """How it is backed up, as soon as a rollback is asked for; `kind` names the adapter."""
+    wait_for_backup: Literal["when it changes", "always", "never"] = Field(
+        default="when it changes", examples=["always"]
+    )
+    """When a rollback waits until the backup has been taken and proven: only where its schema or its rows will be
+    changed, always, or never."""
+    drill_every: Duration | None = Field(default=None, ge=timedelta(minutes=1), examples=["7d"])
+    """How often the newest backup is proven by a restore into a scratch database. Left out: never."""
+    migrations: MigrationsSpec | None = Field(default=None, examples=[{"kind": "git", "tool": "alembic"}])
+    """Where its migrations are looked up; needs `changes`, from whose repository they are read."""
+
+    @model_validator(mode="after")
+    def _something(self) -> "DatabaseSpec":
+        if self.backup is None and self.migrations is None:
+            raise _expected("`backup`, `migrations`, or both")
+        if self.backup is None and (self.drill_every or self.wait_for_backup == "always"):
+            raise _expected("`backup` where a backup is to be waited for or drilled")
+        return self
+
+
 class ServiceSpec(Spec):
     """Something that can be rolled back."""
 
@@ -257,6 +285,10 @@ class ServiceSpec(Spec):
     """The parts that are rolled back together, by name."""
     changes: ChangesSpec | None = Field(default=None, examples=[{"kind": "git", "repository": "../shop"}])
     """Where to look up what lies between two versions."""
+    databases: dict[Name, DatabaseSpec] = Field(
+        default_factory=dict, max_length=20, examples=[{"shop": {"migrations": {"kind": "git"}}}]
+    )
+    """The databases whose rows and schema the service uses, by name."""
     health: HealthSpec | None = Field(default=None, examples=[{"url": "https://shop.example.com"}])
     """How it is seen from outside. Without it no rollback of the service can be proven."""
     watch: Duration = Field(default=timedelta(minutes=5), examples=["5m"])

@@ -6,8 +6,16 @@ from datetime import datetime
 from enum import StrEnum
 
 from bot.domain.base import Value, Version
+from bot.domain.databases import DatabasePart
 from bot.domain.evidence import Baseline
 from bot.domain.releases import Release
+
+_HINTS = {
+    "backup": {"expected_bytes", "expected_s"},
+    "down": {"expected_s"},
+    "restore": {"expected_s"},
+}
+"""What is said of a database and nobody vouches for."""
 
 
 class Commit(Value):
@@ -103,12 +111,16 @@ class Plan(Value):
     candidates: tuple[Release, ...]
     created_at: datetime
     proof_s: float = 0.0
+    databases: tuple[DatabasePart, ...] = ()
 
     @property
     def digest(self) -> str:
         """16 hex digits over everything an approval vouches for: what goes from where to where, and how."""
         vouched = [c.model_dump(mode="json", exclude={"expected_s"}) for c in self.components]
-        text = json.dumps([self.service, self.number, vouched], sort_keys=True, separators=(",", ":"))
+        everything: list[object] = [self.service, self.number, vouched]
+        if self.databases:
+            everything.append([d.model_dump(mode="json", exclude=_HINTS) for d in self.databases])
+        text = json.dumps(everything, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property

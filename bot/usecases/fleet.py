@@ -1,10 +1,20 @@
 """The outside world of each service: its targets, its repository, its health, behind their ports."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.domain.base import Refusal
 from bot.ports import ChangeSource, HealthProbe, Target
+from bot.ports.backups import Backups
+from bot.ports.migrations import Migrations
+
+
+@dataclass(frozen=True)
+class DatabaseHands:
+    """What kaeru touches one database with."""
+
+    backups: Backups | None
+    migrations: Migrations | None
 
 
 @dataclass(frozen=True)
@@ -14,6 +24,16 @@ class Hands:
     targets: Mapping[str, Target]
     health: HealthProbe | None
     changes: ChangeSource | None
+    databases: Mapping[str, DatabaseHands] = field(default_factory=dict)
+
+    def database(self, name: str) -> DatabaseHands:
+        """Raises Refusal for a database that is no longer configured."""
+        found = self.databases.get(name)
+        if found is None:
+            raise Refusal(
+                f"The database {name} is not in kaeru.yml any more. Put it back, or see to it by hand and note it here."
+            )
+        return found
 
     def target(self, component: str) -> Target:
         """Raises Refusal for a component that is no longer configured."""
