@@ -95,6 +95,21 @@ def revert_step(component: str) -> str:
     return f"revert:{component}"
 
 
+def backup_step(database: str) -> str:
+    """The id of the step that waits for the backup of a database."""
+    return f"backup:{database}"
+
+
+def migrate_step(database: str) -> str:
+    """The id of the step that runs a database's migrations backwards."""
+    return f"migrate:{database}"
+
+
+def restore_step(database: str) -> str:
+    """The id of the step that brings a backup of a database back."""
+    return f"restore:{database}"
+
+
 def steps_for(plan: Plan, *, watch: timedelta) -> tuple[Step, ...]:
     """The checklist of a run of `plan`."""
     switches = [

@@ -4,7 +4,7 @@ The body (`rollback`) only orders the steps; each step looks before it acts, so 
 harmless, and records its own beginning and end in the timeline.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 
 from bot.catalog import Catalog
@@ -19,7 +19,8 @@ from bot.workflows.giving_up import GivingUp
 from bot.workflows.guard import Guard
 from bot.workflows.journal import Journal
 from bot.workflows.proving import Proving
-from bot.workflows.switching import Switching
+from bot.workflows.switching import Switching, worst
+from bot.workflows.together import together
 
 
 async def rollback(steps: Steps, run_id: str, work: "RollbackSteps") -> None:
@@ -27,11 +28,11 @@ async def rollback(steps: Steps, run_id: str, work: "RollbackSteps") -> None:
 
     A step's name is how a run that is under way is found again after an upgrade: it never changes.
     """
-    tiers = await steps.run("begin", lambda: work.switching.tiers(run_id))
-    for number, components in enumerate(tiers):
+    stages = await steps.run("begin", lambda: work.stages(run_id))
+    for number, parts in enumerate(stages):
         outcome = await steps.run(
             f"apply:{number}",
-            lambda names=components: work.switching.apply_tier(run_id, names),  # type: ignore[misc]  # binds the loop's value
+            lambda names=parts: work.do(run_id, names),  # type: ignore[misc]  # binds the loop's value
         )
         if outcome != Outcome.SUCCEEDED:
             await steps.run("give-up", lambda: work.giving_up.give_up(run_id))
@@ -44,6 +45,10 @@ async def rollback(steps: Steps, run_id: str, work: "RollbackSteps") -> None:
         return
     await steps.run("mitigated", lambda: work.journal.mitigated(run_id))
     await steps.run(WATCH, lambda: work.guard.run(run_id, WATCH, lambda: work.proving.watch(run_id)))
+
+
+OnData = Callable[[str, str], Awaitable[str]]
+"""What is done to one database within a run: takes the run's id and the database's name, gives the outcome's value."""
 
 
 class RollbackSteps:
@@ -64,6 +69,28 @@ class RollbackSteps:
         self.switching = Switching(store, catalog, fleet, probing, journal=self.journal, guard=self.guard)
         self.proving = Proving(store, catalog, probing, self.journal, clock=clock)
         self.giving_up = GivingUp(store, fleet, desk, self.journal, clock=clock)
+        self.on_data: Mapping[str, OnData] = {}
+
+    async def stages(self, run_id: str) -> list[list[str]]:
+        """What is done one after the other, and within a stage at once.
+
+        First what concerns databases, as ids of steps (`backup:shop`); then the components of each tier, by name.
+        """
+        _, run, _ = await self.journal.load(run_id)
+        on_data = [[s.id for s in run.steps if s.id.startswith(f"{kind}:")] for kind in self.on_data]
+        return [*(ids for ids in on_data if ids), *await self.switching.tiers(run_id)]
+
+    async def do(self, run_id: str, parts: list[str]) -> str:
+        """One stage. Gives the worst outcome's value."""
+        kind, is_data, _ = parts[0].partition(":")
+        if not is_data:
+            return await self.switching.apply_tier(run_id, parts)
+        do = self.on_data[kind]
+        return worst(await together(self._on_data(run_id, step_id, do) for step_id in parts))
+
+    async def _on_data(self, run_id: str, step_id: str, do: "OnData") -> str:
+        name = step_id.partition(":")[2]
+        return await self.guard.run(run_id, step_id, lambda: do(run_id, name))
 
 
 def bind(work: RollbackSteps) -> Workflow:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 
 from bot.catalog import Catalog
 from bot.domain.evidence import Outcome
@@ -19,6 +20,12 @@ from bot.workflows.together import together
 _log = logging.getLogger(__name__)
 
 HELD_POLL_S = 0.5
+
+
+def worst(ends: Sequence[str]) -> str:
+    """Of several outcomes' values the one that counts; succeeded where there is none."""
+    ranked = (Outcome.UNKNOWN, Outcome.FAILED)
+    return next((o.value for o in ranked if o.value in ends), Outcome.SUCCEEDED.value)
 
 
 class Switching:
@@ -61,8 +68,7 @@ class Switching:
         finally:
             asking.cancel()
             await asyncio.wait({asking})
-        worst = (Outcome.UNKNOWN, Outcome.FAILED)
-        return next((o.value for o in worst if o.value in ends), Outcome.SUCCEEDED.value)
+        return worst(ends)
 
     async def _apply(self, run_id: str, component: str) -> str:
         """Take one component back. Gives the outcome's value."""
