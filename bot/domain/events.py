@@ -13,6 +13,7 @@ from bot.domain.base import BOT, UserId, Value, Version
 from bot.domain.debts import Debt
 from bot.domain.evidence import Finding, Outcome
 from bot.domain.plan import Plan
+from bot.domain.restores import RestorePlan, Shelved
 from bot.domain.run import Step
 from bot.domain.severity import Severity
 
@@ -281,6 +282,63 @@ class DebtRepaid(Happened):
     text: str = ""
 
 
+class RestoreAsked(Happened):
+    """Somebody wants a backup brought back; `backup` "" is the newest proven one. Its plan is made from here on."""
+
+    type: Literal["restore_asked"] = "restore_asked"
+    number: int
+    database: str
+    backup: str = ""
+    into: str
+
+
+class RestorePlanned(Happened):
+    """What the restore would do. `others` are backups that could be taken instead."""
+
+    type: Literal["restore_planned"] = "restore_planned"
+    number: int
+    plan: RestorePlan
+    others: tuple[Shelved, ...] = ()
+
+
+class RestoreBlocked(Happened):
+    """It cannot be planned; `reason` is a sentence with what to do next."""
+
+    type: Literal["restore_blocked"] = "restore_blocked"
+    number: int
+    reason: str
+
+
+class RestoreApproved(Happened):
+    type: Literal["restore_approved"] = "restore_approved"
+    number: int
+    digest: str
+
+
+class RestoreRejected(Happened):
+    """Set aside; so is one that another wish takes the place of."""
+
+    type: Literal["restore_rejected"] = "restore_rejected"
+    number: int
+    reason: str = ""
+
+
+class RestoreBegun(Happened):
+    """Enough people have agreed; it is under way from here on."""
+
+    type: Literal["restore_begun"] = "restore_begun"
+    number: int
+
+
+class RestoreEnded(Happened):
+    """`detail` says what is there now, in sentences."""
+
+    type: Literal["restore_ended"] = "restore_ended"
+    number: int
+    outcome: Outcome
+    detail: str
+
+
 class StakeholdersTold(Happened):
     type: Literal["stakeholders_told"] = "stakeholders_told"
     channel_id: str
@@ -349,6 +407,13 @@ Event = Annotated[
     | RepaymentAsked
     | DebtKept
     | DebtRepaid
+    | RestoreAsked
+    | RestorePlanned
+    | RestoreBlocked
+    | RestoreApproved
+    | RestoreRejected
+    | RestoreBegun
+    | RestoreEnded
     | StakeholdersTold
     | DeliveryFailed
     | LessonsRecorded

@@ -8,6 +8,7 @@ from pydantic import Field
 from bot.domain.base import UserId, Value, Version
 from bot.domain.debts import Debt
 from bot.domain.plan import Plan
+from bot.domain.restores import Restore, RestoreState
 from bot.domain.run import Run
 from bot.domain.severity import Severity
 
@@ -104,6 +105,7 @@ class Incident(Value):
     plans: tuple[PlanRecord, ...] = ()
     runs: tuple[Run, ...] = ()
     debts: tuple[Owed, ...] = ()
+    restores: tuple[Restore, ...] = ()
     mitigated_at: datetime | None = None
     verified_at: datetime | None = None
     closed_at: datetime | None = None
@@ -137,6 +139,18 @@ class Incident(Value):
     def unowned(self) -> tuple[Owed, ...]:
         """What is suspended and nobody has said to see to."""
         return tuple(owed for owed in self.debts if owed.owner is None)
+
+    @property
+    def restoring(self) -> Restore | None:
+        """The restore that is under way."""
+        return next((one for one in self.restores if one.state is RestoreState.RUNNING), None)
+
+    def restore(self, number: int) -> Restore:
+        """Raises Impossible for an unknown one."""
+        for one in self.restores:
+            if one.number == number:
+                return one
+        raise Impossible(f"{self.id} has no restore {number}")
 
     @property
     def is_open(self) -> bool:

@@ -21,6 +21,7 @@ from bot.domain.incident import (
     PlanState,
     Status,
 )
+from bot.domain.restores import Restore, RestoreState
 from bot.domain.run import Run, Step, StepState
 
 _ANY = frozenset(Status)
@@ -62,6 +63,13 @@ TRANSITIONS: dict[type[e.Happened], tuple[frozenset[Status], Status | None]] = {
     e.RepaymentAsked: (_ANY - _RUNNING, None),
     e.DebtKept: (_ANY, None),
     e.DebtRepaid: (_ANY, None),
+    e.RestoreAsked: (_OPEN, None),
+    e.RestorePlanned: (_OPEN, None),
+    e.RestoreBlocked: (_OPEN, None),
+    e.RestoreApproved: (_OPEN, None),
+    e.RestoreRejected: (_OPEN, None),
+    e.RestoreBegun: (_OPEN, None),
+    e.RestoreEnded: (_OPEN, None),
     e.StakeholdersTold: (_ANY, None),
     e.DeliveryFailed: (_ANY, None),
     e.LessonsRecorded: (_ANY, None),
@@ -200,6 +208,42 @@ def _changes(incident: Incident, event: e.Event) -> dict[str, Any]:  # noqa: C90
             return _owed(incident, event.debt_id, asked_by=None, note=event.reason)
         case e.DebtRepaid():
             return {"debts": tuple(owed for owed in incident.debts if owed.debt.id != event.debt_id)}
+        case e.RestoreAsked():
+            asked = Restore(
+                number=event.number,
+                database=event.database,
+                backup=event.backup,
+                into=event.into,
+                asked_by=event.by,
+                asked_at=event.at,
+            )
+            return {"restores": (*incident.restores, asked)}
+        case e.RestorePlanned():
+            return _restore(
+                incident,
+                event.number,
+                state=RestoreState.READY,
+                plan=event.plan,
+                ready_at=event.at,
+                others=event.others,
+            )
+        case e.RestoreBlocked():
+            return _restore(incident, event.number, state=RestoreState.BLOCKED, detail=event.reason)
+        case e.RestoreApproved():
+            agreed = (*incident.restore(event.number).approvals, event.by)
+            return _restore(incident, event.number, approvals=agreed)
+        case e.RestoreRejected():
+            return _restore(incident, event.number, state=RestoreState.REJECTED, detail=event.reason)
+        case e.RestoreBegun():
+            return _restore(incident, event.number, state=RestoreState.RUNNING)
+        case e.RestoreEnded():
+            return _restore(
+                incident,
+                event.number,
+                state=RestoreState.ENDED,
+                outcome=event.outcome,
+                detail=event.detail,
+            )
         case e.LessonsRecorded():
             learned = {"root_cause": event.root_cause, "lessons": event.lessons, "impact": event.impact}
             again = incident.postmortem_wanted + (incident.status is Status.CLOSED)
@@ -216,6 +260,12 @@ def _changes(incident: Incident, event: e.Event) -> dict[str, Any]:  # noqa: C90
 def _owed(incident: Incident, debt_id: str, **changes: object) -> dict[str, Any]:
     changed = (o.model_copy(update=changes) if o.debt.id == debt_id else o for o in incident.debts)
     return {"debts": tuple(changed)}
+
+
+def _restore(incident: Incident, number: int, **changes: object) -> dict[str, Any]:
+    incident.restore(number)
+    changed = (r.model_copy(update=changes) if r.number == number else r for r in incident.restores)
+    return {"restores": tuple(changed)}
 
 
 def _severity_set(incident: Incident, event: e.SeveritySet) -> dict[str, Any]:

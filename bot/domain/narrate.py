@@ -9,6 +9,7 @@ from bot.domain.base import BOT
 from bot.domain.durations import human
 from bot.domain.evidence import Finding, Outcome
 from bot.domain.incident import Incident
+from bot.domain.narrate_restores import narrate_restore
 from bot.domain.plan import Plan
 from bot.domain.prose import people, person, typed, undecorated
 
@@ -30,6 +31,7 @@ _DETAILS = (
     e.StepStarted,
     e.StepPrinted,
     e.RepaymentAsked,
+    e.RestorePlanned,
     e.DeliveryFailed,
     e.PostmortemPosted,
 )
@@ -118,6 +120,16 @@ def narrate(event: e.Event, incident: Incident | None = None) -> str:  # noqa: C
             return f"Rollback {how}: {told}{_findings(event.findings)}"
         case e.IncidentRelapsed():
             return f"Relapsed within the watch window: {typed(event.reason)}{_findings(event.findings)}"
+        case (
+            e.RestoreAsked()
+            | e.RestorePlanned()
+            | e.RestoreBlocked()
+            | e.RestoreApproved()
+            | e.RestoreRejected()
+            | e.RestoreBegun()
+            | e.RestoreEnded()
+        ):
+            return narrate_restore(event)
         case e.StakeholdersTold():
             return f"Stakeholders told in <#{event.channel_id}>: {typed(undecorated(event.text))}"
         case e.DeliveryFailed():

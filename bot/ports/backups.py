@@ -7,6 +7,7 @@ from typing import Protocol
 
 from bot.domain.base import Value
 from bot.domain.plan import Check, Warn
+from bot.domain.restores import RestorePlan
 
 
 class Proof(StrEnum):
@@ -69,25 +70,6 @@ class BackupPlan(Value):
     checks: tuple[Check, ...]
     warnings: tuple[Warn, ...] = ()
     expected_bytes: int | None = None
-    expected_s: float | None = None
-
-
-class RestorePlan(Value):
-    """What restoring would do. Making it changes nothing.
-
-    `actions` are the sentences that an approval is for. `replaces` says that a database that is there now would be
-    replaced; `lost_since` is the moment after which what was written to it would be gone. `fingerprint` changes
-    whenever this plan would no longer hold.
-    """
-
-    backup: str
-    into: str
-    replaces: bool
-    actions: tuple[str, ...]
-    fingerprint: str
-    lost_since: datetime | None = None
-    warnings: tuple[Warn, ...] = ()
-    checks: tuple[Check, ...] = ()
     expected_s: float | None = None
 
 

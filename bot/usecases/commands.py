@@ -90,6 +90,29 @@ class TakeOver(DebtCommand):
     """See to it outside kaeru."""
 
 
+class AskRestore(IncidentCommand):
+    """Bring a backup back: `backup` "" is the newest proven one, `into` the database to bring it into."""
+
+    database: str
+    backup: str = ""
+    into: str
+
+
+class RestoreCommand(IncidentCommand):
+    """One about a restore's card: `number` and `digest` are what the button was drawn for."""
+
+    number: int
+    digest: str = ""
+
+
+class ApproveRestore(RestoreCommand):
+    pass
+
+
+class RejectRestore(RestoreCommand):
+    pass
+
+
 class AddNote(IncidentCommand):
     text: str
 

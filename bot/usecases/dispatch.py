@@ -24,7 +24,7 @@ class Facts(Value):
     now: datetime
 
 
-def decision_on(  # noqa: C901, PLR0911 - a table in match form
+def decision_on(  # noqa: C901, PLR0911, PLR0912 - a table in match form
     incident: Incident, command: c.IncidentCommand, facts: Facts
 ) -> decide.Events:
     """The events that `command` leads to. Raises Refusal."""
@@ -73,6 +73,8 @@ def decision_on(  # noqa: C901, PLR0911 - a table in match form
             return decide.release(incident, by=by, policy=policy, steps=steps, now=now)
         case c.DebtCommand():
             return _on_debts(incident, command, policy, now)
+        case c.AskRestore() | c.RestoreCommand():
+            return _on_restores(incident, command, policy, now)
         case c.Close(summary=summary, unverified=unverified):
             return decide.close(
                 incident, by=by, summary=summary, unverified=unverified, policy=policy, now=now
@@ -89,6 +91,24 @@ def _on_debts(incident: Incident, command: c.DebtCommand, policy: Policy, now: d
             return decide.given_back_by_hand(incident, debt, by=by, policy=policy, now=now)
         case c.TakeOver(by=by, debt=debt):
             return decide.take_over_debt(incident, debt, by=by, now=now)
+        case _:
+            raise TypeError(f"no decision for {type(command).__name__}")
+
+
+def _on_restores(
+    incident: Incident, command: c.AskRestore | c.RestoreCommand, policy: Policy, now: datetime
+) -> decide.Events:
+    match command:
+        case c.AskRestore(by=by, database=database, backup=backup, into=into):
+            return decide.ask_restore(
+                incident, database=database, backup=backup, into=into, by=by, policy=policy, now=now
+            )
+        case c.ApproveRestore(by=by, number=number, digest=digest):
+            return decide.approve_restore(
+                incident, number=number, digest=digest, by=by, policy=policy, now=now
+            )
+        case c.RejectRestore(by=by, number=number):
+            return decide.reject_restore(incident, number=number, by=by, policy=policy, now=now)
         case _:
             raise TypeError(f"no decision for {type(command).__name__}")
 

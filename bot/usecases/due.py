@@ -1,8 +1,10 @@
 """Which durable workflows an incident's state calls for. Their ids are derived from it: one id, one execution."""
 
 from bot.domain.incident import Incident, PlanState, Status
+from bot.domain.restores import RestoreState
 
 ARM, ROLLBACK, REPAY, CLOSE = "arm.v1", "rollback.v1", "repay.v1", "close.v1"
+PLAN_RESTORE, RESTORE = "plan-restore.v1", "restore.v1"
 
 
 def due_workflows(incident: Incident) -> tuple[tuple[str, str, str], ...]:
@@ -22,6 +24,12 @@ def due_workflows(incident: Incident) -> tuple[tuple[str, str, str], ...]:
         if owed.asked_by is not None:
             attempt = f"{incident.id}/{owed.attempt}"
             due.append((REPAY, f"repay:{attempt}", attempt))
+    for restore in incident.restores:
+        restore_id = f"{incident.id}/{restore.number}"
+        if restore.state is RestoreState.PLANNING and incident.is_open:
+            due.append((PLAN_RESTORE, f"plan-restore:{restore_id}", restore_id))
+        if restore.state is RestoreState.RUNNING:
+            due.append((RESTORE, f"restore:{restore_id}", restore_id))
     if incident.status is Status.CLOSED:
         revision = incident.postmortem_revision + 1
         if incident.postmortem_wanted >= revision:

@@ -7,12 +7,13 @@ import logging
 
 from bot.domain import events as e
 from bot.domain.decide import failed_checks
+from bot.domain.evidence import Outcome
 from bot.domain.incident import Incident
 
 _LONGEST = 500
 
 
-def entry(incident: Incident, event: e.Event) -> tuple[int, str] | None:  # noqa: C901, PLR0911 - one line per event, a table in match form
+def entry(incident: Incident, event: e.Event) -> tuple[int, str] | None:  # noqa: C901, PLR0911, PLR0912 - one line per event, a table in match form
     """The level and the text, in one line; None for what is of no interest to an operator."""
     match event:
         case e.IncidentDeclared():
@@ -39,6 +40,11 @@ def entry(incident: Incident, event: e.Event) -> tuple[int, str] | None:  # noqa
             return logging.ERROR, _line(incident, said)
         case e.IncidentRelapsed():
             return logging.WARNING, _line(incident, f"it is ill again: {event.reason}")
+        case e.RestoreBegun():
+            return logging.INFO, _line(incident, f"restore {event.number} begins")
+        case e.RestoreEnded():
+            level = logging.INFO if event.outcome is Outcome.SUCCEEDED else logging.ERROR
+            return level, _line(incident, f"restore {event.number} {event.outcome.value}: {event.detail}")
         case e.IncidentClosed():
             return logging.INFO, _line(incident, f"closed by {event.by}")
         case _:

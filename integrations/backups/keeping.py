@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from bot.domain.plan import Check, Level, Warn
-from bot.ports.backups import Backup, BackupPlan, BackupProgress, Phase, Proof, Restored, RestorePlan
+from bot.domain.restores import RestorePlan
+from bot.ports.backups import Backup, BackupPlan, BackupProgress, Phase, Proof, Restored
 from bot.ports.errors import Conflict, PortError, Refused, Unavailable
 from integrations.backups.checking import Broken, Checked, compare_rows, warned
 from integrations.backups.compare import against, size

@@ -23,6 +23,15 @@ from bot.domain.decide.planning import (
     request_plan,
     world_moved,
 )
+from bot.domain.decide.restoring import (
+    approve_restore,
+    ask_restore,
+    must_not_restore,
+    reject_restore,
+    restore_blocked,
+    restore_ended,
+    restore_planned,
+)
 from bot.domain.decide.state import Events, failed_checks, is_alive
 from bot.domain.decide.steering import (
     close,
@@ -35,6 +44,8 @@ from bot.domain.decide.steering import (
 __all__ = [
     "Events",
     "approve",
+    "approve_restore",
+    "ask_restore",
     "break_glass",
     "choose_version",
     "close",
@@ -51,13 +62,18 @@ __all__ = [
     "is_alive",
     "join",
     "must_be_seen_to",
+    "must_not_restore",
     "owed_by",
     "plan_blocked",
     "plan_ready",
     "reject",
+    "reject_restore",
     "release",
     "remind_of_forward_fix",
     "request_plan",
+    "restore_blocked",
+    "restore_ended",
+    "restore_planned",
     "roll_back_after_all",
     "set_severity",
     "take_over_debt",

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from bot.domain import events as e
 from bot.domain.base import UserId, refuse
+from bot.domain.decide.restoring import must_not_restore
 from bot.domain.decide.state import LIFELESS, Events, failed_checks, must_be_open, record_of
 from bot.domain.incident import Incident, PlanRecord, PlanState, Status
 from bot.domain.lifecycle import evolve
@@ -97,7 +98,7 @@ def recount(
 ) -> Events:
     """The run that begins because approvals suffice under `policy`, if `by` may decide; else nothing."""
     record = incident.record
-    if incident.status is not Status.DECIDING or incident.held_by is not None:
+    if incident.status is not Status.DECIDING or incident.held_by is not None or incident.restoring:
         return ()
     if record is None or record.plan is None or record.state is not PlanState.READY or not record.approvals:
         return ()
@@ -174,6 +175,7 @@ def _open_plan(
         refuse("Choose a severity first; it decides who must approve.")
     if incident.held_by is not None:
         refuse(f"<@{incident.held_by}> put this on hold. Release it first.")
+    must_not_restore(incident)
     due = expires_at(incident, policy)
     if due is not None and now >= due:
         refuse(LIFELESS[PlanState.EXPIRED])

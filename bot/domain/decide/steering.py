@@ -6,6 +6,7 @@ from bot.domain import events as e
 from bot.domain.base import UserId, refuse
 from bot.domain.decide.approving import recount
 from bot.domain.decide.planning import replan
+from bot.domain.decide.restoring import must_not_restore
 from bot.domain.decide.state import ALIVE, Events, is_alive, must_be_open
 from bot.domain.evidence import Outcome
 from bot.domain.incident import Incident, Status
@@ -100,6 +101,7 @@ def close(
     must_be_open(incident)
     if incident.status is Status.ROLLING_BACK:
         refuse("The rollback is under way; wait until it has ended, then close.")
+    must_not_restore(incident)
     if not unverified and (why := why_unverified(incident)):
         refuse(f"{why}, or close all the same with `/incident close unverified`; the postmortem will say so.")
     if incident.unowned:

@@ -1,0 +1,107 @@
+"""Bringing a backup back: what is planned, who agreed to it, and what came of it."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+
+from bot.domain.base import UserId, Value
+from bot.domain.evidence import Outcome
+from bot.domain.plan import Check, Warn
+
+PERSONS = 2
+"""How many different people have to agree. No policy changes that, and no glass can be broken."""
+
+
+class RestorePlan(Value):
+    """What restoring would do. Making it changes nothing.
+
+    `actions` are the sentences that an approval is for. `replaces` says that a database that is there now would be
+    replaced; `lost_since` is the moment after which what was written to it would be gone. `fingerprint` changes
+    whenever this plan would no longer hold.
+    """
+
+    backup: str
+    into: str
+    replaces: bool
+    actions: tuple[str, ...]
+    fingerprint: str
+    lost_since: datetime | None = None
+    warnings: tuple[Warn, ...] = ()
+    checks: tuple[Check, ...] = ()
+    expected_s: float | None = None
+
+
+class Shelved(Value):
+    """A backup that is there, as far as people choose by it. `bytes` as stored; `proof` is none, read or restored."""
+
+    id: str
+    at: datetime
+    bytes: int
+    proof: str
+
+
+class RestoreState(StrEnum):
+    PLANNING = "planning"
+    READY = "ready"
+    BLOCKED = "blocked"
+    REJECTED = "rejected"
+    RUNNING = "running"
+    ENDED = "ended"
+
+
+class Restore(Value):
+    """One restore within an incident, from the wish to its end. `number` counts within the incident, from 1.
+
+    `backup` "" is the newest proven one. `others` are backups that could be taken instead. `outcome` is None until
+    it has ended; `detail` says what came of it, or why there is no plan.
+    """
+
+    number: int
+    database: str
+    backup: str
+    into: str
+    asked_by: UserId
+    asked_at: datetime
+    state: RestoreState = RestoreState.PLANNING
+    plan: RestorePlan | None = None
+    ready_at: datetime | None = None
+    others: tuple[Shelved, ...] = ()
+    approvals: tuple[UserId, ...] = ()
+    outcome: Outcome | None = None
+    detail: str = ""
+
+    @property
+    def digest(self) -> str:
+        """16 hex digits over everything an approval vouches for; empty while there is no plan."""
+        if self.plan is None:
+            return ""
+        vouched = self.plan.model_dump(mode="json", include=_VOUCHED)
+        text = json.dumps([self.database, self.number, vouched], sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def replaces(self) -> bool:
+        """Whether a database that is there is, or would be, replaced."""
+        return self.plan is not None and self.plan.replaces
+
+    @property
+    def failed_checks(self) -> tuple[Check, ...]:
+        """Without which it cannot work."""
+        return () if self.plan is None else tuple(c for c in self.plan.checks if c.required and not c.ok)
+
+
+_VOUCHED = {"backup", "into", "replaces", "actions", "fingerprint", "lost_since"}
+
+
+def chosen(backups: Sequence[Shelved], wanted: str, *, before: datetime | None = None) -> Shelved | None:
+    """The backup that is meant by `wanted`; of "" the newest proven one, from `before` then if that is given.
+
+    None where there is none.
+    """
+    if wanted:
+        return next((one for one in backups if one.id == wanted), None)
+    newest = sorted(backups, key=lambda one: one.at, reverse=True)
+    fit = (one for one in newest if one.proof != "none" and (before is None or one.at < before))
+    return next(fit, None)
