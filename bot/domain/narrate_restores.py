@@ -16,7 +16,7 @@ RestoreEvent = (
 )
 
 
-def narrate_restore(event: RestoreEvent) -> str:
+def narrate_restore(event: RestoreEvent) -> str:  # noqa: PLR0911 - one sentence per event, a table in match form
     """One sentence."""
     which, who = f"Restore {event.number}", person(event.by)
     match event:
