@@ -1,8 +1,10 @@
 """A database within a plan: what lies between the versions, which way it goes, and the backup that stands behind it."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 
-from bot.domain.base import UserId, Value
+from bot.domain.base import UserId, Value, Version
 from bot.domain.migrations import Migration
 from bot.domain.ways_back import Verdict, Way
 
@@ -23,21 +25,33 @@ class Sideways(Value):
     """What is done to the database itself: its migrations run backwards, or a backup brought back.
 
     `fingerprint` and `payload` are the adapter's own, as with a component's change; `loses` says which data is
-    destroyed by it.
+    destroyed by it, `about` names what it is done with: the migrations, last first, or the backup.
     """
 
     actions: tuple[str, ...]
     fingerprint: str
+    about: tuple[str, ...] = ()
     payload: str = ""
     loses: tuple[str, ...] = ()
     expected_s: float = 0.0
 
 
+class ChosenWay(Value):
+    """What somebody decided about a database. It holds as long as the `question` (`DatabasePart.question`) is the same."""
+
+    database: str
+    way: Way
+    by: UserId
+    question: str = ""
+
+
 class DatabasePart(Value):
     """One database's part in a plan.
 
-    `way` None: nobody has decided yet, and somebody has to. `chosen_by` chose it in so many words; None where the
-    verdict leaves no choice to people. `down` and `restore` are there where that is the way.
+    `way` None: nobody has decided yet, and somebody has to. `offered` are the ways of the verdict that can be gone
+    here, best first; `notes` say why others cannot. `chosen_by` chose the way in so many words; None where the
+    verdict leaves no choice to people. `down` and `restore` say what these ways would do, also before one of them is
+    chosen. `question` is what a decision is about; `fingerprint` the database's own list, empty where it is not known.
     """
 
     name: str
@@ -45,9 +59,13 @@ class DatabasePart(Value):
     verdict: Verdict | None = None
     way: Way | None = Way.CODE_ONLY
     chosen_by: UserId | None = None
+    offered: tuple[Way, ...] = ()
+    notes: tuple[str, ...] = ()
     down: Sideways | None = None
     restore: Sideways | None = None
     backup: BackupWish | None = None
+    question: str = ""
+    fingerprint: str = ""
 
     @property
     def undecided(self) -> bool:
@@ -57,6 +75,13 @@ class DatabasePart(Value):
     def changes_data(self) -> bool:
         """Whether rows or schema are changed by kaeru itself."""
         return self.way in (Way.DOWN_MIGRATION, Way.RESTORE_BACKUP)
+
+
+def question_of(part: DatabasePart, older: Version, newer: Version) -> str:
+    """What a decision about this part would be about: the versions, the migrations, and what the database has of them."""
+    verdict = None if part.verdict is None else part.verdict.model_dump(mode="json")
+    asked = [part.name, older, newer, [m.model_dump(mode="json") for m in part.migrations], verdict]
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def undecided(parts: Sequence[DatabasePart]) -> tuple[DatabasePart, ...]:

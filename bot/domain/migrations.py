@@ -4,6 +4,8 @@ A rollback goes from the newer version to the older one. The newer version's mig
 then, so either the older code runs on the newer schema, or the schema goes back, or nothing goes back at all.
 """
 
+import hashlib
+import json
 from collections.abc import Iterable
 from enum import StrEnum
 
@@ -165,6 +167,15 @@ class AppliedState(Value):
 
     def may_be_applied(self, migration: str) -> bool:
         return self.standing(migration) is not Standing.NOT_APPLIED
+
+    @property
+    def fingerprint(self) -> str:
+        """What the database has applied, in 16 hex digits; empty where nothing of it is known."""
+        if not self.known and not self.strangers:
+            return ""
+        applied = sorted(one for one, standing in self.standings if standing is not Standing.NOT_APPLIED)
+        text = json.dumps([applied, sorted(self.strangers), sorted(self.dirty)])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def compare(older: History, newer: History, database: AppliedList) -> AppliedState:

@@ -1,0 +1,162 @@
+"""Bringing a backup back: which one, into what, and what that would do."""
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from bot.catalog.model import Database
+from bot.domain import decide
+from bot.domain.base import Refusal
+from bot.domain.databases import DatabasePart, Sideways
+from bot.domain.incident import Incident
+from bot.domain.plan import Check, Level
+from bot.domain.restores import Restore, RestorePlan, RestoreState, Shelved, chosen
+from bot.ports import PortError
+from bot.ports.backups import Backup, Backups
+from bot.store import Store
+from bot.store.errors import StoreError
+from bot.usecases.bounds import reading
+from bot.usecases.desk import Desk
+from bot.usecases.fleet import Fleet
+from bot.usecases.noticed import Noticed
+
+_log = logging.getLogger(__name__)
+
+OFFERED = 10
+"""How many other backups a card offers."""
+
+
+class RestorePlanning:
+    """Makes the plans of restores. Read-only towards the world."""
+
+    def __init__(self, store: Store, fleet: Fleet, desk: Desk, *, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._fleet = fleet
+        self._desk = desk
+        self._clock = clock
+
+    async def plan(self, argument: str) -> None:
+        """Put the plan of restore `INCIDENT/NUMBER` on its card, or say why there is none. May be called again."""
+        incident_id, _, number = argument.rpartition("/")
+        incident = await self._store.read(lambda uow: uow.incidents.get(incident_id))
+        restore = incident.restore(int(number))
+        if restore.state is not RestoreState.PLANNING:
+            return
+        try:
+            plan, others = await self._made(incident, restore)
+        except PortError as error:
+            await self._blocked(incident, restore, error.advice)
+        except Refusal as refusal:
+            await self._blocked(incident, restore, str(refusal))
+        except StoreError:
+            raise  # nothing could be written down either: the engine waits it out
+        except Exception as error:  # noqa: BLE001 - whatever it was, the card must not prepare for ever
+            _log.exception("the plan of restore %s broke down", argument)
+            why = f"kaeru itself failed while it planned this ({type(error).__name__}); the log has the details."
+            await self._blocked(incident, restore, f"{why} Press Try again.")
+        else:
+            await self._desk.change(
+                incident.id,
+                lambda now_it_is: decide.restore_planned(
+                    now_it_is, restore.number, plan, others, now=self._clock()
+                ),
+            )
+
+    async def _made(self, incident: Incident, restore: Restore) -> tuple[RestorePlan, tuple[Shelved, ...]]:
+        backups = backups_of(self._fleet, incident.service, restore.database)
+        return await restore_plan(backups, restore.database, restore.backup, restore.into)
+
+    async def _blocked(self, incident: Incident, restore: Restore, reason: str) -> None:
+        await self._desk.change(
+            incident.id,
+            lambda now_it_is: decide.restore_blocked(now_it_is, restore.number, reason, now=self._clock()),
+        )
+
+
+def backups_of(fleet: Fleet, service: str, database: str) -> Backups:
+    """Raises Refusal for a database that is not backed up, or not in kaeru.yml any more."""
+    backups = fleet.hands(service).database(database).backups
+    if backups is None:
+        raise Refusal(
+            f"{database} has no `backup` in kaeru.yml, so there is nothing that kaeru could bring back."
+        )
+    return backups
+
+
+async def restore_plan(
+    backups: Backups, database: str, wanted: str, into: str
+) -> tuple[RestorePlan, tuple[Shelved, ...]]:
+    """The plan, and what could be taken instead, newest first. Raises Refusal or PortError."""
+    there = await reading(backups.list(), f"The backups of {database}")
+    found = _meant(there, wanted)
+    if found is None:
+        if wanted:
+            raise Refusal(f"There is no backup {wanted} of {database}. {_there(there)}")
+        raise Refusal(f"No backup of {database} has been proven. {_there(there)}")
+    plan = await reading(backups.plan_restore(found, into), f"The server of {database}")
+    others = tuple(shelved(one) for one in there if one.id != found.id)[:OFFERED]
+    return plan, others
+
+
+def shelved(backup: Backup) -> Shelved:
+    """What people choose by."""
+    return Shelved(id=backup.id, at=backup.at, bytes=backup.bytes, proof=backup.proof.value)
+
+
+def _meant(backups: Sequence[Backup], wanted: str, *, before: datetime | None = None) -> Backup | None:
+    found = chosen([shelved(one) for one in backups], wanted, before=before)
+    return None if found is None else next(one for one in backups if one.id == found.id)
+
+
+def _there(backups: Sequence[Backup]) -> str:
+    if not backups:
+        return "There is no backup at all."
+    return f"The newest of {len(backups)} is {backups[0].id}; choose one by its name."
+
+
+async def restoring(
+    database: Database,
+    part: DatabasePart,  # noqa: ARG001 - as with its siblings: what is known of the database so far
+    backups: Backups | None,
+    noticed: Noticed,
+    *,
+    left_since: datetime | None,
+) -> Sideways | None:
+    """What bringing the right backup back would do; None where that is no way (nothing is backed up, say).
+
+    The right one is the newest proven backup from before `left_since`, when the version that is left came to be.
+    Asked where the verdict allows it, whatever has been chosen: what gives None is not offered, and `loses` is said
+    before anybody chooses it. Read-only. Why there is none is a sentence in `noticed`, never an error.
+    """
+    if backups is None:
+        return None
+    name = database.name
+    if left_since is None:
+        noticed.warn(
+            f"{name}: since when the present version runs is not known, so which backup is from before it is not "
+            "known either; `/incident restore` brings one back that you name.",
+            Level.INFO,
+        )
+        return None
+    try:
+        there = await reading(backups.list(), f"The backups of {name}")
+        found = _meant(there, "", before=left_since)
+        if found is None:
+            noticed.warn(f"{name}: no proven backup is from before the present version.", Level.INFO)
+            return None
+        plan = await reading(
+            backups.plan_restore(found, real_name(backups, found)), f"The server of {name}"
+        )
+    except PortError as error:
+        noticed.warn(f"{name}: what could be brought back was not found out. {error.advice}")
+        return None
+    noticed.warnings += plan.warnings
+    noticed.checks += [_only_where_chosen(check) for check in plan.checks]
+    lost = f"everything written to {plan.into} since {plan.lost_since or found.at:%Y-%m-%d %H:%M} UTC"
+    return Sideways(
+        actions=plan.actions,
+        fingerprint=plan.fingerprint,
+        payload=plan.model_dump_json(),
+        loses=(lost,),
+        expected_s=plan.expected_s or 0.0,
+    )
