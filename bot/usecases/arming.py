@@ -6,13 +6,14 @@ found out becomes a sentence on the card, and only a missing target makes the pl
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from bot.catalog import Catalog
 from bot.catalog.model import Service
 from bot.domain import decide
 from bot.domain.base import Refusal, Version
+from bot.domain.databases import ChosenWay
 from bot.domain.evidence import Baseline, BaselineSource, summarize
 from bot.domain.heading import Heading, as_one, direct, heading
 from bot.domain.incident import Incident, PlanState, Status
@@ -22,6 +23,7 @@ from bot.ports import Change, Inspection, PortError, Unavailable
 from bot.ports.changes import Tagged
 from bot.store import Store
 from bot.store.errors import StoreError
+from bot.usecases.data_parts import database_parts
 from bot.usecases.desk import Desk
 from bot.usecases.fleet import Fleet
 from bot.usecases.looking import between, inspect_all, plan_all, versions
@@ -107,11 +109,12 @@ class Arming:
         wanted: Version | None = None,
         before: Heading = Heading(),  # noqa: B008 - a value that cannot change
         own: str = "",
+        ways: Sequence[ChosenWay] = (),
     ) -> Plan:
         """A plan of the world as it is now. Raises PortError or Refusal.
 
         `before` says where earlier plans of the same incident were heading; see `bot.domain.heading`. `own` is its
-        id, as long as no rollback of it was proven.
+        id, as long as no rollback of it was proven. `ways` are what was decided about its databases.
         """
         service = self._catalog.service(service_name)
         hands = self._fleet.hands(service_name)
@@ -144,7 +147,7 @@ class Arming:
             )
             for name, seen in inspections.items()
         }
-        plans, changes, baseline = await asyncio.gather(
+        plans, changes, baseline, data = await asyncio.gather(
             plan_all(hands.targets, steps),
             between(hands.changes, spoken(choice.version), spoken(current)),
             self.baseline(
@@ -153,7 +156,11 @@ class Arming:
                 running=spoken(current),
                 well=well_time(offered[choice.version]),
             ),
+            database_parts(service, hands, older=spoken(choice.version), newer=spoken(current), ways=ways),
         )
+        if any(database.migrations for database in service.databases):
+            # They are known by what they are, and not guessed by where they lie.
+            changes = changes.model_copy(update={"migrations": ()})
         return Plan(
             number=number,
             service=service_name,
@@ -165,12 +172,13 @@ class Arming:
                 for n in steps
             ),
             changes=changes,
-            warnings=warnings_of(inspections, together, plans, choice, releases, own=own),
-            checks=tuple(check for plan in plans.values() for check in plan.checks),
+            warnings=(*warnings_of(inspections, together, plans, choice, releases, own=own), *data.warnings),
+            checks=(*(check for plan in plans.values() for check in plan.checks), *data.checks),
             baseline=baseline,
             candidates=tuple(r for r in releases if set(together.values()) != {r.version})[:25],
             created_at=self._clock(),
             proof_s=proof_s_of(service),
+            databases=data.parts,
         )
 
     async def check_version(self, service_name: str, wanted: Version) -> None:
