@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
+from bot.domain.backups import Taken
 from bot.domain.base import BOT, UserId, Value, Version
 from bot.domain.debts import Debt
 from bot.domain.evidence import Finding, Outcome
@@ -282,6 +283,48 @@ class DebtRepaid(Happened):
     text: str = ""
 
 
+class BackupBegun(Happened):
+    """A backup of a database is under way from here on, for whoever asked. `number` counts its tries from 1."""
+
+    type: Literal["backup_begun"] = "backup_begun"
+    database: str
+    number: int
+
+
+class BackupFinished(Happened):
+    """It is there, and was proven as far as `backup` says."""
+
+    type: Literal["backup_finished"] = "backup_finished"
+    database: str
+    number: int
+    backup: Taken
+
+
+class BackupFailed(Happened):
+    """There is none; `reason` is a sentence with what to do next."""
+
+    type: Literal["backup_failed"] = "backup_failed"
+    database: str
+    number: int
+    reason: str
+
+
+class BackupAccepted(Happened):
+    """Somebody relies on it in spite of the dangers that it has."""
+
+    type: Literal["backup_accepted"] = "backup_accepted"
+    database: str
+    number: int
+
+
+class BackupSkipped(Happened):
+    """Somebody decided that the rollback does not wait for it."""
+
+    type: Literal["backup_skipped"] = "backup_skipped"
+    database: str
+    number: int
+
+
 class RestoreAsked(Happened):
     """Somebody wants a backup brought back; `backup` "" is the newest proven one. Its plan is made from here on."""
 
@@ -407,6 +450,11 @@ Event = Annotated[
     | RepaymentAsked
     | DebtKept
     | DebtRepaid
+    | BackupBegun
+    | BackupFinished
+    | BackupFailed
+    | BackupAccepted
+    | BackupSkipped
     | RestoreAsked
     | RestorePlanned
     | RestoreBlocked

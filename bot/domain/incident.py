@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
+from bot.domain.backups import BackupRecord
 from bot.domain.base import UserId, Value, Version
 from bot.domain.debts import Debt
 from bot.domain.plan import Plan
@@ -105,6 +106,7 @@ class Incident(Value):
     plans: tuple[PlanRecord, ...] = ()
     runs: tuple[Run, ...] = ()
     debts: tuple[Owed, ...] = ()
+    backups: tuple[BackupRecord, ...] = ()
     restores: tuple[Restore, ...] = ()
     mitigated_at: datetime | None = None
     verified_at: datetime | None = None
@@ -139,6 +141,10 @@ class Incident(Value):
     def unowned(self) -> tuple[Owed, ...]:
         """What is suspended and nobody has said to see to."""
         return tuple(owed for owed in self.debts if owed.owner is None)
+
+    def backup(self, database: str) -> BackupRecord | None:
+        """The newest try to back this database up; None where there was none."""
+        return next((one for one in self.backups if one.database == database), None)
 
     @property
     def restoring(self) -> Restore | None:

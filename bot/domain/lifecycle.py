@@ -21,6 +21,7 @@ from bot.domain.incident import (
     PlanState,
     Status,
 )
+from bot.domain.lifecycle_backups import backed_up
 from bot.domain.restores import Restore, RestoreState
 from bot.domain.run import Run, Step, StepState
 
@@ -63,6 +64,11 @@ TRANSITIONS: dict[type[e.Happened], tuple[frozenset[Status], Status | None]] = {
     e.RepaymentAsked: (_ANY - _RUNNING, None),
     e.DebtKept: (_ANY, None),
     e.DebtRepaid: (_ANY, None),
+    e.BackupBegun: (_OPEN, None),
+    e.BackupFinished: (_ANY, None),
+    e.BackupFailed: (_ANY, None),
+    e.BackupAccepted: (_OPEN, None),
+    e.BackupSkipped: (_OPEN, None),
     e.RestoreAsked: (_OPEN, None),
     e.RestorePlanned: (_OPEN, None),
     e.RestoreBlocked: (_OPEN, None),
@@ -208,6 +214,8 @@ def _changes(incident: Incident, event: e.Event) -> dict[str, Any]:  # noqa: C90
             return _owed(incident, event.debt_id, asked_by=None, note=event.reason)
         case e.DebtRepaid():
             return {"debts": tuple(owed for owed in incident.debts if owed.debt.id != event.debt_id)}
+        case e.BackupBegun() | e.BackupFinished() | e.BackupFailed() | e.BackupAccepted() | e.BackupSkipped():
+            return backed_up(incident, event)
         case e.RestoreAsked():
             asked = Restore(
                 number=event.number,

@@ -9,6 +9,7 @@ from bot.domain.base import BOT
 from bot.domain.durations import human
 from bot.domain.evidence import Finding, Outcome
 from bot.domain.incident import Incident
+from bot.domain.narrate_backups import narrate_backup
 from bot.domain.narrate_restores import narrate_restore
 from bot.domain.plan import Plan
 from bot.domain.prose import people, person, typed, undecorated
@@ -31,6 +32,7 @@ _DETAILS = (
     e.StepStarted,
     e.StepPrinted,
     e.RepaymentAsked,
+    e.BackupBegun,
     e.RestorePlanned,
     e.DeliveryFailed,
     e.PostmortemPosted,
@@ -44,7 +46,7 @@ def weight(event: e.Event) -> Weight:
     return Weight.DETAIL if isinstance(event, _DETAILS) else Weight.MILESTONE
 
 
-def narrate(event: e.Event, incident: Incident | None = None) -> str:  # noqa: C901, PLR0911, PLR0912 - one sentence per event, a table in match form
+def narrate(event: e.Event, incident: Incident | None = None) -> str:  # noqa: C901, PLR0911, PLR0912, PLR0915 - one sentence per event, a table in match form
     """One sentence. With the `incident` it belongs to, steps have their titles and how long they took."""
     who = person(event.by)
     match event:
@@ -110,6 +112,8 @@ def narrate(event: e.Event, incident: Incident | None = None) -> str:  # noqa: C
         case e.DebtRepaid():
             how = "Found given back" if event.by == BOT else f"Given back by {who}"
             return f"{how} ({typed(event.debt_id)}){_because(event.text)}"
+        case e.BackupBegun() | e.BackupFinished() | e.BackupFailed() | e.BackupAccepted() | e.BackupSkipped():
+            return narrate_backup(event)
         case e.IncidentMitigated():
             return f"Mitigated: the bad version serves nobody any more{_findings(event.findings)}"
         case e.IncidentVerified():

@@ -113,6 +113,25 @@ class RejectRestore(RestoreCommand):
     pass
 
 
+class BackupCommand(IncidentCommand):
+    """One about the backup of a database; `number` is the try that the button was drawn for, None the newest."""
+
+    database: str
+    number: int | None = None
+
+
+class BackUpAgain(BackupCommand):
+    """Another try."""
+
+
+class UseBackup(BackupCommand):
+    """Rely on it in spite of what is said against it."""
+
+
+class SkipBackup(BackupCommand):
+    """Let the rollback not wait for it."""
+
+
 class AddNote(IncidentCommand):
     text: str
 

@@ -216,6 +216,7 @@ class Desk:
                     source_channel=command.channel,
                     wanted=command.version,
                     detected_at=uow.probes.first_bad(service.name, since),
+                    databases=tuple(d.name for d in service.databases if d.backup is not None),
                     now=now,
                 )
             changed = self._record(uow, running, events)

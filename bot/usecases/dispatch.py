@@ -73,6 +73,8 @@ def decision_on(  # noqa: C901, PLR0911, PLR0912 - a table in match form
             return decide.release(incident, by=by, policy=policy, steps=steps, now=now)
         case c.DebtCommand():
             return _on_debts(incident, command, policy, now)
+        case c.BackupCommand():
+            return _on_backups(incident, command, policy, now)
         case c.AskRestore() | c.RestoreCommand():
             return _on_restores(incident, command, policy, now)
         case c.Close(summary=summary, unverified=unverified):
@@ -91,6 +93,18 @@ def _on_debts(incident: Incident, command: c.DebtCommand, policy: Policy, now: d
             return decide.given_back_by_hand(incident, debt, by=by, policy=policy, now=now)
         case c.TakeOver(by=by, debt=debt):
             return decide.take_over_debt(incident, debt, by=by, now=now)
+        case _:
+            raise TypeError(f"no decision for {type(command).__name__}")
+
+
+def _on_backups(incident: Incident, command: c.BackupCommand, policy: Policy, now: datetime) -> decide.Events:
+    match command:
+        case c.BackUpAgain(by=by, database=database):
+            return decide.back_up_again(incident, database, by=by, now=now)
+        case c.UseBackup(by=by, database=database, number=number):
+            return decide.use_backup(incident, database, number=number, by=by, policy=policy, now=now)
+        case c.SkipBackup(by=by, database=database, number=number):
+            return decide.skip_backup(incident, database, number=number, by=by, policy=policy, now=now)
         case _:
             raise TypeError(f"no decision for {type(command).__name__}")
 

@@ -1,9 +1,11 @@
 """Which durable workflows an incident's state calls for. Their ids are derived from it: one id, one execution."""
 
+from bot.domain.backups import BackupState
 from bot.domain.incident import Incident, PlanState, Status
 from bot.domain.restores import RestoreState
 
 ARM, ROLLBACK, REPAY, CLOSE = "arm.v1", "rollback.v1", "repay.v1", "close.v1"
+BACKUP, DRILL = "backup.v1", "drill.v1"
 PLAN_RESTORE, RESTORE = "plan-restore.v1", "restore.v1"
 
 
@@ -24,12 +26,7 @@ def due_workflows(incident: Incident) -> tuple[tuple[str, str, str], ...]:
         if owed.asked_by is not None:
             attempt = f"{incident.id}/{owed.attempt}"
             due.append((REPAY, f"repay:{attempt}", attempt))
-    for restore in incident.restores:
-        restore_id = f"{incident.id}/{restore.number}"
-        if restore.state is RestoreState.PLANNING and incident.is_open:
-            due.append((PLAN_RESTORE, f"plan-restore:{restore_id}", restore_id))
-        if restore.state is RestoreState.RUNNING:
-            due.append((RESTORE, f"restore:{restore_id}", restore_id))
+    due += _on_databases(incident)
     if incident.status is Status.CLOSED:
         revision = incident.postmortem_revision + 1
         if incident.postmortem_wanted >= revision:
@@ -37,3 +34,19 @@ def due_workflows(incident: Incident) -> tuple[tuple[str, str, str], ...]:
             workflow_id = f"close:{incident.id}/{revision}/{incident.postmortem_wanted}"
             due.append((CLOSE, workflow_id, f"{incident.id}/{revision}"))
     return tuple(due)
+
+
+def _on_databases(incident: Incident) -> list[tuple[str, str, str]]:
+    """What is done to databases: backups that are taken, restores that are planned or made."""
+    due: list[tuple[str, str, str]] = []
+    for backup in incident.backups:
+        if backup.state is BackupState.UNDER_WAY:
+            attempt = f"{incident.id}/{backup.database}/{backup.number}"
+            due.append((BACKUP, f"backup:{attempt}", attempt))
+    for restore in incident.restores:
+        restore_id = f"{incident.id}/{restore.number}"
+        if restore.state is RestoreState.PLANNING and incident.is_open:
+            due.append((PLAN_RESTORE, f"plan-restore:{restore_id}", restore_id))
+        if restore.state is RestoreState.RUNNING:
+            due.append((RESTORE, f"restore:{restore_id}", restore_id))
+    return due

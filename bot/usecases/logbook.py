@@ -9,6 +9,7 @@ from bot.domain import events as e
 from bot.domain.decide import failed_checks
 from bot.domain.evidence import Outcome
 from bot.domain.incident import Incident
+from bot.domain.narrate_backups import taken_in_words
 
 _LONGEST = 500
 
@@ -40,6 +41,11 @@ def entry(incident: Incident, event: e.Event) -> tuple[int, str] | None:  # noqa
             return logging.ERROR, _line(incident, said)
         case e.IncidentRelapsed():
             return logging.WARNING, _line(incident, f"it is ill again: {event.reason}")
+        case e.BackupFinished():
+            told = f"the backup of {event.database} is taken: {taken_in_words(event.backup)}"
+            return logging.WARNING if event.backup.dangers else logging.INFO, _line(incident, told)
+        case e.BackupFailed():
+            return logging.ERROR, _line(incident, f"the backup of {event.database} failed: {event.reason}")
         case e.RestoreBegun():
             return logging.INFO, _line(incident, f"restore {event.number} begins")
         case e.RestoreEnded():

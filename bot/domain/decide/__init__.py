@@ -4,6 +4,15 @@ Nothing here reads a clock or a database. A person's mistake raises `Refusal` wi
 """
 
 from bot.domain.decide.approving import approve, break_glass, expire, expires_at, hold, reject, release
+from bot.domain.decide.backups import (
+    back_up_again,
+    backup_failed,
+    backup_taken,
+    backup_wanted,
+    plan_in_question,
+    skip_backup,
+    use_backup,
+)
 from bot.domain.decide.debts import (
     debt_kept,
     debt_repaid,
@@ -46,6 +55,10 @@ __all__ = [
     "approve",
     "approve_restore",
     "ask_restore",
+    "back_up_again",
+    "backup_failed",
+    "backup_taken",
+    "backup_wanted",
     "break_glass",
     "choose_version",
     "close",
@@ -65,6 +78,7 @@ __all__ = [
     "must_not_restore",
     "owed_by",
     "plan_blocked",
+    "plan_in_question",
     "plan_ready",
     "reject",
     "reject_restore",
@@ -76,7 +90,9 @@ __all__ = [
     "restore_planned",
     "roll_back_after_all",
     "set_severity",
+    "skip_backup",
     "take_over_debt",
+    "use_backup",
     "why_unverified",
     "world_moved",
 ]

@@ -1,5 +1,6 @@
 """Decisions about plans: asking for one, replacing it, taking it in."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from bot.domain import events as e
@@ -18,9 +19,10 @@ def declare(
     source_channel: str | None,
     wanted: Version | None,
     detected_at: datetime | None,
+    databases: Sequence[str] = (),
     now: datetime,
 ) -> Events:
-    """A new incident and the request for its first plan."""
+    """A new incident, the request for its first plan, and the backups of these `databases`."""
     return (
         e.IncidentDeclared(
             at=now,
@@ -32,6 +34,7 @@ def declare(
             detected_at=detected_at,
         ),
         e.PlanRequested(at=now, by=by, number=1, wanted=wanted),
+        *(e.BackupBegun(at=now, by=by, database=name, number=1) for name in databases),
     )
 
 
