@@ -1,10 +1,12 @@
 """How much of the users' traffic reaches a service, and how that share is changed in stages."""
 
-from datetime import datetime
 from typing import Protocol
 
 from bot.domain.base import Value
 from bot.domain.plan import Check, Warn
+from bot.domain.served import Served
+
+__all__ = ["Served", "ShiftPlan", "Split", "Traffic", "TrafficCapabilities"]
 
 
 class TrafficCapabilities(Value):
@@ -32,20 +34,6 @@ class Split(Value):
     fingerprint: str
     detail: str = ""
     warnings: tuple[Warn, ...] = ()
-
-
-class Served(Value):
-    """Counted since the balancer's counters began: requests that reached the service, and all requests.
-
-    Two of them, subtracted, give the share that was really served between them. `errors` are answers of 500 and
-    above that users got, None where that is not counted. A later one with smaller counts means that the counters
-    began anew in between: nothing is concluded across that.
-    """
-
-    at: datetime
-    to_service: int
-    total: int
-    errors: int | None = None
 
 
 class ShiftPlan(Value):
