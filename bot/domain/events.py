@@ -11,12 +11,14 @@ from pydantic import Field, TypeAdapter
 
 from bot.domain.backups import Taken
 from bot.domain.base import BOT, UserId, Value, Version
+from bot.domain.databases import ChosenWay
 from bot.domain.debts import Debt
 from bot.domain.evidence import Finding, Outcome
 from bot.domain.plan import Plan
 from bot.domain.restores import RestorePlan, Shelved
 from bot.domain.run import Step
 from bot.domain.severity import Severity
+from bot.domain.ways_back import Way
 
 
 class Happened(Value):
@@ -78,12 +80,13 @@ class ActionAdded(Happened):
 
 
 class PlanRequested(Happened):
-    """`wanted` None means: let kaeru choose."""
+    """`wanted` None means: let kaeru choose. `ways` are what was decided about databases and still is to hold."""
 
     type: Literal["plan_requested"] = "plan_requested"
     number: int
     wanted: Version | None = None
     reason: str = ""
+    ways: tuple[ChosenWay, ...] = ()
 
 
 class PlanReady(Happened):
@@ -105,6 +108,23 @@ class PlanSuperseded(Happened):
     type: Literal["plan_superseded"] = "plan_superseded"
     number: int
     reason: str
+
+
+class WayChosen(Happened):
+    """Somebody decided about a database within plan `number`.
+
+    With FORWARD_FIX nothing goes back: `owner` fixes forward until `forward_fix_due_at`. Any other way is followed by
+    a fresh plan that goes it.
+    """
+
+    type: Literal["way_chosen"] = "way_chosen"
+    number: int
+    database: str
+    way: Way
+    why: str = ""
+    loses: tuple[str, ...] = ()
+    owner: UserId | None = None
+    forward_fix_due_at: datetime | None = None
 
 
 class PlanExpired(Happened):
@@ -428,6 +448,7 @@ Event = Annotated[
     | PlanReady
     | PlanBlocked
     | PlanSuperseded
+    | WayChosen
     | PlanExpired
     | PlanRejected
     | ApprovalGiven

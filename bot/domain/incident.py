@@ -7,6 +7,7 @@ from pydantic import Field
 
 from bot.domain.backups import BackupRecord
 from bot.domain.base import UserId, Value, Version
+from bot.domain.databases import ChosenWay
 from bot.domain.debts import Debt
 from bot.domain.plan import Plan
 from bot.domain.restores import Restore, RestoreState
@@ -40,7 +41,10 @@ class Impossible(Exception):
 
 
 class PlanRecord(Value):
-    """One plan number's life. `plan` is kept for the newest and the approved ones; `note` says why it ended."""
+    """One plan number's life. `plan` is kept for the newest and the approved ones; `note` says why it ended.
+
+    `ways` are what had been decided about databases when it was asked for.
+    """
 
     number: int
     state: PlanState = PlanState.ARMING
@@ -51,13 +55,19 @@ class PlanRecord(Value):
     note: str = ""
     approvals: tuple[UserId, ...] = ()
     chosen_by: UserId | None = None
+    ways: tuple[ChosenWay, ...] = ()
     plan: Plan | None = None
 
 
 class ForwardFix(Value):
+    """`since` is when it was begun. `database` is the one for whose sake it was chosen by `chosen_by`; else None."""
+
     owner: UserId
     due_at: datetime
     reminders: int = 0
+    since: datetime | None = None
+    database: str | None = None
+    chosen_by: UserId | None = None
 
 
 class Action(Value):
@@ -131,6 +141,12 @@ class Incident(Value):
         """Who asked for the rollback, and who chose the version of its newest plan."""
         chosen_by = self.plans[-1].chosen_by if self.plans else None
         return tuple(dict.fromkeys((self.declared_by, *((chosen_by,) if chosen_by else ()))))
+
+    @property
+    def deciders(self) -> tuple[UserId, ...]:
+        """Who chose what the newest plan does to databases."""
+        record = self.record
+        return record.plan.deciders if record is not None and record.plan is not None else ()
 
     @property
     def run(self) -> Run | None:

@@ -24,6 +24,7 @@ from bot.domain.incident import (
 from bot.domain.lifecycle_backups import backed_up
 from bot.domain.restores import Restore, RestoreState
 from bot.domain.run import Run, Step, StepState
+from bot.domain.ways_back import Way
 
 _ANY = frozenset(Status)
 _AFTER_RUN = frozenset({Status.STUCK, Status.MITIGATED, Status.VERIFIED})
@@ -42,6 +43,10 @@ TRANSITIONS: dict[type[e.Happened], tuple[frozenset[Status], Status | None]] = {
     e.PlanReady: (_OPEN, None),
     e.PlanBlocked: (_OPEN, None),
     e.PlanSuperseded: (_OPEN, None),
+    e.WayChosen: (
+        frozenset({Status.DECIDING}),
+        None,
+    ),  # a forward fix leads to FIXING_FORWARD; see _way_chosen
     e.PlanExpired: (_OPEN, None),
     e.PlanRejected: (_OPEN, None),
     e.ApprovalGiven: (frozenset({Status.DECIDING}), None),
@@ -148,16 +153,10 @@ def _changes(incident: Incident, event: e.Event) -> dict[str, Any]:  # noqa: C90
                 ready_at=event.at,
                 to_version=event.plan.to_version,
             )
-        case e.PlanBlocked():
-            return _record(incident, event.number, state=PlanState.BLOCKED, note=event.reason)
-        case e.PlanSuperseded():
-            return _record(
-                incident, event.number, state=PlanState.SUPERSEDED, note=event.reason, approvals=()
-            )
-        case e.PlanExpired():
-            return _record(incident, event.number, state=PlanState.EXPIRED, approvals=())
-        case e.PlanRejected():
-            return _record(incident, event.number, state=PlanState.REJECTED, note=event.reason, approvals=())
+        case e.PlanBlocked() | e.PlanSuperseded() | e.PlanExpired() | e.PlanRejected():
+            return _plan_ended(incident, event)
+        case e.WayChosen():
+            return _way_chosen(incident, event)
         case e.ApprovalGiven() | e.GlassBroken():
             return _approved(incident, event)
         case e.HoldPlaced():
@@ -282,14 +281,33 @@ def _severity_set(incident: Incident, event: e.SeveritySet) -> dict[str, Any]:
         changes["status"] = Status.DECIDING if event.severity.rolls_back else Status.FIXING_FORWARD
         changes["forward_fix"] = None
         if not event.severity.rolls_back:
-            # Whoever approved did so for a rollback at once; if it comes to one later, they are asked again.
-            changes["plans"] = tuple(
-                r.model_copy(update={"approvals": ()}) if r.state is PlanState.READY else r
-                for r in incident.plans
-            )
+            changes["plans"] = _set_aside(incident.plans)
         if event.owner is not None and event.forward_fix_due_at is not None:
-            changes["forward_fix"] = ForwardFix(owner=event.owner, due_at=event.forward_fix_due_at)
+            changes["forward_fix"] = ForwardFix(
+                owner=event.owner, due_at=event.forward_fix_due_at, since=event.at
+            )
     return changes
+
+
+def _set_aside(plans: tuple[PlanRecord, ...]) -> tuple[PlanRecord, ...]:
+    """Whoever approved did so for a rollback at once; if it comes to one later, they are asked again."""
+    return tuple(r.model_copy(update={"approvals": ()}) if r.state is PlanState.READY else r for r in plans)
+
+
+def _way_chosen(incident: Incident, event: e.WayChosen) -> dict[str, Any]:
+    """A forward fix leaves the plan where it is, should it come to a rollback after all."""
+    if event.way is not Way.FORWARD_FIX:
+        return {}
+    if event.owner is None or event.forward_fix_due_at is None:
+        raise Impossible("a forward fix has an owner and a time")
+    fix = ForwardFix(
+        owner=event.owner,
+        due_at=event.forward_fix_due_at,
+        since=event.at,
+        database=event.database,
+        chosen_by=event.by,
+    )
+    return {"status": Status.FIXING_FORWARD, "forward_fix": fix, "plans": _set_aside(incident.plans)}
 
 
 def _plan_requested(incident: Incident, event: e.PlanRequested) -> dict[str, Any]:
@@ -301,6 +319,7 @@ def _plan_requested(incident: Incident, event: e.PlanRequested) -> dict[str, Any
         wanted=event.wanted,
         requested_at=event.at,
         chosen_by=None if event.wanted is None else kept if event.by == BOT else event.by,
+        ways=event.ways,
     )
     older = tuple(_put_away(r) for r in incident.plans)
     changes: dict[str, Any] = {"plans": (*older, asked)}
@@ -308,6 +327,22 @@ def _plan_requested(incident: Incident, event: e.PlanRequested) -> dict[str, Any
         changes |= {"status": Status.DECIDING, "mitigated_at": None, "verified_at": None}
         changes["runs"] = tuple(_concluded(run, event.at) for run in incident.runs)
     return changes
+
+
+def _plan_ended(
+    incident: Incident, event: e.PlanBlocked | e.PlanSuperseded | e.PlanExpired | e.PlanRejected
+) -> dict[str, Any]:
+    """The card dies, and its approvals with it."""
+    match event:
+        case e.PlanBlocked():
+            return _record(incident, event.number, state=PlanState.BLOCKED, note=event.reason)
+        case e.PlanExpired():
+            return _record(incident, event.number, state=PlanState.EXPIRED, approvals=())
+        case e.PlanSuperseded():
+            state = PlanState.SUPERSEDED
+        case e.PlanRejected():
+            state = PlanState.REJECTED
+    return _record(incident, event.number, state=state, note=event.reason, approvals=())
 
 
 def _put_away(record: PlanRecord) -> PlanRecord:

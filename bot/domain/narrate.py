@@ -74,6 +74,8 @@ def narrate(event: e.Event, incident: Incident | None = None) -> str:  # noqa: C
             return f"No plan {event.number} could be made: {typed(event.reason)}"
         case e.PlanSuperseded():
             return f"Plan {event.number} superseded by {who}{_because(event.reason)}"
+        case e.WayChosen():
+            return _way(event)
         case e.PlanExpired():
             return f"Plan {event.number} expired without enough approvals"
         case e.PlanRejected():
@@ -166,6 +168,14 @@ def _severity(event: e.SeveritySet) -> str:
 def _planned(plan: Plan) -> str:
     change = f"{plan.from_version} → {plan.to_version}"
     return f"Plan {plan.number} ready: {change} ({typed(plan.why)})"
+
+
+def _way(event: e.WayChosen) -> str:
+    told = f"{person(event.by)} decided about the database {typed(event.database)}: {event.way}"
+    if event.owner is not None and event.forward_fix_due_at is not None:
+        told += f"; nothing goes back, {person(event.owner)} fixes forward until {_moment(event.forward_fix_due_at)}"
+    lost = f"; it loses {typed('; '.join(event.loses))}" if event.loses else ""
+    return f"{told}{lost}{_because(event.why)}"
 
 
 def _approved(event: e.RollbackApproved) -> str:

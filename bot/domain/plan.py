@@ -5,7 +5,7 @@ import json
 from datetime import datetime
 from enum import StrEnum
 
-from bot.domain.base import Value, Version
+from bot.domain.base import UserId, Value, Version
 from bot.domain.databases import DatabasePart
 from bot.domain.evidence import Baseline
 from bot.domain.releases import Release
@@ -122,6 +122,11 @@ class Plan(Value):
             everything.append([d.model_dump(mode="json", exclude=_HINTS) for d in self.databases])
         text = json.dumps(everything, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def deciders(self) -> tuple[UserId, ...]:
+        """Whoever chose what is done to a database: somebody else has to agree."""
+        return tuple(dict.fromkeys(part.chosen_by for part in self.databases if part.chosen_by is not None))
 
     @property
     def expected_s(self) -> float:

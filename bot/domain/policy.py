@@ -39,17 +39,36 @@ class Tally(Value):
         return self.missing == 0
 
 
-def tally(policy: Policy, approvals: Sequence[UserId], *, requesters: Sequence[UserId]) -> Tally:
+def tally(
+    policy: Policy,
+    approvals: Sequence[UserId],
+    *,
+    requesters: Sequence[UserId],
+    deciders: Sequence[UserId] = (),
+) -> Tally:
     """Count the distinct people whose approval this policy accepts, in the order in which they approved.
 
-    `requesters` are whoever asked for the rollback and whoever chose its version.
+    `requesters` are whoever asked for the rollback and whoever chose its version; `deciders` whoever chose what is
+    done to a database. None of those approves their own choice alone, whatever the policy says.
     """
     counted = [
         user
         for user in dict.fromkeys(approvals)
         if policy.allows(user) and (policy.requester_may_approve or user not in requesters)
     ]
-    return Tally(approvals=tuple(counted), needed=policy.quorum)
+    needed = max(policy.quorum, 2) if alone(counted, deciders) else policy.quorum
+    return Tally(approvals=tuple(counted), needed=needed)
+
+
+def alone(approvals: Sequence[UserId], deciders: Sequence[UserId]) -> bool:
+    """Whether somebody approves their own choice about a database, and nobody else does."""
+    people = set(approvals)
+    return len(people) == 1 and people <= set(deciders)
+
+
+def adds_nothing(policy: Policy, user: UserId, deciders: Sequence[UserId]) -> bool:
+    """Whether the approval of `user` changes nothing: one is enough, and it has to be another person's."""
+    return policy.quorum <= 1 and set(deciders) == {user}
 
 
 class NotAnApprover(Refusal):
@@ -65,7 +84,12 @@ def check_may_decide(policy: Policy, user: UserId) -> None:
 
 
 def check_may_approve(
-    policy: Policy, user: UserId, *, requesters: Sequence[UserId], approvals: Sequence[UserId]
+    policy: Policy,
+    user: UserId,
+    *,
+    requesters: Sequence[UserId],
+    approvals: Sequence[UserId],
+    deciders: Sequence[UserId] = (),
 ) -> None:
     """Raise Refusal unless `user` may add an approval now."""
     check_may_decide(policy, user)
@@ -74,6 +98,12 @@ def check_may_approve(
         whom = mention(others) if others else "someone else"
         asked = "asked for this rollback" if user == requesters[0] else "chose this version"
         refuse(f"You {asked}, and the policy wants another person's approval. Ask {whom}.")
+    if adds_nothing(policy, user, deciders):
+        others = [u for u in policy.approvers if u != user]
+        whom = mention(others) if others else "someone else"
+        refuse(
+            f"You chose what is done to the database, and that takes another person's approval. Ask {whom}."
+        )
     if user in approvals:
         refuse("You have approved already; another person's approval is still missing.")
 

@@ -23,11 +23,11 @@ from bot.ports import Change, Inspection, PortError, Unavailable
 from bot.ports.changes import Tagged
 from bot.store import Store
 from bot.store.errors import StoreError
-from bot.usecases.data_parts import database_parts
+from bot.usecases.data_parts import Between, database_parts
 from bot.usecases.desk import Desk
 from bot.usecases.fleet import Fleet
 from bot.usecases.looking import between, inspect_all, plan_all, versions
-from bot.usecases.offer import Offer, Remembered, Span, offers, well_time
+from bot.usecases.offer import Offer, Remembered, Span, in_place_since, offers, well_time
 from bot.usecases.plan_parts import (
     component_change,
     is_pending,
@@ -71,6 +71,7 @@ class Arming:
                     wanted=record.wanted,
                     before=heading(incident),
                     own="" if any(run.proven for run in incident.runs) else incident.id,
+                    ways=record.ways,
                 )
             except Unavailable as error:
                 if attempt < ATTEMPTS:
@@ -156,7 +157,12 @@ class Arming:
                 running=spoken(current),
                 well=well_time(offered[choice.version]),
             ),
-            database_parts(service, hands, older=spoken(choice.version), newer=spoken(current), ways=ways),
+            database_parts(
+                service,
+                hands,
+                Between(spoken(choice.version), spoken(current), in_place_since(offered.get(current))),
+                ways=ways,
+            ),
         )
         if any(database.migrations for database in service.databases):
             # They are known by what they are, and not guessed by where they lie.

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from bot.catalog.model import Database, Service
 from bot.domain.base import Version
@@ -23,6 +24,15 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class Between:
+    """The versions that a rollback goes between. `left_since` is when the newer one came to run; None: not known."""
+
+    older: Version
+    newer: Version
+    left_since: datetime | None = None
+
+
+@dataclass(frozen=True)
 class DataParts:
     """The databases in the order of kaeru.yml, and what was noticed of them."""
 
@@ -32,13 +42,17 @@ class DataParts:
 
 
 async def database_parts(
-    service: Service, hands: Hands, *, older: Version, newer: Version, ways: Sequence[ChosenWay] = ()
+    service: Service,
+    hands: Hands,
+    between: Between,
+    *,
+    ways: Sequence[ChosenWay] = (),
 ) -> DataParts:
-    """What going back from `newer` to `older` means for each database. Read-only; raises nothing for what is unknown."""
+    """What going back means for each database. Read-only; what cannot be found out is said and raises nothing."""
     chosen = {way.database: way for way in ways}
     made = await asyncio.gather(
         *(
-            _part(d, hands.databases[d.name], older=older, newer=newer, chosen=chosen.get(d.name))
+            _part(d, hands.databases[d.name], between, chosen.get(d.name))
             for d in service.databases
             if d.name in hands.databases
         )
@@ -51,20 +65,20 @@ async def database_parts(
 
 
 async def _part(
-    database: Database, hands: DatabaseHands, *, older: Version, newer: Version, chosen: ChosenWay | None
+    database: Database, hands: DatabaseHands, between: Between, chosen: ChosenWay | None
 ) -> tuple[DatabasePart, Noticed]:
     noticed, part = Noticed(), DatabasePart(name=database.name)
     if hands.migrations is not None:
-        part = await _between(part, hands.migrations, older, newer)
+        part = await _with_verdict(part, hands.migrations, between.older, between.newer)
         if part.verdict is not None and Way.RESTORE_BACKUP in part.verdict.allowed:
-            restore = await restoring(database, part, hands.backups, noticed)
+            restore = await restoring(database, part, hands.backups, noticed, left_since=between.left_since)
             part = part.model_copy(update={"restore": restore})
         part = _decided(part, chosen, noticed)
     wish = await backup_wish(database, part, hands.backups, noticed)
     return part.model_copy(update={"backup": wish}), noticed
 
 
-async def _between(
+async def _with_verdict(
     part: DatabasePart, migrations: Migrations, older: Version, newer: Version
 ) -> DatabasePart:
     """With the migrations, the verdict on them, and the way down where there is one."""

@@ -93,6 +93,12 @@ def well_time(offer: Offer) -> Span | None:
     return Span(max(since), until)
 
 
+def in_place_since(offer: Offer | None) -> datetime | None:
+    """Since when the first component has its shape; None where that is not remembered of all."""
+    since = [a.since for a in offer.shapes.values() if a.since is not None] if offer is not None else []
+    return min(since) if offer is not None and len(since) == len(offer.shapes) and since else None
+
+
 def _with_refs(seen: Inspection) -> Inspection:
     """What is set now has its ref in any case."""
     return seen.model_copy(

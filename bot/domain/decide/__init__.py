@@ -49,6 +49,7 @@ from bot.domain.decide.steering import (
     set_severity,
     why_unverified,
 )
+from bot.domain.decide.ways import choose_way
 
 __all__ = [
     "Events",
@@ -61,6 +62,7 @@ __all__ = [
     "backup_wanted",
     "break_glass",
     "choose_version",
+    "choose_way",
     "close",
     "debt_kept",
     "debt_repaid",

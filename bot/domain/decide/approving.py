@@ -4,12 +4,13 @@ from datetime import datetime
 
 from bot.domain import events as e
 from bot.domain.base import UserId, refuse
+from bot.domain.databases import undecided
 from bot.domain.decide.restoring import must_not_restore
 from bot.domain.decide.state import LIFELESS, Events, failed_checks, must_be_open, record_of
 from bot.domain.incident import Incident, PlanRecord, PlanState, Status
 from bot.domain.lifecycle import evolve
 from bot.domain.plan import Plan
-from bot.domain.policy import Policy, check_may_approve, check_may_decide, tally
+from bot.domain.policy import Policy, alone, check_may_approve, check_may_decide, tally
 from bot.domain.prose import typed
 from bot.domain.run import Step
 from bot.domain.severity import Severity
@@ -31,9 +32,11 @@ def approve(
     again = recount(incident, by=by, policy=policy, steps=steps, now=now) if by in record.approvals else ()
     if again:
         return again
-    check_may_approve(policy, by, requesters=incident.requesters, approvals=record.approvals)
+    check_may_approve(
+        policy, by, requesters=incident.requesters, approvals=record.approvals, deciders=plan.deciders
+    )
     given = e.ApprovalGiven(at=now, by=by, number=number, digest=digest)
-    count = tally(policy, (*record.approvals, by), requesters=incident.requesters)
+    count = tally(policy, (*record.approvals, by), requesters=incident.requesters, deciders=plan.deciders)
     if not count.reached:
         return (given,)
     return (given, _approved(incident, plan, approved_by=count.approvals, steps=steps, by=by, now=now))
@@ -59,6 +62,11 @@ def break_glass(
         refuse("Say why it cannot wait for another approval; the reason is kept in the timeline.")
     broken = e.GlassBroken(at=now, by=by, number=number, digest=digest, reason=reason.strip())
     approved_by = tuple(dict.fromkeys((*record.approvals, by)))
+    if alone(approved_by, plan.deciders):
+        refuse(
+            "You chose what is done to the database, and nobody decides that alone, not even with broken glass. "
+            "Somebody else has to approve this plan, or to break the glass."
+        )
     run = _approved(
         incident,
         plan,
@@ -105,7 +113,9 @@ def recount(
     due = expires_at(incident, policy)
     if not policy.allows(by) or (due is not None and now >= due) or failed_checks(record.plan):
         return ()
-    count = tally(policy, record.approvals, requesters=incident.requesters)
+    if undecided(record.plan.databases):
+        return ()
+    count = tally(policy, record.approvals, requesters=incident.requesters, deciders=record.plan.deciders)
     if not count.reached:
         return ()
     return (_approved(incident, record.plan, approved_by=count.approvals, steps=steps, by=by, now=now),)
@@ -179,6 +189,11 @@ def _open_plan(
     due = expires_at(incident, policy)
     if due is not None and now >= due:
         refuse(LIFELESS[PlanState.EXPIRED])
+    if open_ones := undecided(record.plan.databases):
+        refuse(
+            f"Nobody has decided yet what is done about the database {open_ones[0].name}: choose one of the ways on "
+            f"the plan card, or type `/incident way {open_ones[0].name}`. Then a fresh plan can be approved."
+        )
     if failed := failed_checks(record.plan):
         refuse(
             f"The preflight failed, so the rollback would fail too: {failed[0].name}, {typed(failed[0].detail)}. "

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from bot.domain import events as e
 from bot.domain.base import BOT, UserId, Version, refuse
+from bot.domain.databases import ChosenWay
 from bot.domain.decide.state import ALIVE, Events, is_alive, must_be_open, must_not_run
 from bot.domain.incident import Incident, PlanState, Status
 from bot.domain.plan import Plan
@@ -75,7 +76,8 @@ def request_plan(incident: Incident, *, by: UserId, now: datetime, wanted: Versi
     record = incident.record
     if is_alive(record):
         refuse("There is a newer plan already; look at the newest card.")
-    return replan(incident, wanted=wanted, by=by, now=now, reason="a fresh plan was asked for")
+    ways = decided_so_far(incident)
+    return replan(incident, wanted=wanted, by=by, now=now, reason="a fresh plan was asked for", ways=ways)
 
 
 def choose_version(
@@ -105,17 +107,39 @@ def world_moved(incident: Incident, *, number: int, reason: str, now: datetime) 
         or not incident.is_open
     ):
         return ()
-    return replan(incident, wanted=record.wanted, by=BOT, now=now, reason=reason)
+    ways = decided_so_far(incident)
+    return replan(incident, wanted=record.wanted, by=BOT, now=now, reason=reason, ways=ways)
 
 
-def replan(incident: Incident, *, wanted: Version | None, by: UserId, now: datetime, reason: str) -> Events:
-    """Ask for the next plan; the one that is alive dies."""
+def replan(
+    incident: Incident,
+    *,
+    wanted: Version | None,
+    by: UserId,
+    now: datetime,
+    reason: str,
+    ways: Sequence[ChosenWay] = (),
+) -> Events:
+    """Ask for the next plan; the one that is alive dies. `ways` are what was decided about databases."""
     record = incident.record
     events: Events = ()
     if record is not None and record.state in ALIVE:
         events += (e.PlanSuperseded(at=now, by=by, number=record.number, reason=reason),)
     number = record.number + 1 if record else 1
-    return (*events, e.PlanRequested(at=now, by=by, number=number, wanted=wanted, reason=reason))
+    asked = e.PlanRequested(at=now, by=by, number=number, wanted=wanted, reason=reason, ways=tuple(ways))
+    return (*events, asked)
+
+
+def decided_so_far(incident: Incident) -> tuple[ChosenWay, ...]:
+    """What the next plan of the same rollback takes over of what was decided about databases.
+
+    Whether it still fits is for the plan to find out. To reject a plan is to reject that as well, and what was
+    decided for a rollback that was carried out is used up.
+    """
+    record = incident.record
+    if record is None or record.state in (PlanState.REJECTED, PlanState.APPROVED):
+        return ()
+    return record.ways
 
 
 def plan_ready(incident: Incident, plan: Plan, *, now: datetime) -> Events:
