@@ -22,7 +22,7 @@ from bot.usecases.arming import Arming
 from bot.usecases.catchup import CatchUp
 from bot.usecases.closing import Closing
 from bot.usecases.desk import Desk
-from bot.usecases.due import ARM, CLOSE, REPAY, ROLLBACK
+from bot.usecases.due import ARM, CLOSE, PLAN_RESTORE, REPAY, RESTORE, ROLLBACK
 from bot.usecases.echo import Echo
 from bot.usecases.home import Home
 from bot.usecases.memories import StoreMemory
@@ -30,9 +30,10 @@ from bot.usecases.nudges import Nudges
 from bot.usecases.probing import Probing
 from bot.usecases.pruning import Pruning
 from bot.usecases.recorder import Recorder
+from bot.usecases.restoring import RestorePlanning
 from bot.usecases.survey import Survey
 from bot.usecases.sweep import Sweep
-from bot.workflows import arm, close, repay, rollback
+from bot.workflows import arm, close, repay, restoring, rollback
 from bot.workflows.broken import Broken
 from bot.workflows.clockwork import Clockwork
 from bot.workflows.delivery import Delivery
@@ -157,6 +158,9 @@ class Kaeru:
         self.engine.add(ARM, arm.bind(self.arming))
         self.engine.add(ROLLBACK, rollback.bind(work))
         self.engine.add(REPAY, repay.bind(repay.Repaying(store, fleet, self.desk, clock=clock)))
+        planning = RestorePlanning(store, fleet, self.desk, clock=clock)
+        self.engine.add(PLAN_RESTORE, restoring.bind_planning(planning))
+        self.engine.add(RESTORE, restoring.bind(work.restoring))
         self.engine.add(CLOSE, close.bind(self.closing))
         home = Home(store, catalog, self.desk, clock=clock)
         rooms = Rooms(store, catalog, self.desk, self.arming, self.closing, self.recorder, home)

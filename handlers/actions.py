@@ -7,9 +7,10 @@ from bot.domain import decide
 from bot.domain.base import Refusal
 from bot.domain.incident import Incident
 from bot.usecases import commands as c
-from bot.views import debts, modals
+from bot.views import debts, modals, restore_modals
 from bot.views.ids import Action, Ref
 from handlers import parse
+from handlers.restore import restore_form
 from handlers.rollback import picker
 from handlers.surface import Body, Rooms, Surface, user_of
 
@@ -35,6 +36,22 @@ COMMANDS: dict[Action, Command] = {
     Action.DEBT_GIVE_BACK: lambda ref, by: c.GiveBack(by=by, incident_id=ref.incident_id, debt=ref.arg),
     Action.DEBT_TAKE_OVER: lambda ref, by: c.TakeOver(by=by, incident_id=ref.incident_id, debt=ref.arg),
     Action.DEBT_DONE: lambda ref, by: c.GivenBack(by=by, incident_id=ref.incident_id, debt=ref.arg),
+    Action.RESTORE_APPROVE: lambda ref, by: c.ApproveRestore(
+        by=by, incident_id=ref.incident_id, number=ref.number, digest=ref.digest
+    ),
+    Action.RESTORE_REJECT: lambda ref, by: c.RejectRestore(
+        by=by, incident_id=ref.incident_id, number=ref.number, digest=ref.digest
+    ),
+    Action.RESTORE_AGAIN: lambda ref, by: c.AskRestoreAgain(
+        by=by, incident_id=ref.incident_id, number=ref.number
+    ),
+    Action.BACKUP_AGAIN: lambda ref, by: c.BackUpAgain(by=by, incident_id=ref.incident_id, database=ref.arg),
+    Action.BACKUP_USE: lambda ref, by: c.UseBackup(
+        by=by, incident_id=ref.incident_id, database=ref.arg, number=ref.number
+    ),
+    Action.BACKUP_SKIP: lambda ref, by: c.SkipBackup(
+        by=by, incident_id=ref.incident_id, database=ref.arg, number=ref.number
+    ),
     Action.NEXT_VERSION: lambda ref, by: c.ChooseVersion(
         by=by, incident_id=ref.incident_id, version=ref.arg or None
     ),
@@ -48,6 +65,9 @@ FORMS: dict[Action, Form] = {
     Action.ROLLBACK_CHOOSE: lambda incident, _ref: modals.choose_version(incident),
     Action.ROLLBACK_HOLD: lambda incident, _ref: modals.hold(incident),
     Action.ROLLBACK_BREAK_GLASS: _break_glass,
+    Action.RESTORE_OTHER: lambda incident, ref: restore_modals.other_backup(
+        incident, incident.restore(ref.number)
+    ),
     Action.CLOSE_OPEN: lambda incident, _ref: modals.close(incident),
     Action.LESSONS_OPEN: lambda incident, _ref: modals.lessons(incident),
 }
@@ -72,5 +92,8 @@ class ButtonClick:
             raise Refusal(f"There is no incident {ref.incident_id} any more.")
         if action is Action.CLOSE_OPEN and decide.must_be_seen_to(incident):
             await surface.reply(*debts.refused_close(incident))
+            return
+        if action is Action.RESTORE_OPEN:
+            await surface.open_modal(restore_form(self._rooms, incident, ref.arg))
             return
         await surface.open_modal(FORMS[action](incident, ref))

@@ -9,6 +9,7 @@ from bot.domain.severity import Severity
 from bot.usecases import commands as c
 from bot.views.ids import AUTO, YES, Field, Modal, Ref
 from handlers import parse
+from handlers.restore import other_backup, restore_wish
 from handlers.rollback import RollbackCommand
 from handlers.surface import Body, Rooms, Surface, user_of
 
@@ -83,6 +84,8 @@ COMMANDS: dict[Modal, Command] = {
         unverified=YES in (values.get(Field.UNVERIFIED) or ()),
     ),
     Modal.LESSONS: _lessons,
+    Modal.RESTORE: restore_wish,
+    Modal.OTHER_BACKUP: other_backup,
 }
 
 # Where a refusal is shown, by form.
@@ -98,6 +101,8 @@ SHOWN_UNDER: dict[Modal, Field] = {
     Modal.CLOSE: Field.SUMMARY,
     Modal.LESSONS: Field.ROOT_CAUSE,
     Modal.TIMELINE: Field.NOTE,
+    Modal.RESTORE: Field.INTO_NAME,
+    Modal.OTHER_BACKUP: Field.BACKUP,
 }
 
 

@@ -8,6 +8,7 @@ from bot.domain.incident import Incident, Status
 from bot.usecases import commands as c
 from bot.views import debts, modals, status
 from handlers import parse
+from handlers.restore import restore_form
 from handlers.surface import Body, Rooms, Surface, channel_of, user_of
 
 
@@ -22,6 +23,7 @@ class IncidentCommand:
             "role": self._role,
             "hold": self._hold,
             "lessons": self._lessons,
+            "restore": self._restore,
             "close": self._close,
             "export": self._export,
         }
@@ -97,6 +99,9 @@ class IncidentCommand:
             return
         hold = c.Hold(by=asked.by, incident_id=asked.incident.id, reason=asked.rest)
         await self._do(asked, hold, "On hold: nothing new begins until `/incident hold off`.")
+
+    async def _restore(self, asked: "_Asked") -> None:
+        await asked.surface.open_modal(restore_form(self._rooms, asked.incident, asked.rest))
 
     async def _lessons(self, asked: "_Asked") -> None:
         await asked.surface.open_modal(modals.lessons(asked.incident))

@@ -39,7 +39,9 @@ class IncidentRequest(Value):
     incident_id: str | None = None
 
 
-VERBS = ("status", "severity", "note", "action", "role", "hold", "lessons", "close", "export", "list", "help")
+VERBS = (
+    "status", "severity", "note", "action", "role", "hold", "restore", "lessons", "close", "export", "list", "help",
+)  # fmt: skip
 _ALIASES = {"sev": "severity", "?": "help", "--help": "help", "": "status", "ls": "list", "release": "hold"}
 
 

@@ -346,13 +346,14 @@ class BackupSkipped(Happened):
 
 
 class RestoreAsked(Happened):
-    """Somebody wants a backup brought back; `backup` "" is the newest proven one. Its plan is made from here on."""
+    """Somebody wants a backup brought back; the fields are as in `Restore`. Its plan is made from here on."""
 
     type: Literal["restore_asked"] = "restore_asked"
     number: int
     database: str
     backup: str = ""
-    into: str
+    into: str = ""
+    replace: bool = False
 
 
 class RestorePlanned(Happened):

@@ -221,6 +221,7 @@ def _changes(incident: Incident, event: e.Event) -> dict[str, Any]:  # noqa: C90
                 database=event.database,
                 backup=event.backup,
                 into=event.into,
+                replace=event.replace,
                 asked_by=event.by,
                 asked_at=event.at,
             )

@@ -22,7 +22,9 @@ def narrate_restore(event: RestoreEvent) -> str:  # noqa: PLR0911 - one sentence
     match event:
         case e.RestoreAsked():
             backup = f"backup {typed(event.backup)}" if event.backup else "the newest proven backup"
-            return f"{which} asked for by {who}: {backup} of {typed(event.database)} into {typed(event.into)}"
+            into = "a new database beside it" if not event.into else typed(event.into)
+            where = "to replace it" if event.replace else f"into {into}"
+            return f"{which} asked for by {who}: {backup} of {typed(event.database)}, {where}"
         case e.RestorePlanned():
             return f"{which} planned: {typed(' '.join(event.plan.actions))}"
         case e.RestoreBlocked():

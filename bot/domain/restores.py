@@ -54,16 +54,18 @@ class RestoreState(StrEnum):
 class Restore(Value):
     """One restore within an incident, from the wish to its end. `number` counts within the incident, from 1.
 
-    `backup` "" is the newest proven one. `others` are backups that could be taken instead. `outcome` is None until
+    `backup` "" is the newest proven one. `into` names another database on the same server, "" a new one beside it; with
+    `replace` it is the database itself. `others` are backups that could be taken instead. `outcome` is None until
     it has ended; `detail` says what came of it, or why there is no plan.
     """
 
     number: int
     database: str
     backup: str
-    into: str
     asked_by: UserId
     asked_at: datetime
+    into: str = ""
+    replace: bool = False
     state: RestoreState = RestoreState.PLANNING
     plan: RestorePlan | None = None
     ready_at: datetime | None = None
@@ -80,6 +82,13 @@ class Restore(Value):
         vouched = self.plan.model_dump(mode="json", include=_VOUCHED)
         text = json.dumps([self.database, self.number, vouched], sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def where(self) -> str:
+        """The database that it goes into, as far as that is known."""
+        if self.plan is not None:
+            return self.plan.into
+        return self.into or (self.database if self.replace else "a new database beside it")
 
     @property
     def replaces(self) -> bool:

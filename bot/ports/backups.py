@@ -102,6 +102,11 @@ class Backups(Protocol):
         """Which database this is of: the same for all that back up the same one, without user and password."""
         ...
 
+    @property
+    def database(self) -> str:
+        """Its own name on its server."""
+        ...
+
     async def plan(self) -> BackupPlan:
         """Preflight: versions, lag, room, locks, and what to expect from the last one. Read-only."""
         ...

@@ -91,11 +91,12 @@ class TakeOver(DebtCommand):
 
 
 class AskRestore(IncidentCommand):
-    """Bring a backup back: `backup` "" is the newest proven one, `into` the database to bring it into."""
+    """Bring a backup back; the fields are as in `bot.domain.restores.Restore`."""
 
     database: str
     backup: str = ""
-    into: str
+    into: str = ""
+    replace: bool = False
 
 
 class RestoreCommand(IncidentCommand):
@@ -111,6 +112,12 @@ class ApproveRestore(RestoreCommand):
 
 class RejectRestore(RestoreCommand):
     pass
+
+
+class AskRestoreAgain(RestoreCommand):
+    """Plan it afresh, with another `backup` where one is named."""
+
+    backup: str | None = None
 
 
 class BackupCommand(IncidentCommand):

@@ -113,10 +113,19 @@ def _on_restores(
     incident: Incident, command: c.AskRestore | c.RestoreCommand, policy: Policy, now: datetime
 ) -> decide.Events:
     match command:
-        case c.AskRestore(by=by, database=database, backup=backup, into=into):
+        case c.AskRestore(by=by):
             return decide.ask_restore(
-                incident, database=database, backup=backup, into=into, by=by, policy=policy, now=now
+                incident,
+                database=command.database,
+                backup=command.backup,
+                into=command.into,
+                replace=command.replace,
+                by=by,
+                policy=policy,
+                now=now,
             )
+        case c.AskRestoreAgain(by=by, number=number, backup=backup):
+            return decide.ask_again(incident, number, backup=backup, by=by, policy=policy, now=now)
         case c.ApproveRestore(by=by, number=number, digest=digest):
             return decide.approve_restore(
                 incident, number=number, digest=digest, by=by, policy=policy, now=now

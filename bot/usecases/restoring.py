@@ -9,8 +9,9 @@ from bot.domain import decide
 from bot.domain.base import Refusal
 from bot.domain.databases import DatabasePart, Sideways
 from bot.domain.incident import Incident
-from bot.domain.plan import Check, Level
+from bot.domain.plan import Level
 from bot.domain.restores import Restore, RestorePlan, RestoreState, Shelved, chosen
+from bot.domain.ways_back import Way
 from bot.ports import PortError
 from bot.ports.backups import Backup, Backups
 from bot.store import Store
@@ -64,7 +65,10 @@ class RestorePlanning:
 
     async def _made(self, incident: Incident, restore: Restore) -> tuple[RestorePlan, tuple[Shelved, ...]]:
         backups = backups_of(self._fleet, incident.service, restore.database)
-        return await restore_plan(backups, restore.database, restore.backup, restore.into)
+        into = into_of(
+            backups, restore.into or f"{backups.database}_restored_{restore.number}", replace=restore.replace
+        )
+        return await restore_plan(backups, restore.database, restore.backup, into)
 
     async def _blocked(self, incident: Incident, restore: Restore, reason: str) -> None:
         await self._desk.change(
@@ -81,6 +85,17 @@ def backups_of(fleet: Fleet, service: str, database: str) -> Backups:
             f"{database} has no `backup` in kaeru.yml, so there is nothing that kaeru could bring back."
         )
     return backups
+
+
+def into_of(backups: Backups, named: str, *, replace: bool) -> str:
+    """The name of the database that the backup goes into. Raises Refusal where a name alone would replace the real one."""
+    if replace:
+        return backups.database
+    if named == backups.database:
+        raise Refusal(
+            f"{named} is the database itself. Choose that it is to be replaced, if that is meant, or name another one."
+        )
+    return named
 
 
 async def restore_plan(
@@ -116,7 +131,7 @@ def _there(backups: Sequence[Backup]) -> str:
 
 async def restoring(
     database: Database,
-    part: DatabasePart,  # noqa: ARG001 - as with its siblings: what is known of the database so far
+    part: DatabasePart,
     backups: Backups | None,
     noticed: Noticed,
     *,
@@ -144,14 +159,13 @@ async def restoring(
         if found is None:
             noticed.warn(f"{name}: no proven backup is from before the present version.", Level.INFO)
             return None
-        plan = await reading(
-            backups.plan_restore(found, real_name(backups, found)), f"The server of {name}"
-        )
+        plan = await reading(backups.plan_restore(found, backups.database), f"The server of {name}")
     except PortError as error:
         noticed.warn(f"{name}: what could be brought back was not found out. {error.advice}")
         return None
-    noticed.warnings += plan.warnings
-    noticed.checks += [_only_where_chosen(check) for check in plan.checks]
+    if part.way is Way.RESTORE_BACKUP:
+        noticed.warnings += plan.warnings
+        noticed.checks += plan.checks
     lost = f"everything written to {plan.into} since {plan.lost_since or found.at:%Y-%m-%d %H:%M} UTC"
     return Sideways(
         actions=plan.actions,

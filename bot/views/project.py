@@ -12,10 +12,12 @@ projected once more without its buttons; `project` does so by itself where it kn
 """
 
 from bot.domain import events as e
+from bot.domain.backups import BackupRecord
 from bot.domain.base import UserId, Value
 from bot.domain.evidence import Outcome
 from bot.domain.incident import Incident, PlanRecord, Status
 from bot.domain.policy import Policy
+from bot.domain.restores import Restore
 from bot.domain.run import Run
 from bot.ports.chat import (
     INCIDENT_CHANNEL,
@@ -28,6 +30,7 @@ from bot.ports.chat import (
     thread_of,
 )
 from bot.views.announce import announce, stakeholder_card, stakeholder_note
+from bot.views.backup_card import backup_card
 from bot.views.blocks import Card
 from bot.views.blocks import context as small_print
 from bot.views.closed_card import closed_card
@@ -37,6 +40,7 @@ from bot.views.mrkdwn import clean, plain, who
 from bot.views.outcome_card import good_card, held_for_a_while, stuck_card
 from bot.views.plan_card import plan_card
 from bot.views.printed import printed_card
+from bot.views.restore_card import restore_card
 from bot.views.run_card import run_card
 from bot.views.severity_card import severity_card
 from bot.views.status import source_line
@@ -138,6 +142,27 @@ def project_run(incident: Incident, run_id: str) -> Slot:
     return Slot(lane=f"incident:{incident.id}", slot=_run_slot(incident, run_id), operation=operation)
 
 
+def project_restore(incident: Incident, number: int, detail: str) -> Slot:
+    """The card of one restore alone, saying where it stands."""
+    restore = incident.restore(number).model_copy(update={"detail": detail})
+    operation = _post(INCIDENT_CHANNEL, restore_card(incident, restore))
+    return Slot(lane=f"incident:{incident.id}", slot=_restore_slot(restore), operation=operation)
+
+
+def _restore_slot(restore: Restore) -> str:
+    return f"restore-{restore.number}"
+
+
+def project_backup(incident: Incident, record: BackupRecord, progress: str) -> Slot:
+    """The card of one backup alone, with where it stands now."""
+    operation = _post(INCIDENT_CHANNEL, backup_card(incident, record, progress))
+    return Slot(lane=f"incident:{incident.id}", slot=_backup_slot(record), operation=operation)
+
+
+def _backup_slot(record: BackupRecord) -> str:
+    return f"backup-{record.database}-{record.number}"
+
+
 def _run_slot(incident: Incident, run_id: str) -> str:
     return next(f"run-{place}" for place, run in enumerate(incident.runs, start=1) if run.id == run_id)
 
@@ -155,6 +180,7 @@ def _post(channel: str, card: Card) -> Post:
 
 def _cards(incident: Incident, context: Context) -> list[tuple[str, Card]]:
     cards = [("severity", severity_card(incident))]
+    cards += [(_backup_slot(record), backup_card(incident, record)) for record in incident.backups]
     fix = incident.forward_fix
     if fix is not None:
         cards += [(f"forward-fix-{n}", forward_fix_card(incident, fix, n)) for n in range(fix.reminders + 1)]
@@ -164,6 +190,7 @@ def _cards(incident: Incident, context: Context) -> list[tuple[str, Card]]:
         for place, run in enumerate(incident.runs, start=1):
             if run.plan_number == record.number:
                 cards += _run_cards(incident, run, place, context)
+    cards += [(_restore_slot(restore), restore_card(incident, restore)) for restore in incident.restores]
     if incident.status is Status.CLOSED:
         cards.append(("closed", closed_card(incident)))
     return cards

@@ -120,6 +120,7 @@ _INCIDENT_HELP = (
 `/incident role lead @ana`  –  says who does what
 `/incident action @ben Add a timeout`  –  something to do afterwards
 `/incident hold The database is being dumped`  –  nothing new begins; `/incident hold off` goes on
+`/incident restore`  –  plans how a backup is brought back; two people have to agree
 `/incident close Checkout works again`  –  closes it and posts the postmortem
 `/incident lessons`  –  root cause and lessons, also after the close
 `/incident export`  –  everything, as files""",

@@ -8,7 +8,7 @@ from bot.domain import events as e
 from bot.domain.evidence import Outcome
 from bot.domain.incident import Incident, Status
 from bot.usecases.desk import Desk
-from bot.usecases.due import ARM, CLOSE, REPAY, ROLLBACK
+from bot.usecases.due import ARM, CLOSE, PLAN_RESTORE, REPAY, RESTORE, ROLLBACK
 from bot.workflows.journal import incident_of
 from bot.workflows.verdict import Stage, what_next
 
@@ -32,7 +32,10 @@ class Broken:
             ARM: self._no_plan,
             ROLLBACK: self._no_end,
             REPAY: self._not_given_back,
+            PLAN_RESTORE: self._no_restore_plan,
+            RESTORE: self._not_restored,
             CLOSE: self._no_postmortem,
+            BACKUP: self._no_backup,
         }
         await say[workflow](self._desk, argument, sentence)
 
@@ -83,6 +86,35 @@ class Broken:
             )
 
         await desk.change(incident_id, decision)
+
+    async def _no_restore_plan(self, desk: Desk, argument: str, sentence: str) -> None:
+        incident_id, _, number = argument.rpartition("/")
+        await desk.change(
+            incident_id,
+            lambda incident: decide.restore_blocked(
+                incident, int(number), f"{sentence} Press Try again.", now=self._clock()
+            ),
+        )
+
+    async def _not_restored(self, desk: Desk, argument: str, sentence: str) -> None:
+        incident_id, _, number = argument.rpartition("/")
+        detail = f"{sentence} Look at the database before anything else is done."
+        await desk.change(
+            incident_id,
+            lambda incident: decide.restore_ended(
+                incident, int(number), Outcome.UNKNOWN, detail, now=self._clock()
+            ),
+        )
+
+    async def _no_backup(self, desk: Desk, argument: str, sentence: str) -> None:
+        incident_id, database, number = argument.rsplit("/", 2)
+        reason = f"{sentence} Press Back up again for another try."
+        await desk.change(
+            incident_id,
+            lambda incident: decide.backup_failed(
+                incident, database, int(number), reason, now=self._clock()
+            ),
+        )
 
     async def _no_postmortem(self, desk: Desk, argument: str, sentence: str) -> None:
         incident_id = argument.rpartition("/")[0]

@@ -19,6 +19,7 @@ from bot.workflows.giving_up import GivingUp
 from bot.workflows.guard import Guard
 from bot.workflows.journal import Journal
 from bot.workflows.proving import Proving
+from bot.workflows.restoring import Restoring
 from bot.workflows.switching import Switching, worst
 from bot.workflows.together import together
 
@@ -69,7 +70,8 @@ class RollbackSteps:
         self.switching = Switching(store, catalog, fleet, probing, journal=self.journal, guard=self.guard)
         self.proving = Proving(store, catalog, probing, self.journal, clock=clock)
         self.giving_up = GivingUp(store, fleet, desk, self.journal, clock=clock)
-        self.on_data: Mapping[str, OnData] = {}
+        self.restoring = Restoring(store, fleet, desk, self.journal, clock=clock)
+        self.on_data: Mapping[str, OnData] = {"restore": self.restoring.restore_in_run}
 
     async def stages(self, run_id: str) -> list[list[str]]:
         """What is done one after the other, and within a stage at once.

@@ -5,9 +5,10 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 
 from bot.domain.plan import Warn
+from bot.domain.sizes import size
 from bot.ports.backups import Backup
 from bot.ports.errors import Refused
-from integrations.backups.compare import NAMED, size
+from integrations.backups.compare import NAMED
 from integrations.backups.streams import CHUNK, Meter, Source, in_thread
 
 REMEDY = "Do not rely on it; take a new one."

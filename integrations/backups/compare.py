@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from bot.domain.plan import Level, Warn
+from bot.domain.sizes import size
 from bot.ports.backups import Backup
 
 LAST = 5
@@ -59,12 +60,3 @@ def _rows(new: Mapping[str, int] | None, old: Mapping[str, int] | None, min_rati
 
 def _danger(text: str) -> Warn:
     return Warn(level=Level.DANGER, text=text)
-
-
-def size(count: float) -> str:
-    """`count` bytes for people: 12.3 MB."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"

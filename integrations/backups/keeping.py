@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 
 from bot.domain.plan import Check, Level, Warn
 from bot.domain.restores import RestorePlan
+from bot.domain.sizes import size
 from bot.ports.backups import Backup, BackupPlan, BackupProgress, Phase, Proof, Restored
 from bot.ports.errors import Conflict, PortError, Refused, Unavailable
 from integrations.backups.checking import Broken, Checked, compare_rows, warned
-from integrations.backups.compare import against, size
+from integrations.backups.compare import against
 from integrations.backups.destination import Destination
 from integrations.backups.engine import Dumped, Engine
 from integrations.backups.manifest import dumps, loads, name_of
@@ -32,6 +33,10 @@ class Keeping:
     @property
     def identity(self) -> str:
         return self._engine.identity
+
+    @property
+    def database(self) -> str:
+        return self._settings.database
 
     async def plan(self) -> BackupPlan:
         survey = await self._engine.survey()

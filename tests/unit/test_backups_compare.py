@@ -6,7 +6,8 @@ import pytest
 
 from bot.domain.plan import Level
 from bot.ports.backups import Backup
-from integrations.backups.compare import against, size
+from bot.domain.sizes import size
+from integrations.backups.compare import against
 
 
 def backup(**fields: object) -> Backup:

@@ -34,6 +34,7 @@ from bot.domain.decide.planning import (
 )
 from bot.domain.decide.restoring import (
     approve_restore,
+    ask_again,
     ask_restore,
     must_not_restore,
     reject_restore,
@@ -55,6 +56,7 @@ __all__ = [
     "Events",
     "approve",
     "approve_restore",
+    "ask_again",
     "ask_restore",
     "back_up_again",
     "backup_failed",

@@ -29,6 +29,7 @@ def ask_restore(
     database: str,
     backup: str,
     into: str,
+    replace: bool,
     by: UserId,
     policy: Policy,
     now: datetime,
@@ -44,8 +45,27 @@ def ask_restore(
         if one.database == database and one.state in _WAITING
     )
     number = len(incident.restores) + 1
-    asked = e.RestoreAsked(at=now, by=by, number=number, database=database, backup=backup, into=into)
+    asked = e.RestoreAsked(
+        at=now, by=by, number=number, database=database, backup=backup, into=into, replace=replace
+    )
     return (*older, asked)
+
+
+def ask_again(
+    incident: Incident, number: int, *, backup: str | None, by: UserId, policy: Policy, now: datetime
+) -> Events:
+    """The same restore once more, planned afresh; with another `backup` where one is named."""
+    asked = incident.restore(number)
+    return ask_restore(
+        incident,
+        database=asked.database,
+        backup=asked.backup if backup is None else backup,
+        into=asked.into,
+        replace=asked.replace,
+        by=by,
+        policy=policy,
+        now=now,
+    )
 
 
 def restore_planned(
