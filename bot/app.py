@@ -22,7 +22,7 @@ from bot.usecases.arming import Arming
 from bot.usecases.catchup import CatchUp
 from bot.usecases.closing import Closing
 from bot.usecases.desk import Desk
-from bot.usecases.due import ARM, CLOSE, PLAN_RESTORE, REPAY, RESTORE, ROLLBACK
+from bot.usecases.due import ARM, BACKUP, CLOSE, PLAN_RESTORE, REPAY, RESTORE, ROLLBACK
 from bot.usecases.echo import Echo
 from bot.usecases.home import Home
 from bot.usecases.memories import StoreMemory
@@ -33,7 +33,7 @@ from bot.usecases.recorder import Recorder
 from bot.usecases.restoring import RestorePlanning
 from bot.usecases.survey import Survey
 from bot.usecases.sweep import Sweep
-from bot.workflows import arm, close, repay, restoring, rollback
+from bot.workflows import arm, back_up, close, repay, restoring, rollback
 from bot.workflows.broken import Broken
 from bot.workflows.clockwork import Clockwork
 from bot.workflows.delivery import Delivery
@@ -161,6 +161,7 @@ class Kaeru:
         planning = RestorePlanning(store, fleet, self.desk, clock=clock)
         self.engine.add(PLAN_RESTORE, restoring.bind_planning(planning))
         self.engine.add(RESTORE, restoring.bind(work.restoring))
+        self.engine.add(BACKUP, back_up.bind(work.backing_up))
         self.engine.add(CLOSE, close.bind(self.closing))
         home = Home(store, catalog, self.desk, clock=clock)
         rooms = Rooms(store, catalog, self.desk, self.arming, self.closing, self.recorder, home)

@@ -8,7 +8,8 @@ from bot.domain.backups import Taken
 from bot.domain.base import BOT
 from bot.domain.durations import human
 from bot.domain.lifecycle_backups import BackupEvent
-from bot.domain.prose import person, size, typed
+from bot.domain.prose import person, typed
+from bot.domain.sizes import size
 
 
 def narrate_backup(event: BackupEvent) -> str:

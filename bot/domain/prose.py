@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 
 from bot.domain.base import BOT, UserId
 
-_STEP = 1000  # from one unit to the next
 Names = Mapping[str, str]
 """Display names by the id of a person or a channel."""
 
@@ -40,15 +39,6 @@ def listed(words: Sequence[str]) -> str:
     if not words:
         return "nobody"
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
-def size(count: float) -> str:
-    """`count` bytes for people: 12.3 MB."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if count < _STEP:
-            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
-        count /= _STEP
-    return f"{count:.1f} TB"
 
 
 def typed(text: str) -> str:

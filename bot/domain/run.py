@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bot.domain.base import UserId, Value, Version
+from bot.domain.databases import waited_for
 from bot.domain.evidence import Finding, Outcome
 from bot.domain.plan import Plan
 
@@ -116,9 +117,14 @@ def steps_for(plan: Plan, *, watch: timedelta) -> tuple[Step, ...]:
         Step(id=apply_step(c.component), title=f"Take {c.component} back to {c.to_version}")
         for c in plan.components
     ]
+    waits = [
+        Step(id=backup_step(d.name), title=f"Wait for the backup of {d.name}")
+        for d in waited_for(plan.databases)
+    ]
     minutes = watch.total_seconds() / 60
     length = f"{minutes:.0f} min" if minutes >= 1 else f"{watch.total_seconds():.0f} s"
     return (
+        *waits,
         *switches,
         Step(id=PROVE, title="Prove from outside that users are well"),
         Step(id=WATCH, title=f"Watch for {length}"),

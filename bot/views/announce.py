@@ -55,6 +55,14 @@ def announce(incident: Incident, event: e.Event, policy: Policy) -> Card | None:
         case e.DebtRepaid():
             how = "Found given back" if event.by == BOT else f"{by} gave back what was suspended"
             return note(f":electric_plug: {how}: {ended(line(event.text or event.debt_id, 400))}")
+        case e.BackupAccepted():
+            return note(
+                f":floppy_disk: {by} relies on the backup of {code(event.database)} in spite of what is said against it."
+            )
+        case e.BackupSkipped():
+            return note(
+                f":warning: {by} decided that the rollback does not wait for a backup of {code(event.database)}."
+            )
         case e.IncidentVerified():
             return note(
                 f":white_check_mark: *Verified.* {line(incident.service)} stayed well for the whole watch window. "

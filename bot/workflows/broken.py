@@ -8,7 +8,7 @@ from bot.domain import events as e
 from bot.domain.evidence import Outcome
 from bot.domain.incident import Incident, Status
 from bot.usecases.desk import Desk
-from bot.usecases.due import ARM, CLOSE, PLAN_RESTORE, REPAY, RESTORE, ROLLBACK
+from bot.usecases.due import ARM, BACKUP, CLOSE, PLAN_RESTORE, REPAY, RESTORE, ROLLBACK
 from bot.workflows.journal import incident_of
 from bot.workflows.verdict import Stage, what_next
 
@@ -111,9 +111,7 @@ class Broken:
         reason = f"{sentence} Press Back up again for another try."
         await desk.change(
             incident_id,
-            lambda incident: decide.backup_failed(
-                incident, database, int(number), reason, now=self._clock()
-            ),
+            lambda incident: decide.backup_failed(incident, database, int(number), reason, now=self._clock()),
         )
 
     async def _no_postmortem(self, desk: Desk, argument: str, sentence: str) -> None:

@@ -15,6 +15,8 @@ from bot.store import Store
 from bot.usecases.desk import Desk
 from bot.usecases.fleet import Fleet
 from bot.usecases.probing import Probing
+from bot.workflows.back_up import BackingUp
+from bot.workflows.backup_wait import BackupWait
 from bot.workflows.giving_up import GivingUp
 from bot.workflows.guard import Guard
 from bot.workflows.journal import Journal
@@ -22,6 +24,7 @@ from bot.workflows.proving import Proving
 from bot.workflows.restoring import Restoring
 from bot.workflows.switching import Switching, worst
 from bot.workflows.together import together
+from bot.workflows.turns import Turns
 
 
 async def rollback(steps: Steps, run_id: str, work: "RollbackSteps") -> None:
@@ -71,7 +74,14 @@ class RollbackSteps:
         self.proving = Proving(store, catalog, probing, self.journal, clock=clock)
         self.giving_up = GivingUp(store, fleet, desk, self.journal, clock=clock)
         self.restoring = Restoring(store, fleet, desk, self.journal, clock=clock)
-        self.on_data: Mapping[str, OnData] = {"restore": self.restoring.restore_in_run}
+        self.turns = Turns()
+        self.backing_up = BackingUp(store, fleet, desk, self.turns, clock=clock)
+        waiting = BackupWait(store, desk, self.journal, self.backing_up, clock=clock)
+        # In the order in which they are done: nothing is changed before the backup is there.
+        self.on_data: Mapping[str, OnData] = {
+            "backup": waiting.wait,
+            "restore": self.restoring.restore_in_run,
+        }
 
     async def stages(self, run_id: str) -> list[list[str]]:
         """What is done one after the other, and within a stage at once.
