@@ -7,20 +7,11 @@ everything here blocks.
 import base64
 import contextlib
 import hashlib
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    ProfileNotFound,
-)
-
-from bot.ports.errors import AuthFailed, PortError, Refused, Unavailable
+from bot.ports.errors import Refused, Unavailable
+from integrations.aws_errors import Asking, code_of, told
+from integrations.aws_session import Access, AwsSession
 from integrations.backups.s3_upload import MOST_PARTS, BucketSink
 from integrations.backups.settings import MIB, S3Settings
 from integrations.backups.streams import Source
@@ -31,24 +22,9 @@ if TYPE_CHECKING:
 DATA, MANIFEST = ".dump", ".json"
 SPARE = 2
 """A dump may have this many times the bytes that are expected of it before it has too many parts."""
-ATTEMPTS = 4
-_DENIED = (
-    "AccessDenied",
-    "InvalidAccessKeyId",
-    "SignatureDoesNotMatch",
-    "ExpiredToken",
-    "403",
-    "InvalidToken",
-)
-_MISSING = ("NoSuchBucket", "NoSuchKey", "404", "NotFound")
-_PASSING = (
-    "SlowDown",
-    "InternalError",
-    "ServiceUnavailable",
-    "RequestTimeout",
-    "Throttling",
-    "RequestTimeTooSkewed",
-)
+_RIGHTS = "integrations/backups/README.md says which rights are needed."
+_CORRECT = "Correct bucket, prefix and region, or make the bucket."
+_MISSING = dict.fromkeys(("NoSuchBucket", "NoSuchKey", "404", "NotFound"), (Refused, _CORRECT))
 
 
 class Bucket:
@@ -57,6 +33,24 @@ class Bucket:
     def __init__(self, settings: S3Settings, folder: str) -> None:
         self._settings = settings
         self._prefix = f"{settings.prefix.strip('/')}/{folder}/".lstrip("/")
+        seconds = settings.part_timeout.total_seconds()
+        self._access = Access(
+            region=settings.region,
+            endpoint=settings.endpoint,
+            access_key=settings.access_key,
+            secret_key=settings.secret_key,
+            connect_timeout_s=min(seconds, 10),
+            read_timeout_s=seconds,
+        )
+        self._asking = Asking(
+            service="S3",
+            who=self._access.who,
+            where=f" in the bucket {settings.bucket}",
+            # Another service that speaks S3 has regions of its own.
+            region=None if settings.endpoint else settings.region,
+            rights=_RIGHTS,
+            known=_MISSING,
+        )
         self._made: S3Client | None = None
 
     def place(self, name: str) -> str:
@@ -92,8 +86,7 @@ class Bucket:
                 answer = self._client.get_object(Bucket=self._settings.bucket, Key=self._key(name, MANIFEST))
                 return answer["Body"].read()
         except Refused as error:
-            cause = error.__cause__
-            if isinstance(cause, ClientError) and cause.response["Error"].get("Code") == "NoSuchKey":
+            if code_of(error.__cause__) == "NoSuchKey":
                 return None
             raise
 
@@ -180,28 +173,9 @@ class Bucket:
     @property
     def _client(self) -> "S3Client":
         if self._made is None:
-            own = self._settings
-            seconds = own.part_timeout.total_seconds()
-            config = Config(
-                connect_timeout=min(seconds, 10),
-                read_timeout=seconds,
-                retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-                s3={"addressing_style": "path"} if own.endpoint else {},
-            )
-            id_, secret = (
-                None if k is None else k.get_secret_value() for k in (own.access_key, own.secret_key)
-            )
+            options: dict[str, Any] = {"s3": {"addressing_style": "path"}} if self._settings.endpoint else {}
             with self._told():
-                # A session of its own: the default one is not for several threads.
-                session = boto3.session.Session()
-                self._made = session.client(
-                    "s3",
-                    region_name=own.region,
-                    endpoint_url=own.endpoint,
-                    config=config,
-                    aws_access_key_id=id_,
-                    aws_secret_access_key=secret,
-                )
+                self._made = AwsSession(self._access).client("s3", **options)
         return self._made
 
     def _key(self, name: str, ending: str) -> str:
@@ -228,19 +202,8 @@ class Bucket:
             )
             return [(one["Key"], one["UploadId"]) for page in pages for one in page.get("Uploads", [])]
 
-    @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except (NoCredentialsError, PartialCredentialsError, ProfileNotFound) as error:
-            raise AuthFailed(
-                "There are no credentials for S3.",
-                remedy="Set access_key and secret_key, or give kaeru a role.",
-            ) from error
-        except ClientError as error:
-            raise _meaning(error, self._settings.bucket) from error
-        except BotoCoreError as error:
-            raise Unavailable(f"S3 cannot be reached: {type(error).__name__}.", retry_after_s=5.0) from error
+    def _told(self) -> contextlib.AbstractContextManager[None]:
+        return told(self._asking)
 
 
 class _Reading:
@@ -254,18 +217,3 @@ class _Reading:
 
     def close(self) -> None:
         self._body.close()
-
-
-def _meaning(error: ClientError, bucket: str) -> PortError:
-    code = str(error.response.get("Error", {}).get("Code", ""))
-    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    what = f"S3 declines {error.operation_name} in the bucket {bucket}: {code}"
-    if code in _DENIED:
-        return AuthFailed(f"{what}.", remedy="integrations/backups/README.md says which rights are needed.")
-    if code in _MISSING:
-        return Refused(f"{what}.", remedy="Correct bucket, prefix and region, or make the bucket.")
-    if code in _PASSING or status >= 500:
-        return Unavailable(f"{what}.", retry_after_s=5.0)
-    return Refused(
-        f"{what}.", remedy="Look at the settings of the bucket and of the key it is encrypted with."
-    )

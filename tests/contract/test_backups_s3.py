@@ -11,7 +11,7 @@ from moto.server import ThreadedMotoServer
 
 from bot.ports.backups import Backups, Proof
 from bot.ports.errors import AuthFailed, Refused, Unavailable
-from integrations.backups.s3 import ATTEMPTS
+from integrations.aws_session import ATTEMPTS
 from integrations.backups.settings import MIB, S3Settings
 from tests.contract.backup_worlds import PostgresqlWorld, end, eventually, programs, under_way
 from tests.contract.meddler import CHUNK, relayed_port
