@@ -1,19 +1,25 @@
 """The Migrations port: two versions of the files, and the database's own list."""
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import AsyncGenerator, Callable
 from pathlib import PurePosixPath
 
 from bot.domain.base import Version
+from bot.domain.databases import Sideways
 from bot.domain.migrations import AppliedList, AppliedState, Effect, Found, History, Migration, Tool, compare
-from bot.ports.errors import PortError
+from bot.ports.errors import PortError, Refused
 from bot.ports.migrations import Sources
+from bot.ports.target import Observation
 from integrations.migrations import alembic, django, liquibase, rails, sql_files
 from integrations.migrations.applied import applied_list
+from integrations.migrations.down import plan_down
 from integrations.migrations.rows import rows_of
+from integrations.migrations.running import Backwards
 from integrations.migrations.scripts import NO_UNDO, Files, Reading, between
 from integrations.migrations.settings import MigrationsSettings
 from integrations.migrations.sql_names import Dialect
+from integrations.runs import Runs
 
 READERS: dict[Tool, Callable[[Files, Dialect], Reading]] = {
     Tool.ALEMBIC: alembic.read_alembic,
@@ -28,11 +34,28 @@ _NUMBERED = (Tool.RAILS, Tool.FLYWAY, Tool.GOLANG_MIGRATE, Tool.SQL)
 
 
 class VersionMigrations:
-    """Reads migrations from `sources`; runs none."""
+    """Reads migrations from `sources`, and has them run backwards by the program of the settings."""
 
     def __init__(self, settings: MigrationsSettings, sources: Sources) -> None:
         self._settings = settings
         self._sources = sources
+
+    async def plan_down(
+        self, found: Found, applied: AppliedState, older: Version, newer: Version
+    ) -> Sideways:
+        return await asyncio.to_thread(plan_down, self._settings, found, applied, older, newer)
+
+    async def run_down(self, planned: Sideways, key: str) -> AsyncGenerator[Observation, None]:
+        if self._settings.down_state is None:
+            raise Refused(
+                "kaeru is not told any more how to run the migrations backwards.",
+                remedy="Set `down` in the database's migrations in kaeru.yml again.",
+            )
+        runs = Runs(self._settings.down_state, timeout_s=self._settings.down_timeout.total_seconds())
+        backwards = Backwards(self._settings, runs, between=self.between, applied=self.applied)
+        async with contextlib.aclosing(backwards.run(planned, key)) as looks:
+            async for seen in looks:
+                yield seen
 
     async def between(self, older: Version, newer: Version) -> Found:
         try:
