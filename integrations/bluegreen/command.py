@@ -15,7 +15,8 @@ from bot.domain.base import Version
 from bot.domain.plan import Check
 from bot.ports.errors import OutcomeUnknown, Unavailable
 from integrations.bluegreen.settings import COLOURS, Colour, CommandSettings
-from integrations.bluegreen.switch import Open, Serves, Setting, Turned
+from integrations.bluegreen.switch import Serves, Setting, Turned
+from integrations.nginx_workers import Open
 from integrations.process import TimedOut, redact, run
 from integrations.runs import Run, Runs, told
 

@@ -11,10 +11,11 @@ import hashlib
 from bot.domain.base import Version
 from bot.domain.plan import Check, Level, Warn
 from bot.ports.errors import Conflict, Refused
-from integrations.bluegreen.ownfile import OwnFile
-from integrations.bluegreen.runtime import Runtime, Server, servers_in
 from integrations.bluegreen.settings import COLOURS, BlueGreenSettings, Colour, HaproxySettings, other
-from integrations.bluegreen.switch import Open, Serves, Setting, Turned
+from integrations.bluegreen.switch import Serves, Setting, Turned
+from integrations.haproxy_runtime import Runtime, Server, merged, servers_in
+from integrations.nginx_workers import Open
+from integrations.own_file import OwnFile
 
 
 class HaproxySwitch:
@@ -94,14 +95,9 @@ class HaproxySwitch:
         if self._file is None or await self._kept() == colour:
             return
         backend = self._haproxy.backend
-        fresh = (await self._runtime.state(backend)).strip().splitlines()
-        known = (await asyncio.to_thread(self._file.read_if_any)).decode(errors="replace").splitlines()
-        others = [
-            line
-            for line in known[2:]
-            if not line.startswith("#") and line.split()[1:2] not in ([backend], [])
-        ]
-        await asyncio.to_thread(self._file.write, "".join(f"{line}\n" for line in (*fresh, *others)).encode())
+        fresh = await self._runtime.state(backend)
+        known = await asyncio.to_thread(self._file.read_if_any)
+        await asyncio.to_thread(self._file.write, merged(known, fresh, backend))
 
     async def still_open(self, left: Colour) -> Open:
         count = await self._runtime.sessions(self._haproxy.backend, self._name(left))

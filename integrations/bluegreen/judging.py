@@ -7,7 +7,7 @@ from bot.ports.target import Change, Observation
 from integrations.bluegreen.looking import Live
 from integrations.bluegreen.scene import Scene
 from integrations.bluegreen.settings import COLOURS, Colour, other
-from integrations.bluegreen.switch import Open
+from integrations.nginx_workers import Open
 
 
 def judged(scene: Scene, version: Version, ref: str) -> Observation:

@@ -9,23 +9,18 @@ after the reload       the new file, and it is what answers: only the saved copy
 """
 
 import asyncio
-import re
-import shlex
-import shutil
-from collections.abc import Sequence
-from pathlib import Path
 
 from bot.domain.base import Version
 from bot.domain.plan import Check
 from bot.ports.errors import Conflict, OutcomeUnknown
-from integrations.bluegreen.ownfile import OwnFile, mark_of
 from integrations.bluegreen.settings import COLOURS, BlueGreenSettings, Colour, NginxSettings
-from integrations.bluegreen.switch import Open, Serves, Setting, Turned
-from integrations.bluegreen.workers import Workers
-from integrations.process import Finished, TimedOut, redact, run
+from integrations.bluegreen.switch import Serves, Setting, Turned
+from integrations.nginx_program import NginxProgram, tokens
+from integrations.nginx_workers import Open, Workers
+from integrations.own_file import OwnFile, mark_of
+from integrations.process import TimedOut
 
-_COMMENT = re.compile(r"#[^\n]*")
-_TOKEN = re.compile(r"[{};]|[^\s{};]+")
+_CREATE = "Create it once by hand with the colour that serves now; docs/classic-deploys.md shows it."
 
 
 class NginxSwitch:
@@ -34,7 +29,10 @@ class NginxSwitch:
     def __init__(self, settings: BlueGreenSettings, nginx: NginxSettings) -> None:
         self._settings = settings
         self._nginx = nginx
-        self._file = OwnFile(nginx.file)
+        self._file = OwnFile(nginx.file, missing=_CREATE)
+        self._program = NginxProgram(
+            test=nginx.test, reload=nginx.reload, timeout_s=nginx.timeout.total_seconds()
+        )
         self._workers = Workers(nginx.pid_file)
 
     @property
@@ -51,45 +49,37 @@ class NginxSwitch:
 
     async def checks(self) -> tuple[Check, ...]:
         nginx = self._nginx
-        checks = [
-            Check(
-                name="upstream file can be written",
-                ok=await asyncio.to_thread(self._file.writable),
-                detail=f"the bot writes in {nginx.file.parent}",
-            ),
-            await asyncio.to_thread(_program, "reload command", nginx.reload),
-        ]
-        tester = await asyncio.to_thread(_program, "nginx accepts its configuration", nginx.test)
-        if tester.ok:
-            failure = await self._tested()
-            detail = failure or f"{shlex.join(nginx.test)} ends with 0"
-            tester = tester.model_copy(update={"ok": not failure, "detail": detail})
-        return (*checks, tester)
+        writable = Check(
+            name="upstream file can be written",
+            ok=await asyncio.to_thread(self._file.writable),
+            detail=f"the bot writes in {nginx.file.parent}",
+        )
+        return (writable, *await self._program.checks())
 
     def actions(self, colour: Colour, version: Version) -> tuple[str, ...]:
         nginx = self._nginx
         servers = ", ".join(self._settings.of(colour).upstream)
         return (
             f"Let upstream {nginx.upstream} in {nginx.file} be {colour} ({servers}, {version})",
-            f"Run {redact(shlex.join(nginx.test))}, then {redact(shlex.join(nginx.reload))}",
+            self._program.action,
         )
 
     async def turn(self, colour: Colour, version: Version, mark: str, serves: Serves) -> Turned:  # noqa: ARG002 - a file needs no version
         async with self._file.alone():
             await asyncio.to_thread(self._file.sweep)
             before = await self._exchanged(colour, mark)
-            if failure := await self._tested():
+            if failure := await self._program.tested():
                 return await self._back(before, failure)
             await asyncio.to_thread(self._workers.remember)
             try:
-                done = await self._run(self._nginx.reload)
+                failure = await self._program.reloaded()
             except TimedOut as error:
                 raise OutcomeUnknown(
                     f"{self._nginx.file} holds {colour}, but the reload was stopped: {error}",
                     remedy="See what nginx serves before it is reloaded again.",
                 ) from error
-            if done.code != 0 and not await serves():
-                return await self._back(before, f"the reload ended with {done.code}{_said(done)}")
+            if failure and not await serves():
+                return await self._back(before, failure)
         return Turned()
 
     async def keep(self, colour: Colour) -> None:  # noqa: ARG002 - the file is what lasts
@@ -118,21 +108,6 @@ class NginxSwitch:
         await asyncio.to_thread(self._file.restore, before)
         return Turned(f"{failure}. {self._nginx.file} is as it was, and nothing was reloaded.", restored=True)
 
-    async def _tested(self) -> str:
-        """Why the configuration is not accepted, or nothing."""
-        try:
-            done = await self._run(self._nginx.test)
-        except TimedOut as error:
-            return f"the test of nginx's configuration was stopped: {str(error).rstrip('.')}"
-        if done.code == 0:
-            return ""
-        # The last line only says that the test failed; the one that says why has a level in brackets.
-        why = next((line for line in done.said if "[emerg]" in line), done.last_line)
-        return f"nginx does not accept its configuration: {why or f'exit {done.code}'}"
-
-    async def _run(self, argv: Sequence[str]) -> Finished:
-        return await run(argv, timeout_s=self._nginx.timeout.total_seconds(), cwd=Path("/"))
-
     def content(self, colour: Colour) -> bytes:
         """What stands in the file while `colour` serves."""
         servers = [f"    server {server};\n" for server in self._settings.of(colour).upstream]
@@ -141,19 +116,5 @@ class NginxSwitch:
         return "".join([head, f"upstream {self._nginx.upstream} {{\n", *servers, *more, "}\n"]).encode()
 
     def _colour_of(self, content: bytes) -> Colour | None:
-        found = _tokens(content)
-        return next((colour for colour in COLOURS if _tokens(self.content(colour)) == found), None)
-
-
-def _tokens(content: bytes) -> list[str]:
-    """What nginx reads of it: spaces and comments mean nothing."""
-    return _TOKEN.findall(_COMMENT.sub("", content.decode(errors="replace")))
-
-
-def _program(name: str, argv: Sequence[str]) -> Check:
-    found = shutil.which(argv[0])
-    return Check(name=name, ok=found is not None, detail=found or f"{argv[0]} is not an executable program")
-
-
-def _said(done: Finished) -> str:
-    return f": {done.last_line}" if done.last_line else ""
+        found = tokens(content)
+        return next((colour for colour in COLOURS if tokens(self.content(colour)) == found), None)

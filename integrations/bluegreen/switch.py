@@ -7,6 +7,7 @@ from typing import Protocol
 from bot.domain.base import Version
 from bot.domain.plan import Check, Warn
 from integrations.bluegreen.settings import Colour
+from integrations.nginx_workers import Open
 
 
 @dataclass(frozen=True)
@@ -22,15 +23,6 @@ class Setting:
     trouble: str = ""
     warnings: tuple[Warn, ...] = ()
     blocks: bool = True
-
-
-@dataclass(frozen=True)
-class Open:
-    """What is still open on the colour that was left. `known` is False where this switch cannot count."""
-
-    count: int
-    text: str
-    known: bool = True
 
 
 @dataclass(frozen=True)

@@ -165,9 +165,9 @@ async def test_a_socket_without_the_right_to_change_says_which_one(
 @pytest.mark.parametrize(
     ("where", "when", "stands"),
     [
-        ("integrations.bluegreen.runtime:Runtime.change", "before 1", "blue"),
-        ("integrations.bluegreen.runtime:Runtime.change", "after 1", "green"),
-        ("integrations.bluegreen.ownfile:Path.replace", "before 1", "green"),  # seen, and not kept
+        ("integrations.haproxy_runtime:Runtime.change", "before 1", "blue"),
+        ("integrations.haproxy_runtime:Runtime.change", "after 1", "green"),
+        ("integrations.own_file:Path.replace", "before 1", "green"),  # seen, and not kept
     ],
 )
 async def test_killed_on_the_way_the_retry_finishes(

@@ -15,7 +15,7 @@ from bot.domain.evidence import Outcome
 from bot.ports import AuthFailed, Conflict, Refused, Unavailable
 from bot.workflows.applying import applied, put_back
 from integrations.bluegreen import BlueGreenSettings, BlueGreenTarget
-from integrations.bluegreen.ownfile import OwnFile
+from integrations.own_file import OwnFile
 from tests.classic.backends import Backends, Download
 from tests.classic.colours import bluegreen_settings
 from tests.classic.crashing import killed
@@ -332,8 +332,8 @@ async def test_no_right_to_write_says_which_one(
     assert proxy.file.read_bytes() == before
 
 
-OWN_FILE = "integrations.bluegreen.ownfile:Path.replace"
-RUN = "integrations.bluegreen.nginx:run"
+OWN_FILE = "integrations.own_file:Path.replace"
+RUN = "integrations.nginx_program:run"
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,20 @@
 """nginx's processes as the kernel shows them: which old workers still finish what they have begun."""
 
 import contextlib
+from dataclasses import dataclass
 from pathlib import Path
-
-from integrations.bluegreen.switch import Open
 
 _PROC = Path("/proc")
 _ESTABLISHED = "01"
+
+
+@dataclass(frozen=True)
+class Open:
+    """What is still open on what was left. `known` is False where this cannot count."""
+
+    count: int
+    text: str
+    known: bool = True
 
 
 class Workers:

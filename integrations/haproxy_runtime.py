@@ -41,6 +41,16 @@ def servers_in(text: str, backend: str) -> dict[str, Server]:
     return found
 
 
+def merged(known: bytes, fresh: str, backend: str) -> bytes:
+    """A server-state-file: `known` with what is said of `backend` exchanged for `fresh`."""
+    others = [
+        line
+        for line in known.decode(errors="replace").splitlines()[2:]
+        if not line.startswith("#") and line.split()[1:2] not in ([backend], [])
+    ]
+    return "".join(f"{line}\n" for line in (*fresh.strip().splitlines(), *others)).encode()
+
+
 class Runtime:
     """Raises AuthFailed, Refused, Unavailable; `change` raises OutcomeUnknown where the answer is lost."""
 
@@ -72,8 +82,8 @@ class Runtime:
             return (await self._exchange("; ".join(commands))).strip()
         except (OSError, TimeoutError, EOFError) as error:
             raise OutcomeUnknown(
-                f"HAProxy at {self._socket} did not say what came of the switch.",
-                remedy="See which server gets traffic before it is switched again.",
+                f"HAProxy at {self._socket} did not say what came of the change.",
+                remedy="See which server gets traffic before it is changed again.",
             ) from error
 
     async def ask(self, command: str) -> str:

@@ -23,8 +23,10 @@ class OwnFile:
     content has been seen at work, and outlives a crash.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, missing: str = "") -> None:
+        """`missing` is what a person is to do where there is no such file."""
         self.path = path
+        self._missing = missing
         self._before = path.with_name(f".{path.name}.kaeru-before")
         self._lock = path.with_name(f".{path.name}.kaeru-lock")
 
@@ -32,10 +34,7 @@ class OwnFile:
         try:
             return self.path.read_bytes()
         except FileNotFoundError as error:
-            raise Refused(
-                f"There is no {self.path}.",
-                remedy="Create it once by hand with the colour that serves now; docs/classic-deploys.md shows it.",
-            ) from error
+            raise Refused(f"There is no {self.path}.", remedy=self._missing) from error
         except OSError as error:
             raise self._failed(error, "cannot be read") from error
 
