@@ -1,0 +1,1 @@
+"""Amazon Web Services: traffic through an Application Load Balancer, and what CloudFront keeps of a service."""
