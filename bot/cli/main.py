@@ -20,6 +20,10 @@ cli = LazyGroup(
             "bot.cli.rollback:rollback",
             "Ask for a rollback of SERVICE, or join the one that is open.",
         ),
+        "restore": (
+            "bot.cli.restore:restore",
+            "Ask for a backup of a database to be brought back.",
+        ),
         "incident": ("bot.cli.incident:incident", "Follow an incident and decide in it."),
         "timeline": ("bot.cli.timeline:timeline", "Read, search, verify and export an incident's timeline."),
         "postmortem": ("bot.cli.postmortem:postmortem", "Write the postmortem of INCIDENT into a folder."),
