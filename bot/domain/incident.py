@@ -163,6 +163,11 @@ class Incident(Value):
         return next((one for one in self.backups if one.database == database), None)
 
     @property
+    def without_backup(self) -> tuple[str, ...]:
+        """The databases whose backup the rollback does not wait for, because somebody decided so."""
+        return tuple(one.database for one in self.backups if one.skipped_by is not None)
+
+    @property
     def restoring(self) -> Restore | None:
         """The restore that is under way."""
         return next((one for one in self.restores if one.state is RestoreState.RUNNING), None)

@@ -6,7 +6,7 @@ found out becomes a sentence on the card, and only a missing target makes the pl
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from bot.catalog import Catalog
@@ -72,6 +72,7 @@ class Arming:
                     before=heading(incident),
                     own="" if any(run.proven for run in incident.runs) else incident.id,
                     ways=record.ways,
+                    skipped=incident.without_backup,
                 )
             except Unavailable as error:
                 if attempt < ATTEMPTS:
@@ -111,11 +112,13 @@ class Arming:
         before: Heading = Heading(),  # noqa: B008 - a value that cannot change
         own: str = "",
         ways: Sequence[ChosenWay] = (),
+        skipped: Collection[str] = (),
     ) -> Plan:
         """A plan of the world as it is now. Raises PortError or Refusal.
 
         `before` says where earlier plans of the same incident were heading; see `bot.domain.heading`. `own` is its
-        id, as long as no rollback of it was proven. `ways` are what was decided about its databases.
+        id, as long as no rollback of it was proven. `ways` are what was decided about its databases, and
+        `skipped` those whose backup it was decided not to wait for.
         """
         service = self._catalog.service(service_name)
         hands = self._fleet.hands(service_name)
@@ -162,6 +165,7 @@ class Arming:
                 hands,
                 Between(spoken(choice.version), spoken(current), in_place_since(offered.get(current))),
                 ways=ways,
+                skipped=skipped,
             ),
         )
         if any(database.migrations for database in service.databases):

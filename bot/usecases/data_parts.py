@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -47,12 +47,13 @@ async def database_parts(
     between: Between,
     *,
     ways: Sequence[ChosenWay] = (),
+    skipped: Collection[str] = (),
 ) -> DataParts:
     """What going back means for each database. Read-only; what cannot be found out is said and raises nothing."""
     chosen = {way.database: way for way in ways}
     made = await asyncio.gather(
         *(
-            _part(d, hands.databases[d.name], between, chosen.get(d.name))
+            _part(d, hands.databases[d.name], between, chosen.get(d.name), skipped=d.name in skipped)
             for d in service.databases
             if d.name in hands.databases
         )
@@ -65,7 +66,7 @@ async def database_parts(
 
 
 async def _part(
-    database: Database, hands: DatabaseHands, between: Between, chosen: ChosenWay | None
+    database: Database, hands: DatabaseHands, between: Between, chosen: ChosenWay | None, *, skipped: bool
 ) -> tuple[DatabasePart, Noticed]:
     noticed, part = Noticed(), DatabasePart(name=database.name)
     if hands.migrations is not None:
@@ -74,7 +75,7 @@ async def _part(
             restore = await restoring(database, part, hands.backups, noticed, left_since=between.left_since)
             part = part.model_copy(update={"restore": restore})
         part = _decided(part, chosen, noticed)
-    wish = await backup_wish(database, part, hands.backups, noticed)
+    wish = await backup_wish(database, part, hands.backups, noticed, skipped=skipped)
     return part.model_copy(update={"backup": wish}), noticed
 
 

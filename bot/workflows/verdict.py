@@ -14,7 +14,7 @@ from bot.domain.evidence import Outcome, Probe
 from bot.domain.incident import Incident
 from bot.domain.plan import ComponentChange, Plan
 from bot.domain.releases import spoken
-from bot.domain.run import Run, StepState, apply_step, revert_step
+from bot.domain.run import Run, Step, StepState, apply_step, backup_step, revert_step
 
 BEFORE = timedelta(minutes=2)
 """How far back the version before is looked at, from the moment when the first component was touched."""
@@ -167,11 +167,18 @@ def stage_of(run: Run, plan: Plan) -> Stage:
     """
     steps = [run.step(apply_step(c.component)) for c in plan.components]
     ill = [step for step in steps if step.state in (StepState.FAILED, StepState.UNKNOWN)]
+    if not any(step.started_at for step in steps) and any(_waits(step) for step in run.steps):
+        return Stage.UNTOUCHED  # a backup was waited for in vain
     if not ill:
         return Stage.PROVE if all(step.finished_at for step in steps) else Stage.APPLY
     if not all(step.untouched for step in ill):
         return Stage.APPLY
     return Stage.HALFWAY if to_put_back(run, plan) else Stage.UNTOUCHED
+
+
+def _waits(step: Step) -> bool:
+    """Whether this is a step that waits for a backup, and that went wrong."""
+    return step.id.startswith(backup_step("")) and step.state in (StepState.FAILED, StepState.UNKNOWN)
 
 
 def to_put_back(run: Run, plan: Plan) -> tuple[str, ...]:
