@@ -1,6 +1,7 @@
 """`kaeru restore`: ask for a backup to be brought back, or only see what that would do."""
 
 import asyncio
+from dataclasses import dataclass
 
 import click
 
@@ -25,7 +26,7 @@ from integrations.fleet import hands_of, let_go
 @click.option("--replace", is_flag=True, help="Replace the database itself.")
 @click.option("--dry-run", is_flag=True, help="Only show the plan; nothing is changed and nobody is told.")
 @acting_as
-def restore(
+def restore(  # noqa: PLR0917 - click's way
     service: str,
     database: str | None,
     backup: str,
@@ -41,13 +42,20 @@ def restore(
     """
     if into and replace:
         raise click.UsageError("use either --into or --replace, not both.")
-    wish = {"backup": backup, "into": into, "replace": replace}
+    wish = _Wish(backup, into, replace=replace)
     click.echo(asyncio.run(_restore(service, database, wish, as_, dry_run=dry_run)))
 
 
-async def _restore(
-    name: str, named: str | None, wish: dict[str, str | bool], as_: str | None, *, dry_run: bool
-) -> str:
+@dataclass(frozen=True)
+class _Wish:
+    """Which backup, and where to; as in `bot.domain.restores.Restore`."""
+
+    backup: str
+    into: str
+    replace: bool
+
+
+async def _restore(name: str, named: str | None, wish: _Wish, as_: str | None, *, dry_run: bool) -> str:
     async with open_office(as_, make=dry_run) as office:
         service = office.catalog.service(name)
         database = _database(service, named)
@@ -60,7 +68,14 @@ async def _restore(
                 f"{name} has no open incident, and a restore belongs to one. Declare it with `kaeru rollback {name}`, "
                 "or add --dry-run to see what a restore would do."
             )
-        command = AskRestore(by=office.actor.user, incident_id=incident.id, database=database, **wish)
+        command = AskRestore(
+            by=office.actor.user,
+            incident_id=incident.id,
+            database=database,
+            backup=wish.backup,
+            into=wish.into,
+            replace=wish.replace,
+        )
         changed = await office.desk.handle(command)
         number = changed.incident.restores[-1].number
         return (
@@ -80,13 +95,13 @@ def _database(service: Service, named: str | None) -> str:
     return backed_up[0]
 
 
-async def _shown(office: Office, service: Service, database: str, wish: dict[str, str | bool]) -> str:
+async def _shown(office: Office, service: Service, database: str, wish: _Wish) -> str:
     hands = hands_of(service)
     try:
         backups = backups_of(Fleet({service.name: hands}), service.name, database)
-        named = str(wish["into"]) or f"{backups.database}_restored"
-        into = into_of(backups, named, replace=bool(wish["replace"]))
-        plan, others = await restore_plan(backups, database, str(wish["backup"]), into)
+        named = wish.into or f"{backups.database}_restored"
+        into = into_of(backups, named, replace=wish.replace)
+        plan, others = await restore_plan(backups, database, wish.backup, into)
     finally:
         await let_go(hands)
     return f"{restore_text(database, plan, others, office.catalog.timezone)}\nDry run: nothing was changed."
