@@ -6,6 +6,7 @@ from bot.cli.words import shown
 from bot.domain.durations import human
 from bot.domain.plan import Changes, Plan
 from bot.domain.prose import Names
+from bot.views.backup_facts import backup_in_words
 from bot.views.mrkdwn import clean, counted
 from bot.views.plan_facts import in_order
 
@@ -29,12 +30,18 @@ def plan_text(plan: Plan, names: Names) -> str:
             for action in (c.actions or (f"take it back to {c.to_version}",))
         ),
         *([f"  {order}"] if (order := in_order(plan)) else []),
+        *_backups(plan),
         "Checked:",
         *(f"  {'ok  ' if check.ok else 'FAIL'} {check.name}: {check.detail}" for check in plan.checks),
         *(f"{warning.level.value}: {warning.text}" for warning in plan.warnings),
         f"Health will be compared with {plan.baseline.sentence}.",
     ]
     return clean("\n".join(shown(line, names) for line in lines))
+
+
+def _backups(plan: Plan) -> list[str]:
+    lines = [f"  {text}" for part in plan.databases if (text := backup_in_words(part))]
+    return ["Backups:", *lines] if lines else []
 
 
 def _what_changes(plan: Plan) -> list[str]:

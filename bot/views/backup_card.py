@@ -55,21 +55,6 @@ def backup_card(incident: Incident, record: BackupRecord, progress: str = "") ->
     return card(text, [*blocks, *([actions(*row)] if row else [])])
 
 
-def backup_standing(incident: Incident, database: str) -> str:
-    """Where the incident's backup of a database stands, in a few words of markup; empty where there is none."""
-    record = incident.backup(database)
-    if record is None:
-        return ""
-    if record.skipped_by is not None:
-        return f"{who(record.skipped_by)} decided not to wait for it"
-    if record.taken is not None:
-        doubt = ", *but something is said against it*" if record.doubtful else ""
-        return f":white_check_mark: {size(record.taken.bytes)}, {record.taken.proven}{doubt}"
-    if record.state is BackupState.FAILED:
-        return f":x: *failed*: {ended(line(record.reason, _PROGRESS))}"
-    return ":floppy_disk: being taken"
-
-
 def _taken(incident: Incident, record: BackupRecord) -> tuple[str, str]:
     backup, name = record.taken, code(record.database)
     if backup is None:

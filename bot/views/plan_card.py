@@ -60,7 +60,7 @@ def _open(incident: Incident, record: PlanRecord, plan: Plan, policy: Policy) ->
     )
     blocks = [
         header(f"Roll {plan.service} back to {plan.to_version}"),
-        *facts(plan),
+        *facts(plan, incident),
         divider(),
         *held(incident),
         section(_obstacle(plan) or _approvals(incident, policy)),

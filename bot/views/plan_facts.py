@@ -2,8 +2,10 @@
 
 from itertools import chain
 
+from bot.domain.incident import Incident
 from bot.domain.plan import Changes, ComponentChange, Level, Plan
 from bot.domain.prose import listed
+from bot.views.backup_facts import backups
 from bot.views.blocks import Block, context, sections
 from bot.views.mrkdwn import bullets, code, counted, length, line
 
@@ -22,13 +24,17 @@ _LEVELS = {
 _ORDER = list(_LEVELS)
 
 
-def facts(plan: Plan) -> list[Block]:
-    """From what to what and why, what changes, what is lost, what is done, what was checked, what to be wary of."""
+def facts(plan: Plan, incident: Incident | None = None) -> list[Block]:
+    """From what to what and why, what changes, what is lost, what is done, what was checked, what to be wary of.
+
+    With the `incident` it is for, also how far that has come.
+    """
     return [
         *_way_back(plan),
         *sections(_what_changes(plan)),
         *sections(_taken_away(plan.changes)),
         *_migrations(plan.changes),
+        *backups(plan, incident),
         *_steps(plan),
         *_checks(plan),
         *_warnings(plan),
