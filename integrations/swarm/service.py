@@ -13,6 +13,8 @@ Json = dict[str, Any]
 
 UPDATE_CONFIG_BEFORE = "kaeru.dev/update-config-before"
 """The service label that holds the service's own UpdateConfig (JSON) while a rollback has a fast one in place."""
+UPDATE_CONFIG_DURING = "kaeru.dev/update-config-during"
+"""The service label that holds the fast UpdateConfig (JSON): one that is another by now was set by somebody else."""
 WOKEN = "kaeru.dev/woken"
 """The service label that counts how often the daemon's updater was woken up during a rollback."""
 
@@ -87,11 +89,15 @@ def references_of(template: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]
 
 
 def own_spec(spec: Mapping[str, Any]) -> Json:
-    """The service spec as it is without kaeru's fast UpdateConfig and labels."""
+    """The service spec as it is without kaeru's fast UpdateConfig and labels.
+
+    An UpdateConfig that somebody has set over the fast one is the service's own by now.
+    """
     own: Json = copy.deepcopy(dict(spec))
-    (own.get("Labels") or {}).pop(WOKEN, None)
-    saved = (own.get("Labels") or {}).pop(UPDATE_CONFIG_BEFORE, None)
-    if saved is None:
+    labels = own.get("Labels") or {}
+    labels.pop(WOKEN, None)
+    saved, during = labels.pop(UPDATE_CONFIG_BEFORE, None), labels.pop(UPDATE_CONFIG_DURING, None)
+    if saved is None or (during is not None and _set(own.get("UpdateConfig")) != _set(json.loads(during))):
         return own
     before = json.loads(saved)
     if before is None:
@@ -121,6 +127,11 @@ def moment(text: str) -> datetime:
     """A time of the daemon's (nine decimals, Z) in UTC."""
     head, _, fraction = text.rstrip("Z").partition(".")
     return datetime.fromisoformat(f"{head}.{(fraction + '000000')[:6]}").replace(tzinfo=UTC)
+
+
+def _set(config: Json | None) -> Json:
+    """What an UpdateConfig says: a daemon may leave out what is 0."""
+    return {key: value for key, value in (config or {}).items() if value}
 
 
 def _lean(value: Any, without: frozenset[str] = frozenset()) -> Any:

@@ -15,6 +15,7 @@ from integrations.swarm.access import Manager
 from integrations.swarm.errors import Stale
 from integrations.swarm.service import (
     UPDATE_CONFIG_BEFORE,
+    UPDATE_CONFIG_DURING,
     WOKEN,
     Json,
     host_ports_of,
@@ -77,8 +78,9 @@ def changed_spec(
         "MaxFailureRatio": 0,
         "Order": order,
     }
-    before = json.dumps(own.get("UpdateConfig"), sort_keys=True, separators=(",", ":"))
-    spec["Labels"] = {**(own.get("Labels") or {}), UPDATE_CONFIG_BEFORE: before}
+    kept = {UPDATE_CONFIG_BEFORE: own.get("UpdateConfig"), UPDATE_CONFIG_DURING: spec["UpdateConfig"]}
+    noted = {name: json.dumps(pace, sort_keys=True, separators=(",", ":")) for name, pace in kept.items()}
+    spec["Labels"] = {**(own.get("Labels") or {}), **noted}
     return spec
 
 

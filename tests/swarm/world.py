@@ -19,7 +19,7 @@ from integrations.swarm.access import Manager
 from integrations.swarm.service import Json, image_of, ref_of
 from integrations.swarm.settings import SwarmSettings
 from integrations.swarm.target import SwarmTarget
-from sandbox.clusters.engine import Engine
+from sandbox.clusters.engine import Engine, EngineError
 from sandbox.clusters.images import load
 from sandbox.clusters.shop_images import CRASHES, WEB, standard_images
 from sandbox.clusters.swarm import SwarmCluster
@@ -28,6 +28,7 @@ from tests.fakes.memory import FakeMemory
 
 GOOD, BAD, BAD2 = "v1.2.9", "v1.3.0", "v1.3.1"
 LABEL = "kaeru-test"
+NOT_FOUND = 404
 PATIENCE_S = 120.0
 OWN_PACE: Json = {
     "Parallelism": 0,
@@ -139,7 +140,7 @@ class Service:
             try:
                 version = {"version": str(service["Version"]["Index"]), **query}
                 await self.ask("POST", f"/services/{self.name}/update", query=version, body=spec)
-            except Exception as error:
+            except EngineError as error:
                 if "out of sequence" not in str(error):
                     raise
             else:
@@ -211,8 +212,11 @@ class Service:
         await self.change(lambda now: now.update(TaskTemplate=spec["TaskTemplate"]))
 
     async def remove(self) -> None:
-        with contextlib.suppress(Exception):
+        try:
             await self.ask("DELETE", f"/services/{self.name}")
+        except EngineError as error:
+            if error.status != NOT_FOUND:  # a test has deleted it, or never made it
+                raise
 
         async def gone() -> bool:
             return not await self.tasks_left()
@@ -288,6 +292,13 @@ async def asked(host: str | None = None, *, service: str = "none", **other: Any)
         await manager.service()
     finally:
         await manager.aclose()
+
+
+async def deployed(service: Service, target: SwarmTarget, *versions: str, replicas: int | None = 2) -> None:
+    """Create the first of `versions`, deploy the others as others do, with kaeru watching. `replicas` None: global."""
+    await service.create(versions[0], replicas=replicas)
+    await target.inspect()
+    await remembered(service, target, *versions[1:])
 
 
 async def remembered(service: Service, target: SwarmTarget, *versions: str) -> None:
