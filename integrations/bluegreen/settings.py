@@ -6,17 +6,14 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from bot.catalog import Duration
+from integrations.fields import NAME, AbsolutePath, Part, Program, Servers, UrlPath, is_program
 
 Colour = Literal["blue", "green"]
 COLOURS: tuple[Colour, Colour] = ("blue", "green")
 
-_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
-_SERVER = re.compile(
-    r"^(?:unix:/[\w./-]+|(?:[A-Za-z0-9][\w.-]*|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?)(?: [\w=.:-]+)*$"
-)
 _DIRECTIVE = re.compile(r"^[a-z_]+(?: [\w=.:$-]+)*$")
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
 
@@ -35,33 +32,14 @@ def _is_plain(value: str) -> str:
     return value.rstrip("/")
 
 
-def _is_absolute(value: Path) -> Path:
-    if not value.is_absolute():
-        raise ValueError(f"{value} has to be an absolute path, such as /etc/nginx/kaeru/shop.conf")
-    return value
-
-
-def _is_program(value: tuple[str, ...]) -> tuple[str, ...]:
-    if not value or not value[0]:
-        raise ValueError("a program with its arguments is needed, such as [nginx, -t]")
-    return value
-
-
 def _is_switch(value: tuple[str, ...]) -> tuple[str, ...]:
-    value = _is_program(value)
+    value = is_program(value)
     for element in value:
         for found in _PLACEHOLDER.findall(element):
             if found not in ("{colour}", "{version}"):
                 raise ValueError(f"{found} is not known here: there are {{colour}} and {{version}}")
     if not any("{colour}" in element or "{version}" in element for element in value[1:]):
         raise ValueError("a command that gets neither {colour} nor {version} cannot know where to switch to")
-    return value
-
-
-def _are_servers(value: tuple[str, ...]) -> tuple[str, ...]:
-    for server in value:
-        if not _SERVER.match(server):
-            raise ValueError(f"{server} is not a server such as 127.0.0.1:8081 or 10.0.0.5:8081 weight=2")
     return value
 
 
@@ -73,19 +51,11 @@ def _are_directives(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Url = Annotated[str, AfterValidator(_is_plain)]
-AbsolutePath = Annotated[Path, AfterValidator(_is_absolute)]
-Program = Annotated[tuple[str, ...], AfterValidator(_is_program)]
 SwitchProgram = Annotated[tuple[str, ...], AfterValidator(_is_switch)]
-Servers = Annotated[tuple[str, ...], AfterValidator(_are_servers)]
 Directives = Annotated[tuple[str, ...], AfterValidator(_are_directives)]
-UrlPath = Annotated[str, Field(pattern=r"^/[^\s?#]*$")]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class ColourSettings(_Part):
+class ColourSettings(Part):
     """One of the two places that the service runs in."""
 
     url: Url = Field(examples=["http://127.0.0.1:8081"])
@@ -99,12 +69,12 @@ class ColourSettings(_Part):
         return self.servers or (_host_and_port(self.url),)
 
 
-class NginxSettings(_Part):
+class NginxSettings(Part):
     """A file that holds one upstream and nothing else; kaeru writes it whole. The site's configuration includes it."""
 
     file: AbsolutePath = Field(examples=["/etc/nginx/kaeru/shop.conf"])
     """The file with the upstream. Nobody else writes it."""
-    upstream: str = Field(pattern=_NAME, examples=["shop"])
+    upstream: str = Field(pattern=NAME, examples=["shop"])
     """The upstream's name, as in `proxy_pass http://shop;`."""
     directives: Directives = Field(default=(), examples=[["keepalive 16"]])
     """Further lines of the upstream, without their semicolons."""
@@ -120,16 +90,16 @@ class NginxSettings(_Part):
     """How long the test, and the reload, may take each."""
 
 
-class HaproxySettings(_Part):
+class HaproxySettings(Part):
     """A backend with one server per colour, switched through the runtime API."""
 
     socket: AbsolutePath = Field(examples=["/run/haproxy/admin.sock"])
     """The `stats socket` of HAProxy, with `level admin`."""
-    backend: str = Field(pattern=_NAME, examples=["shop"])
+    backend: str = Field(pattern=NAME, examples=["shop"])
     """The backend that has both servers."""
-    blue: str = Field(default="blue", pattern=_NAME, examples=["blue"])
+    blue: str = Field(default="blue", pattern=NAME, examples=["blue"])
     """The name of blue's server in that backend."""
-    green: str = Field(default="green", pattern=_NAME, examples=["green"])
+    green: str = Field(default="green", pattern=NAME, examples=["green"])
     """The name of green's server in that backend."""
     state_file: AbsolutePath | None = Field(default=None, examples=["/var/lib/haproxy/server-state"])
     """HAProxy's `server-state-file`: kaeru writes it after a switch. Without it a restart of HAProxy goes back."""
@@ -137,7 +107,7 @@ class HaproxySettings(_Part):
     """How long one answer of the socket may take."""
 
 
-class CommandSettings(_Part):
+class CommandSettings(Part):
     """A program of yours that switches."""
 
     command: SwitchProgram = Field(examples=[["/usr/local/bin/switch-shop", "{colour}"]])
@@ -152,7 +122,7 @@ class CommandSettings(_Part):
     """How long the command may take; then it is killed with all it started, and what answers is looked at."""
 
 
-class SwitchSettings(_Part):
+class SwitchSettings(Part):
     """What switches: exactly one of the three."""
 
     nginx: NginxSettings | None = Field(default=None, examples=[{"file": "/etc/nginx/kaeru/shop.conf"}])
@@ -171,7 +141,7 @@ class SwitchSettings(_Part):
         return self
 
 
-class BlueGreenSettings(_Part):
+class BlueGreenSettings(Part):
     """Two places that the service runs in, of which one serves at a time."""
 
     blue: ColourSettings = Field(examples=[{"url": "http://127.0.0.1:8081"}])
