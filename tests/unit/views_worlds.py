@@ -14,6 +14,7 @@ from bot.domain.lifecycle import evolve
 from bot.domain.plan import Changes, Check, Commit, ComponentChange, FileChange, Level, Plan, Warn
 from bot.domain.policy import Policy
 from bot.domain.releases import Release, Standing
+from bot.domain.restores import RestorePlan, Shelved
 from bot.domain.run import steps_for
 from bot.domain.severity import Severity
 from bot.views.project import Context, Slot, project, project_event
@@ -123,6 +124,27 @@ def plans(draw: st.DrawFn, number: int) -> Plan:
         candidates=candidates,
         created_at=at("14:00:00"),
     )
+
+
+_shelved = st.builds(
+    Shelved,
+    id=versions,
+    at=st.just(at("13:00:00")),
+    bytes=st.integers(0, 10**13),
+    proof=st.sampled_from(("none", "read", "restored")),
+)
+_restore_plans = st.builds(
+    RestorePlan,
+    backup=versions,
+    into=texts,
+    replaces=st.booleans(),
+    actions=times(texts, 8),
+    fingerprint=st.just("f"),
+    lost_since=st.none() | st.just(at("13:00:00")),
+    warnings=times(st.builds(Warn, level=st.sampled_from(Level), text=texts), 8),
+    checks=times(st.builds(Check, name=texts, ok=st.booleans(), detail=texts, required=st.booleans()), 8),
+    expected_s=st.none() | st.floats(0, 10_000),
+)
 
 
 @st.composite
@@ -313,6 +335,27 @@ def _debt_taken(draw: st.DrawFn, _: Incident, base: dict[str, Any]) -> e.Event:
     return e.DebtTaken(**base, debt=debt)
 
 
+def _about_restore(kind: Callable[..., e.Event]) -> _Maker:
+    def make(draw: st.DrawFn, incident: Incident, base: dict[str, Any]) -> e.Event | None:
+        if kind is e.RestoreAsked:
+            number, where = len(incident.restores) + 1, draw(st.sampled_from(("", "shop_test")))
+            return kind(**base, number=number, database="shop", backup=draw(versions), into=where)
+        if not incident.restores:
+            return None
+        extra: dict[str, Any] = {"number": draw(st.sampled_from(incident.restores)).number}
+        if kind is e.RestorePlanned:
+            extra |= {"plan": draw(_restore_plans), "others": draw(times(_shelved, 10))}
+        if kind in (e.RestoreBlocked, e.RestoreRejected):
+            extra["reason"] = draw(texts)
+        if kind is e.RestoreApproved:
+            extra["digest"] = incident.restore(extra["number"]).digest
+        if kind is e.RestoreEnded:
+            extra |= {"outcome": draw(st.sampled_from(Outcome)), "detail": draw(texts)}
+        return kind(**base, **extra)
+
+    return make
+
+
 def _reminded(_draw: st.DrawFn, _: Incident, base: dict[str, Any]) -> e.Event:
     return e.ForwardFixReminded(**base, due_at=base["at"] + timedelta(minutes=30))
 
@@ -350,6 +393,13 @@ _MAKERS: dict[str, _Maker] = {
     "debt_asked": _about_debt(e.RepaymentAsked),
     "debt_kept": _about_debt(e.DebtKept, reason=texts),
     "debt_repaid": _about_debt(e.DebtRepaid, text=texts),
+    "restore_asked": _about_restore(e.RestoreAsked),
+    "restore_planned": _about_restore(e.RestorePlanned),
+    "restore_blocked": _about_restore(e.RestoreBlocked),
+    "restore_approved": _about_restore(e.RestoreApproved),
+    "restore_rejected": _about_restore(e.RestoreRejected),
+    "restore_begun": _about_restore(e.RestoreBegun),
+    "restore_ended": _about_restore(e.RestoreEnded),
     "told": _simple(e.StakeholdersTold, channel_id=st.just("C0STATUS"), text=texts),
     "undelivered": _simple(e.DeliveryFailed, what=texts, reason=texts),
     "lessons": _simple(e.LessonsRecorded, root_cause=texts, lessons=texts, impact=texts),
