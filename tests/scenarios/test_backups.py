@@ -14,11 +14,11 @@ from bot.domain.incident import Incident
 from bot.domain.run import StepState, backup_step
 from sandbox.workspace import forms
 from sandbox.workspace.model import Json
-from tests.contract.backup_worlds import MariadbWorld, PostgresqlWorld, files
+from tests.contract.backup_worlds import PASSWORD, MariadbWorld, PostgresqlWorld, end, files
 from tests.databases import Mariadb, mariadb
 from tests.postgres import Server, postgres
 from tests.scenarios.conftest import NewWorld
-from tests.scenarios.world import GOOD, Room, buttons
+from tests.scenarios.world import BAD, GOOD, Room, buttons
 
 __all__ = ["mariadb", "postgres"]
 
@@ -68,3 +68,117 @@ async def test_it_is_taken_while_people_read_and_nothing_waits(
     assert not (await room.incident()).runs[0].has(STEP)
     told = [m for m in await room.messages() if "`orders`" in forms.text_of(m) and "acking up" in forms.text_of(m)]
     assert told == []
+
+
+async def test_a_lock_is_said_and_does_not_keep_an_image_from_going_back(
+    new_world: NewWorld, database: PostgresqlWorld
+) -> None:
+    world = await new_world(changes=described(database, wait="when it changes", lock_wait="60s"))
+    await world.bad_deploy()
+    with database.locked("orders"):
+        room = await world.declare()
+        told = forms.text_of(await card(room, "migration"))
+        assert "locked" in told or "lock" in told
+        await room.approve()
+        await room.status("mitigated", "verified")
+        assert await world.serves() == GOOD
+        assert not ended(await room.incident())
+        assert len([m for m in await room.messages() if "The rollback does not wait" in forms.text_of(m)]) == 1
+    await room.when(ended, "the backup to end")
+    await card(room, "read to its end")
+
+
+async def test_the_rollback_waits_where_that_is_wanted(new_world: NewWorld, database: PostgresqlWorld) -> None:
+    world = await new_world(changes=described(database, wait="always", lock_wait="60s"))
+    await world.bad_deploy()
+    with database.locked("orders"):
+        room = await world.declare()
+        await card(room, "The rollback waits for it")
+        plan = forms.text_of(await room.approve())
+        assert "the rollback waits for it, because kaeru.yml has" in plan
+        assert "backup of orders: client programs" in plan
+        await room.sees(lambda m: "Wait for the backup of orders" in forms.text_of(m) and "migration" in forms.text_of(m))
+        run = (await room.incident()).runs[0]
+        assert run.step(STEP).state is StepState.RUNNING
+        assert [s.state for s in run.steps if s.id == "apply:shop"] == [StepState.PENDING]
+    await room.status("mitigated", "verified")
+    run = (await room.incident()).runs[0]
+    assert [step.id for step in run.steps][:2] == [STEP, "apply:shop"]
+    assert "read to its end" in run.step(STEP).detail
+    # What was shown on the way is kept nowhere.
+    assert len([x for x in await room.events(e.StepStarted) if x.step_id == STEP]) == 1
+
+
+async def test_without_the_backup_nothing_is_switched_until_there_is_one(
+    new_world: NewWorld, database: PostgresqlWorld
+) -> None:
+    database.protect("backup_role")
+    database.run("CREATE TABLE secrets (id int)")
+    role = {"user": "backup_role", "password": PASSWORD}
+    world = await new_world(changes=described(database, wait="always", **role))
+    await world.bad_deploy()
+    room = await world.declare()
+    shown = await card(room, "could not be backed up")
+    assert "permission denied for table secrets" in forms.text_of(shown)
+    await room.approve()
+    run = (await room.when(lambda i: bool(i.runs) and i.runs[0].ended_at is not None, "the run to end")).runs[0]
+    assert run.step(STEP).state is StepState.FAILED
+    assert "permission denied for table secrets" in run.step(STEP).detail
+    assert "Press Back up again on its card" in run.step(STEP).detail
+    assert (run.step("apply:shop").started_at, run.took_place) == (None, False)
+    assert await world.serves() == BAD
+    database.run("GRANT SELECT ON secrets TO backup_role")
+    await world.alice.click(await room.button("Back up again"), "Back up again")
+    await room.when(lambda i: (r := i.backup("orders")) is not None and r.taken is not None, "the second try")
+    await room.approve(to=GOOD)
+    await room.status("mitigated", "verified")
+    assert await world.serves() == GOOD
+    assert [f.number for f in await room.events(e.BackupBegun)] == [1, 2]
+    assert len(files(database.folder)) == 2  # the data and its manifest
+    assert all(PASSWORD not in str(message) for message in await room.messages())
+    assert all(PASSWORD not in str(entry.body) for entry in await room.entries())
+
+
+async def test_somebody_who_may_decide_goes_on_without_one(new_world: NewWorld, database: PostgresqlWorld) -> None:
+    database.folder.write_text("a file where the folder should be", encoding="utf-8")
+    world = await new_world(changes=described(database, wait="always"))
+    await world.bad_deploy()
+    room = await world.declare()
+    shown = await room.button("Go on without it")
+    await room.sees("This cannot be approved yet")
+    await room.sees(lambda m: "joined" in forms.text_of(m), by=world.bob)
+    await world.bob.click(shown, "Go on without it")
+    await room.approve()
+    await room.status("mitigated", "verified")
+    assert await world.serves() == GOOD
+    (skipped,) = await room.events(e.BackupSkipped)
+    assert skipped.by == world.bob.id
+    assert not (await room.incident()).runs[0].has(STEP)
+    await room.sees("decided that the rollback does not wait for a backup of `orders`")
+
+
+async def test_a_suddenly_small_one_is_not_relied_on_unless_somebody_says_so(
+    new_world: NewWorld, database: PostgresqlWorld
+) -> None:
+    await end(database.backups(verify="restored").take("earlier"))
+    database.run("TRUNCATE orders")
+    world = await new_world(changes=described(database, wait="always", verify="restored"))
+    await world.bad_deploy()
+    room = await world.declare()
+    shown = await card(room, "may not be what it should be")
+    assert buttons(shown) == ["Use it all the same", "Back up again", "Go on without it"]
+    await room.approve()
+    run = (await room.when(lambda i: bool(i.runs) and i.runs[0].ended_at is not None, "the run to end")).runs[0]
+    assert "public.orders (1,000 → 0)" in run.step(STEP).detail
+    assert await world.serves() == BAD
+    shown = await room.button("Use it all the same")
+    await world.bob.click(shown, "Use it all the same")
+    await room.approve(to=GOOD)
+    await room.status("mitigated", "verified")
+    (accepted,) = await room.events(e.BackupAccepted)
+    assert accepted.by == world.bob.id
+    assert "relied on in spite of" in (await room.incident()).runs[1].step(STEP).detail
+    await room.close()
+    text = await room.postmortem()
+    assert "public.orders (1,000 → 0)" in text
+    assert "Bob relies on the backup of orders" in text
