@@ -23,6 +23,18 @@ def _break_glass(incident: Incident, ref: Ref) -> dict[str, Any]:
     return modals.break_glass(incident, number=ref.number, digest=ref.digest, to_version=shown or "")
 
 
+def _choose_way(ref: Ref, by: str) -> c.ChooseWay:
+    database, way = parse.database_and_way(ref.arg)
+    return c.ChooseWay(
+        by=by,
+        incident_id=ref.incident_id,
+        number=ref.number,
+        digest=ref.digest,
+        database=database,
+        way=way,
+    )
+
+
 COMMANDS: dict[Action, Command] = {
     Action.SEVERITY_PICK: lambda ref, by: c.SetSeverity(
         by=by, incident_id=ref.incident_id, severity=parse.severity(ref.arg)
@@ -33,6 +45,7 @@ COMMANDS: dict[Action, Command] = {
     Action.ROLLBACK_RELEASE: lambda ref, by: c.Release(by=by, incident_id=ref.incident_id),
     Action.ROLLBACK_REFRESH: lambda ref, by: c.Refresh(by=by, incident_id=ref.incident_id),
     Action.ROLLBACK_AFTER_ALL: lambda ref, by: c.RollBackAfterAll(by=by, incident_id=ref.incident_id),
+    Action.WAY_CHOOSE: _choose_way,
     Action.DEBT_GIVE_BACK: lambda ref, by: c.GiveBack(by=by, incident_id=ref.incident_id, debt=ref.arg),
     Action.DEBT_TAKE_OVER: lambda ref, by: c.TakeOver(by=by, incident_id=ref.incident_id, debt=ref.arg),
     Action.DEBT_DONE: lambda ref, by: c.GivenBack(by=by, incident_id=ref.incident_id, debt=ref.arg),

@@ -7,6 +7,7 @@ from bot.domain.base import Refusal
 from bot.domain.incident import Incident, Status
 from bot.usecases import commands as c
 from bot.views import debts, modals, status
+from bot.views.data_facts import after_choice, ways_card
 from handlers import parse
 from handlers.restore import restore_form
 from handlers.surface import Body, Rooms, Surface, channel_of, user_of
@@ -22,6 +23,7 @@ class IncidentCommand:
             "action": self._action,
             "role": self._role,
             "hold": self._hold,
+            "way": self._way,
             "lessons": self._lessons,
             "restore": self._restore,
             "close": self._close,
@@ -102,6 +104,23 @@ class IncidentCommand:
 
     async def _restore(self, asked: "_Asked") -> None:
         await asked.surface.open_modal(restore_form(self._rooms, asked.incident, asked.rest))
+
+    async def _way(self, asked: "_Asked") -> None:
+        record = asked.incident.record
+        if not asked.rest or record is None or record.plan is None:
+            await asked.surface.reply(*ways_card(asked.incident))
+            return
+        database, way = parse.database_and_way(asked.rest)
+        command = c.ChooseWay(
+            by=asked.by,
+            incident_id=asked.incident.id,
+            number=record.number,
+            digest=record.plan.digest,
+            database=database,
+            way=way,
+        )
+        said = f"Decided: {way.value} for the database {database}. "
+        await self._do(asked, command, said + after_choice(way))
 
     async def _lessons(self, asked: "_Asked") -> None:
         await asked.surface.open_modal(modals.lessons(asked.incident))

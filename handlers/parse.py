@@ -5,6 +5,7 @@ from typing import Any
 
 from bot.domain.base import Refusal, UserId, Value, as_version
 from bot.domain.severity import Severity
+from bot.domain.ways_back import Way, way_named
 
 _USER = re.compile(r"^<@([UW][A-Z0-9]+)(?:\|[^>]*)?>$")
 _SEVERITIES = {
@@ -40,7 +41,7 @@ class IncidentRequest(Value):
 
 
 VERBS = (
-    "status", "severity", "note", "action", "role", "hold", "restore", "lessons", "close", "export", "list", "help",
+    "status", "severity", "note", "action", "role", "hold", "way", "restore", "lessons", "close", "export", "list", "help",
 )  # fmt: skip
 _ALIASES = {"sev": "severity", "?": "help", "--help": "help", "": "status", "ls": "list", "release": "hold"}
 
@@ -96,6 +97,16 @@ def severity(text: str) -> Severity:
     if found is None:
         raise Refusal("Say how bad it is: `/incident severity critical`, high, medium or low.")
     return found
+
+
+def database_and_way(text: str) -> tuple[str, Way]:
+    """`shop down migration`: a database and which way it goes. Raises Refusal."""
+    name, _, rest = text.strip().partition(" ")
+    way = way_named(rest)
+    if not name or way is None:
+        words = ", ".join(one.value for one in Way)
+        raise Refusal(f"Say which database and which way: `/incident way shop code only`. The ways: {words}.")
+    return name, way
 
 
 def user(text: str) -> UserId:

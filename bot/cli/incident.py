@@ -19,6 +19,7 @@ open it may be left out, except before other words.""",
         "approve": ("bot.cli.incident_approve:approve", "Show the plan and approve it."),
         "reject": ("bot.cli.incident_decide:reject", "Reject the plan."),
         "choose": ("bot.cli.incident_plan:choose", "Choose another version to go back to."),
+        "way": ("bot.cli.incident_way:way", "Decide which way a database goes that migrations have changed."),
         "refresh": ("bot.cli.incident_plan:refresh", "Ask for a fresh plan where none is open any more."),
         "rollback": (
             "bot.cli.incident_plan:rollback",

@@ -7,6 +7,7 @@ from bot.domain.durations import human
 from bot.domain.plan import Changes, Plan
 from bot.domain.prose import Names
 from bot.views.backup_facts import backup_in_words
+from bot.views.data_facts import done_to, in_words
 from bot.views.mrkdwn import clean, counted
 from bot.views.plan_facts import in_order
 
@@ -23,7 +24,9 @@ def plan_text(plan: Plan, names: Names) -> str:
         "",
         *_what_changes(plan),
         *_taken_away(plan.changes),
+        *in_words(plan),
         f"What will be done, in about {human(timedelta(seconds=plan.expected_s))}:",
+        *(f"  {part.name}: {text}" for part in plan.databases for text in done_to(part)),
         *(
             f"  {c.component} {c.from_version} → {c.to_version}: {action}"
             for c in plan.components

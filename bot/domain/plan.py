@@ -9,6 +9,7 @@ from bot.domain.base import UserId, Value, Version
 from bot.domain.databases import DatabasePart
 from bot.domain.evidence import Baseline
 from bot.domain.releases import Release
+from bot.domain.ways_back import Way
 
 _HINTS = {
     "backup": {"expected_bytes", "expected_s"},
@@ -131,7 +132,14 @@ class Plan(Value):
     @property
     def expected_s(self) -> float:
         """Seconds until it is proven that users are well: tier after tier, and then the proof."""
-        return sum(max(c.expected_s for c in tier) for tier in self.tiers) + self.proof_s
+        on_data = sum(
+            max((done.expected_s for done in kind if done is not None), default=0.0)
+            for kind in (
+                [part.down for part in self.databases if part.way is Way.DOWN_MIGRATION],
+                [part.restore for part in self.databases if part.way is Way.RESTORE_BACKUP],
+            )
+        )
+        return on_data + sum(max(c.expected_s for c in tier) for tier in self.tiers) + self.proof_s
 
     @property
     def tiers(self) -> tuple[tuple[ComponentChange, ...], ...]:

@@ -4,9 +4,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bot.domain.base import UserId, Value, Version
-from bot.domain.databases import waited_for
+from bot.domain.databases import Sideways, waited_for
 from bot.domain.evidence import Finding, Outcome
 from bot.domain.plan import Plan
+from bot.domain.ways_back import Way
 
 
 class StepState(StrEnum):
@@ -121,11 +122,21 @@ def steps_for(plan: Plan, *, watch: timedelta) -> tuple[Step, ...]:
         Step(id=backup_step(d.name), title=f"Wait for the backup of {d.name}")
         for d in waited_for(plan.databases)
     ]
+    undone = [
+        Step(id=migrate_step(d.name), title=f"Run {_counted(d.down)} of {d.name} backwards")
+        for d in plan.databases
+        if d.way is Way.DOWN_MIGRATION and d.down is not None
+    ]
     minutes = watch.total_seconds() / 60
     length = f"{minutes:.0f} min" if minutes >= 1 else f"{watch.total_seconds():.0f} s"
     return (
         *waits,
+        *undone,
         *switches,
         Step(id=PROVE, title="Prove from outside that users are well"),
         Step(id=WATCH, title=f"Watch for {length}"),
     )
+
+
+def _counted(down: Sideways) -> str:
+    return "1 migration" if len(down.about) == 1 else f"{len(down.about)} migrations"

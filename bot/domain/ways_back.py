@@ -20,6 +20,15 @@ class Way(StrEnum):
     """Nothing goes back; the newer version is mended."""
 
 
+_SHORT = {"code": "code only", "down": "down migration", "restore": "restore backup", "fix": "forward fix"}
+
+
+def way_named(text: str) -> Way | None:
+    """The way that somebody means: by its name, with or without a hyphen, or by `code`, `down`, `restore` or `fix`."""
+    word = " ".join(text.lower().replace("-", " ").replace("_", " ").split())
+    return next((way for way in Way if way.value == _SHORT.get(word, word)), None)
+
+
 class Situation(StrEnum):
     """What lies between the versions. Of several that hold, the one further down in this list counts."""
 

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from bot.domain.base import UserId, Value, Version
 from bot.domain.severity import Severity
+from bot.domain.ways_back import Way
 
 
 class Command(Value):
@@ -48,6 +49,13 @@ class BreakGlass(PlanCommand):
 
 class Reject(PlanCommand):
     reason: str = ""
+
+
+class ChooseWay(PlanCommand):
+    """Decide which way a database goes within that plan."""
+
+    database: str
+    way: Way
 
 
 class ChooseVersion(IncidentCommand):

@@ -63,6 +63,18 @@ def decision_on(  # noqa: C901, PLR0911, PLR0912 - a table in match form
             return decide.choose_version(
                 incident, wanted=version, by=by, now=now, reason=reason, policy=policy
             )
+        case c.ChooseWay(number=number, digest=digest, database=database, way=way):
+            return decide.choose_way(
+                incident,
+                number=number,
+                digest=digest,
+                database=database,
+                way=way,
+                by=by,
+                policy=policy,
+                forward_fix_after=facts.forward_fix_after,
+                now=now,
+            )
         case c.Refresh():
             return decide.request_plan(incident, by=by, now=now)
         case c.RollBackAfterAll():

@@ -7,6 +7,7 @@ from bot.domain.incident import Incident, PlanState, Status
 from bot.domain.policy import Policy
 from bot.domain.releases import spoken
 from bot.views.blocks import Card, note
+from bot.views.data_facts import decided_note
 from bot.views.mrkdwn import because, clock, code, ended, length, line, said, who
 from bot.views.wording import SEVERITY_EMOJI, approval_missing, from_whom, standing
 
@@ -35,6 +36,8 @@ def announce(incident: Incident, event: e.Event, policy: Policy) -> Card | None:
             )
         case e.PlanRejected():
             return note(f":no_entry_sign: {by} rejected plan {event.number}{because(said(event.reason))}")
+        case e.WayChosen():
+            return note(decided_note(event.database, event.way, event.by, event.why, event.loses))
         case e.ApprovalGiven():
             return _approval(incident, event, policy)
         case e.HoldPlaced():

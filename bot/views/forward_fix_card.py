@@ -20,6 +20,12 @@ def forward_fix_card(incident: Incident, fix: ForwardFix, number: int) -> Card:
     return _live(incident, fix)
 
 
+def _why(fix: ForwardFix, severity: str) -> str:
+    if fix.database is not None and fix.chosen_by is not None:
+        return f"{who(fix.chosen_by)} decided so, because of the database {line(fix.database, 60)}."
+    return f"{severity} severity: a fix forward disturbs fewer people than a rollback."
+
+
 def _live(incident: Incident, fix: ForwardFix) -> Card:
     service, owner = line(incident.service), who(fix.owner)
     severity = incident.severity.label if incident.severity else ""
@@ -31,10 +37,7 @@ def _live(incident: Incident, fix: ForwardFix) -> Card:
     else:
         text = f"Fix forward: {owner} owns the fix for {service}, due {clock(fix.due_at)}."
         title = f"Fix {incident.service} forward"
-        said = (
-            f"{severity} severity: a fix forward disturbs fewer people than a rollback.\n"
-            f"*Owner* {owner}   *Due* {when(fix.due_at)}, when I ask how it stands."
-        )
+        said = f"{_why(fix, severity)}\n*Owner* {owner}   *Due* {when(fix.due_at)}, when I ask how it stands."
     record = incident.record
     if record is not None and record.state is PlanState.READY and record.to_version:
         ready = f"A rollback to {code(record.to_version)} is prepared, should it be needed."

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot.domain.base import UserId, Value, Version
+from bot.domain.databases import undecided
 from bot.domain.decide import expires_at
 from bot.domain.incident import Incident, PlanState, Status
-from bot.domain.policy import Policy
+from bot.domain.policy import Policy, adds_nothing
 from bot.views.blocks import Block, actions, button, context, divider, header, section, sections
 from bot.views.debts import in_a_line, look_at
 from bot.views.ids import Action, Ref
@@ -112,6 +113,8 @@ def _may_approve(me: UserId, known: Known) -> bool:
         and policy.allows(me)
         and me not in record.approvals
         and (policy.requester_may_approve or me not in incident.requesters)
+        and not adds_nothing(policy, me, incident.deciders)
+        and not (record.plan is not None and undecided(record.plan.databases))
     )
 
 

@@ -29,6 +29,7 @@ class Action(StrEnum):
     ROLLBACK_BREAK_GLASS = "rollback_break_glass"
     ROLLBACK_REFRESH = "rollback_refresh"
     ROLLBACK_AFTER_ALL = "rollback_after_all"
+    WAY_CHOOSE = "way_choose"
     NEXT_VERSION = "next_version"
     DEBT_GIVE_BACK = "debt_give_back"
     DEBT_TAKE_OVER = "debt_take_over"

@@ -2,12 +2,14 @@
 
 from datetime import datetime
 
+from bot.domain.databases import undecided
 from bot.domain.decide import expires_at, failed_checks
 from bot.domain.incident import Incident, PlanRecord, PlanState, Status
 from bot.domain.plan import Plan
 from bot.domain.policy import Policy
 from bot.domain.severity import Severity
 from bot.views.blocks import Block, Card, actions, button, card, confirm, context, divider, header, section
+from bot.views.data_facts import deciding, done_to, obstacle, second_person
 from bot.views.hold import held, hold_button
 from bot.views.ids import Action, Ref
 from bot.views.mrkdwn import because, clock, code, counted, line, said, who, whom
@@ -54,8 +56,9 @@ def _preparing(incident: Incident, record: PlanRecord, policy: Policy) -> Card:
 def _open(incident: Incident, record: PlanRecord, plan: Plan, policy: Policy) -> Card:
     service, severity = line(plan.service), incident.severity
     label = f" ({severity.label})" if severity else ""
+    asks = "Decide about the database:" if undecided(plan.databases) else "Approve?"
     text = (
-        f"Approve? {service} {line(plan.from_version)} → {line(plan.to_version)}{label}, "
+        f"{asks} {service} {line(plan.from_version)} → {line(plan.to_version)}{label}, "
         f"{approval_missing(incident, policy)}."
     )
     blocks = [
@@ -63,6 +66,7 @@ def _open(incident: Incident, record: PlanRecord, plan: Plan, policy: Policy) ->
         *facts(plan, incident),
         divider(),
         *held(incident),
+        *deciding(incident, plan),
         section(_obstacle(plan) or _approvals(incident, policy)),
         _buttons(incident, record, plan, policy),
         context(_small_print(record, expires_at(incident, policy))),
@@ -72,12 +76,15 @@ def _open(incident: Incident, record: PlanRecord, plan: Plan, policy: Policy) ->
 
 def _obstacle(plan: Plan) -> str:
     """Why this plan cannot be approved as it is; empty where nothing is in the way."""
-    failed = failed_checks(plan)
+    failed, open_question = failed_checks(plan), obstacle(plan)
+    if open_question and not failed:
+        return f":no_entry: *This cannot be approved yet:* {open_question}. Then a fresh plan appears."
     if not failed:
         return ""
+    asked = f"{open_question[0].upper()}{open_question[1:]}, too. " if open_question else ""
     return (
         f":no_entry: *This cannot be approved yet:* {in_the_way(failed)} "
-        "Put it right: a new card comes by itself where kaeru sees the change, else press *Refresh*."
+        f"{asked}Put it right: a new card comes by itself where kaeru sees the change, else press *Refresh*."
     )
 
 
@@ -86,7 +93,9 @@ def _approvals(incident: Incident, policy: Policy) -> str:
     title = f"*Approvals: {len(count.approvals)} of {count.needed}*"
     given = f"\n:white_check_mark: {whom(count.approvals)}" if count.approvals else ""
     missing = approval_missing(incident, policy)
-    return f"{title}{given}\n{missing[0].upper()}{missing[1:]}."
+    plan = incident.record.plan if incident.record else None
+    second = f"\n{second_person(plan)}" if plan is not None and plan.deciders else ""
+    return f"{title}{given}\n{missing[0].upper()}{missing[1:]}.{second}"
 
 
 def _small_print(record: PlanRecord, expires: datetime | None) -> str:
@@ -106,6 +115,8 @@ def _buttons(incident: Incident, record: PlanRecord, plan: Plan, policy: Policy)
         return actions(hold_button(incident), reject, choose)
     if failed_checks(plan):
         return actions(button("Refresh", Action.ROLLBACK_REFRESH, ref, style="primary"), reject, choose)
+    if undecided(plan.databases):
+        return actions(reject, choose, hold_button(incident))
     approve = button(
         "Approve", Action.ROLLBACK_APPROVE, ref, style="primary", confirm=_question(incident, plan, policy)
     )
@@ -120,6 +131,10 @@ def _question(incident: Incident, plan: Plan, policy: Policy) -> Block:
     moves = ", ".join(f"{line(c.component, 40)} to {code(c.to_version, 30)}" for c in first)
     if len(plan.components) > len(first):
         moves += f" and {len(plan.components) - len(first)} more"
+    on_data = [p for p in plan.databases if done_to(p)]
+    if on_data:
+        names = ", ".join(f"{line(p.name, 30)}: {p.way.value if p.way else ''}" for p in on_data[:2])
+        moves = f"{names}. {moves}"
     after = standing(incident, policy).missing - 1
     when = f"It begins after {counted(after, 'more approval')}." if after > 0 else "It begins at once."
     title = f"Roll {plan.service} back to {plan.to_version}?"

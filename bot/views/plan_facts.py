@@ -7,6 +7,7 @@ from bot.domain.plan import Changes, ComponentChange, Level, Plan
 from bot.domain.prose import listed
 from bot.views.backup_facts import backups
 from bot.views.blocks import Block, context, sections
+from bot.views.data_facts import data_facts, done_to
 from bot.views.mrkdwn import bullets, code, counted, length, line
 
 _COMPONENTS = 10
@@ -34,6 +35,7 @@ def facts(plan: Plan, incident: Incident | None = None) -> list[Block]:
         *sections(_what_changes(plan)),
         *sections(_taken_away(plan.changes)),
         *_migrations(plan.changes),
+        *data_facts(plan),
         *backups(plan, incident),
         *_steps(plan),
         *_checks(plan),
@@ -98,7 +100,9 @@ def _migrations(changes: Changes) -> list[Block]:
 
 
 def _steps(plan: Plan) -> list[Block]:
-    every = list(chain.from_iterable(_actions(c, alone=len(plan.components) == 1) for c in plan.components))
+    on_data = [f"{line(p.name, 60)}: {line(text, 200)}" for p in plan.databases for text in done_to(p)]
+    alone = len(plan.components) == 1 and not on_data
+    every = [*on_data, *chain.from_iterable(_actions(c, alone=alone) for c in plan.components)]
     lines = [f"{number}.  {text}" for number, text in enumerate(every[:_ACTIONS], start=1)]
     if len(every) > _ACTIONS:
         lines.append(f"and {len(every) - _ACTIONS} more steps")

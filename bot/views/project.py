@@ -203,8 +203,10 @@ def _was_shown(incident: Incident, record: PlanRecord) -> bool:
     replaced = next((r.requested_at for r in incident.plans if r.number > record.number), None)
     if replaced is not None:
         return replaced > incident.deciding_since
-    if incident.status is Status.FIXING_FORWARD and incident.severity_at is not None:
-        return record.requested_at < incident.severity_at
+    fix = incident.forward_fix
+    aside = (fix.since if fix is not None else None) or incident.severity_at
+    if incident.status is Status.FIXING_FORWARD and aside is not None:
+        return record.requested_at < aside
     return True
 
 

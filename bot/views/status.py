@@ -119,6 +119,7 @@ _INCIDENT_HELP = (
 `/incident note The cache was cold`  –  keeps a line in the timeline
 `/incident role lead @ana`  –  says who does what
 `/incident action @ben Add a timeout`  –  something to do afterwards
+`/incident way shop code only`  –  decides which way a database goes that migrations have changed
 `/incident hold The database is being dumped`  –  nothing new begins; `/incident hold off` goes on
 `/incident restore`  –  plans how a backup is brought back; two people have to agree
 `/incident close Checkout works again`  –  closes it and posts the postmortem

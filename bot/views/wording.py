@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from bot.domain.base import Refusal, UserId
+from bot.domain.databases import undecided
 from bot.domain.decide import expires_at
 from bot.domain.incident import Incident, PlanRecord, PlanState, Status
 from bot.domain.plan import Check
-from bot.domain.policy import Policy, Tally, tally
+from bot.domain.policy import Policy, Tally, adds_nothing, tally
 from bot.domain.releases import Release, Standing, choose
 from bot.domain.severity import Severity
 from bot.views.mrkdwn import clock, code, ended, is_member, line, who, whom
@@ -62,14 +63,16 @@ def may_still_approve(incident: Incident, policy: Policy) -> tuple[UserId, ...]:
     return tuple(
         user
         for user in policy.approvers
-        if user not in done and (policy.requester_may_approve or user not in incident.requesters)
+        if user not in done
+        and (policy.requester_may_approve or user not in incident.requesters)
+        and not adds_nothing(policy, user, incident.deciders)
     )
 
 
 def standing(incident: Incident, policy: Policy) -> Tally:
     """The open plan's approvals as the policy counts them."""
     done = incident.record.approvals if incident.record else ()
-    return tally(policy, done, requesters=incident.requesters)
+    return tally(policy, done, requesters=incident.requesters, deciders=incident.deciders)
 
 
 def from_whom(incident: Incident, policy: Policy) -> str:
@@ -77,11 +80,15 @@ def from_whom(incident: Incident, policy: Policy) -> str:
     able = may_still_approve(incident, policy)
     if able:
         return whom(able, last="or")
+    if policy.approvers and incident.deciders:
+        return "nobody who is left; add another approver in kaeru.yml, or let somebody else decide"
     if policy.approvers:
         return "nobody who is left; break the glass, or lower the quorum in kaeru.yml"
-    if policy.requester_may_approve:
-        return "anyone here"
-    return f"anyone here but {whom(incident.requesters, last='and')}"
+    done = incident.record.approvals if incident.record else ()
+    barred = () if policy.requester_may_approve else incident.requesters
+    alone = (u for u in incident.deciders if adds_nothing(policy, u, incident.deciders) or u in done)
+    but = tuple(dict.fromkeys((*barred, *alone)))
+    return f"anyone here but {whom(but, last='and')}" if but else "anyone here"
 
 
 def approval_missing(incident: Incident, policy: Policy) -> str:
@@ -142,9 +149,7 @@ def _decision(incident: Incident, policy: Policy) -> str:
         case PlanState.ARMING:
             return "The plan is being prepared."
         case PlanState.READY:
-            due = expires_at(incident, policy)
-            until = f", until {clock(due)}" if due else ""
-            return f"{approval_missing(incident, policy)}{until}."
+            return _open(incident, policy)
         case PlanState.BLOCKED:
             return "No plan could be made. Choose a version, or fix forward."
         case PlanState.EXPIRED:
@@ -153,6 +158,16 @@ def _decision(incident: Incident, policy: Policy) -> str:
             return "The plan was rejected. Choose another version, or fix forward."
         case _:
             return "A new plan is on its way."
+
+
+def _open(incident: Incident, policy: Policy) -> str:
+    due = expires_at(incident, policy)
+    until = f", until {clock(due)}" if due else ""
+    plan = incident.record.plan if incident.record else None
+    names = ", ".join(line(part.name, 60) for part in undecided(plan.databases if plan else ()))
+    if names:
+        return f"Somebody has to decide which way the database goes ({names}), on the plan card{until}."
+    return f"{approval_missing(incident, policy)}{until}."
 
 
 def in_the_way(failed: Sequence[Check]) -> str:

@@ -20,6 +20,7 @@ from bot.usecases.quarantine import keep_out
 from bot.workflows.applying import Settled, Tell, change_of, settle, to_nobody, was_taken_away
 from bot.workflows.journal import Journal
 from bot.workflows.progress import Progress
+from bot.workflows.schemas import on_schemas, taken_back
 from bot.workflows.together import together
 from bot.workflows.verdict import (
     NOT_TRIED,
@@ -61,7 +62,7 @@ class GivingUp:
         )
         stage = stage_of(run, plan)
         outcome, reason = how_it_ended(run)
-        decision = safest(stage, outcome, Requests.of(before), Requests.of(after))
+        decision = safest(stage, outcome, Requests.of(before), Requests.of(after), schemas=taken_back(run))
         back = to_put_back(run, plan) if decision.go_back else ()
         # What somebody else has taken away says nothing about the version that it was to be.
         overtaken = await self._taken_away(incident.service, run, plan, stage)
@@ -75,7 +76,7 @@ class GivingUp:
             )
             settled += await together(settling)
         overtaken = overtaken or any(one.overtaken for one in settled)
-        said = [one.said for one in settled]
+        said = [*(one.said for one in settled), *on_schemas(run, plan)]
         event = e.RollbackFailed(
             at=self._clock(),
             run_id=run_id,

@@ -20,6 +20,7 @@ from bot.workflows.backup_wait import BackupWait
 from bot.workflows.giving_up import GivingUp
 from bot.workflows.guard import Guard
 from bot.workflows.journal import Journal
+from bot.workflows.migrating import Migrating
 from bot.workflows.proving import Proving
 from bot.workflows.restoring import Restoring
 from bot.workflows.switching import Switching, worst
@@ -73,6 +74,7 @@ class RollbackSteps:
         self.switching = Switching(store, catalog, fleet, probing, journal=self.journal, guard=self.guard)
         self.proving = Proving(store, catalog, probing, self.journal, clock=clock)
         self.giving_up = GivingUp(store, fleet, desk, self.journal, clock=clock)
+        self.migrating = Migrating(store, fleet, self.journal)
         self.restoring = Restoring(store, fleet, desk, self.journal, clock=clock)
         self.turns = Turns()
         self.backing_up = BackingUp(store, fleet, desk, self.turns, clock=clock)
@@ -80,6 +82,7 @@ class RollbackSteps:
         # In the order in which they are done: nothing is changed before the backup is there.
         self.on_data: Mapping[str, OnData] = {
             "backup": waiting.wait,
+            "migrate": self.migrating.migrate,
             "restore": self.restoring.restore_in_run,
         }
 

@@ -13,13 +13,12 @@ from bot.usecases.fleet import Fleet
 from bot.usecases.probing import Probing
 from bot.workflows.applying import applied, change_of
 from bot.workflows.guard import Guard
+from bot.workflows.held import unheld
 from bot.workflows.journal import Journal, already
 from bot.workflows.progress import Progress
 from bot.workflows.together import together
 
 _log = logging.getLogger(__name__)
-
-HELD_POLL_S = 0.5
 
 
 def worst(ends: Sequence[str]) -> str:
@@ -76,7 +75,7 @@ class Switching:
         incident, run, plan = await self._journal.load(run_id)
         if (done := already(run, step_id)) is not None:
             return done
-        await self._unheld(incident.id)
+        await unheld(self._store, incident.id)
         await self._journal.started(incident.id, run, step_id, f"taking {component} back to {run.to_version}")
         change = change_of(plan, component)
         target = self._fleet.hands(incident.service).target(component)
@@ -110,8 +109,3 @@ class Switching:
             except Exception:  # noqa: BLE001 - it only helps the proof, which will meet the same trouble and say so
                 _log.warning("%s could not be probed meanwhile", service, exc_info=True)
             await asyncio.sleep(health.interval.total_seconds())
-
-    async def _unheld(self, incident_id: str) -> None:
-        """Wait while a person holds the incident. The hold is in the database; nothing wakes us but looking."""
-        while (await self._store.read(lambda uow: uow.incidents.get(incident_id))).held_by is not None:  # noqa: ASYNC110 - see above
-            await asyncio.sleep(HELD_POLL_S)

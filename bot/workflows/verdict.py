@@ -4,7 +4,7 @@ Why it decides so: docs/adr, "Where a failed rollback leaves the service".
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -13,8 +13,10 @@ from bot.domain.base import Value
 from bot.domain.evidence import Outcome, Probe
 from bot.domain.incident import Incident
 from bot.domain.plan import ComponentChange, Plan
+from bot.domain.prose import listed
 from bot.domain.releases import spoken
-from bot.domain.run import Run, Step, StepState, apply_step, backup_step, revert_step
+from bot.domain.run import Run, StepState, apply_step, backup_step, migrate_step, restore_step, revert_step
+from bot.workflows.schemas import taken_back, touched
 
 BEFORE = timedelta(minutes=2)
 """How far back the version before is looked at, from the moment when the first component was touched."""
@@ -24,17 +26,25 @@ SURE = 2.0
 """By how many standard errors it must differ, so that a few requests decide nothing."""
 
 
+_BAD = (StepState.FAILED, StepState.UNKNOWN)
+_ON_DATA = (backup_step(""), migrate_step(""), restore_step(""))
+
+
 class Stage(StrEnum):
-    """Where it went wrong. Halfway: a component declined before it was changed, after others were changed."""
+    """Where it went wrong. Halfway: a component declined before it was changed, after others were changed.
+
+    Data: a database may be changed, and nothing was switched.
+    """
 
     UNTOUCHED = "untouched"
+    DATA = "data"
     HALFWAY = "halfway"
     APPLY = "apply"
     PROVE = "prove"
     WATCH = "watch"
 
 
-NOT_TRIED = (Stage.UNTOUCHED, Stage.HALFWAY)
+NOT_TRIED = (Stage.UNTOUCHED, Stage.DATA, Stage.HALFWAY)
 """Nothing was learned of the target there."""
 
 
@@ -75,15 +85,38 @@ class Requests(Value):
         return f"{self.errors} of {self.count} requests failed"
 
 
-def safest(stage: Stage, outcome: Outcome, before: Requests, after: Requests) -> Safest:
+def safest(
+    stage: Stage,
+    outcome: Outcome,
+    before: Requests,
+    after: Requests,
+    *,
+    schemas: Sequence[str] = (),
+) -> Safest:
     """Decide by what was measured: `before` of the version that was rolled back, `after` of the target.
 
     A switch that failed is put back, so that what is configured and what runs agree. A target that serves
-    is kept unless it is clearly worse than the version before. Nothing is moved on an unknown outcome.
+    is kept unless it is clearly worse than the version before. Nothing is moved on an unknown outcome, and nothing is
+    put back on one of the `schemas` that were taken back, which it would not fit.
     The sentence is about the reason; what came of it is for whoever has tried it to say.
     """
+    found = _safest(stage, outcome, before, after)
+    if not schemas or not found.go_back:
+        return found
+    sentence = (
+        f"{found.sentence} The newer version was not put back all the same: the schema of {listed(list(schemas))} was "
+        "taken back, and the newer version needs its own. Run its migrations forward again before it is put back, "
+        "or go on to another version."
+    )
+    return found.model_copy(update={"go_back": False, "sentence": sentence})
+
+
+def _safest(stage: Stage, outcome: Outcome, before: Requests, after: Requests) -> Safest:
     if outcome is Outcome.UNKNOWN:
         sentence = "Nothing was moved any further, because it is not known what has happened."
+        return Safest(go_back=False, target_is_bad=False, sentence=sentence)
+    if stage is Stage.DATA:
+        sentence = "Nothing was switched: what ran before runs now."
         return Safest(go_back=False, target_is_bad=False, sentence=sentence)
     if stage is Stage.UNTOUCHED:
         return Safest(go_back=False, target_is_bad=False, sentence="Nothing of this change is in place.")
@@ -166,19 +199,16 @@ def stage_of(run: Run, plan: Plan) -> Stage:
     Where every component that failed had declined before it was changed: halfway, if another one was taken back.
     """
     steps = [run.step(apply_step(c.component)) for c in plan.components]
-    ill = [step for step in steps if step.state in (StepState.FAILED, StepState.UNKNOWN)]
-    if not any(step.started_at for step in steps) and any(_waits(step) for step in run.steps):
-        return Stage.UNTOUCHED  # a backup was waited for in vain
+    ill = [step for step in steps if step.state in _BAD]
+    on_data = any(step.state in _BAD for step in run.steps if step.id.startswith(_ON_DATA))
+    untouched = Stage.DATA if touched(run) or taken_back(run) else Stage.UNTOUCHED
+    if on_data and not any(step.started_at for step in steps):
+        return untouched
     if not ill:
         return Stage.PROVE if all(step.finished_at for step in steps) else Stage.APPLY
     if not all(step.untouched for step in ill):
         return Stage.APPLY
-    return Stage.HALFWAY if to_put_back(run, plan) else Stage.UNTOUCHED
-
-
-def _waits(step: Step) -> bool:
-    """Whether this is a step that waits for a backup, and that went wrong."""
-    return step.id.startswith(backup_step("")) and step.state in (StepState.FAILED, StepState.UNKNOWN)
+    return Stage.HALFWAY if to_put_back(run, plan) else untouched
 
 
 def to_put_back(run: Run, plan: Plan) -> tuple[str, ...]:
