@@ -19,6 +19,7 @@ from bot.domain.incident import Incident
 from bot.domain.lifecycle import fold
 from bot.domain.plan import Changes, Check, Commit, ComponentChange, FileChange, Level, Plan, Warn
 from bot.domain.releases import Release, Standing
+from bot.domain.restores import RestorePlan
 from bot.domain.run import Step, steps_for
 from bot.domain.severity import Severity
 from bot.domain.timeline import GENESIS, Entry, Kind, Verification, seal, verify
@@ -442,3 +443,30 @@ def verification(sealed: Sequence[Entry] | None = None) -> Verification:
     """The chain's own verdict on `entries()`."""
     chain = entries() if sealed is None else sealed
     return verify(chain, head=chain[-1].hash, length=len(chain))
+
+
+def restore_events() -> tuple[e.Event, ...]:
+    """A restore that could not be planned at first, was set aside, and came to its end the second time."""
+    plan = RestorePlan(
+        backup="inc-20261124-shop-1-backup-orders",
+        into="orders",
+        replaces=True,
+        actions=("Restore it beside orders.", "Swap the two."),
+        fingerprint="f00d",
+        lost_since=at("13:58:00"),
+    )
+    first, second = {"number": 1}, {"number": 2}
+    wish = {"database": "orders", "replace": True}
+    return (
+        e.RestoreAsked(at=at("14:15:00"), by=BOB, **first, **wish),
+        e.RestoreBlocked(at=at("14:15:01"), **first, reason="The server of orders did not answer."),
+        e.RestoreRejected(at=at("14:15:30"), by=BOB, **first, reason="another restore was asked for"),
+        e.RestoreAsked(at=at("14:15:30"), by=BOB, **second, **wish),
+        e.RestorePlanned(at=at("14:15:31"), **second, plan=plan),
+        e.RestoreApproved(at=at("14:16:00"), by=BOB, **second, digest="0123456789abcdef"),
+        e.RestoreApproved(at=at("14:16:20"), by=CAROL, **second, digest="0123456789abcdef"),
+        e.RestoreBegun(at=at("14:16:20"), by=CAROL, **second),
+        e.RestoreEnded(
+            at=at("14:17:00"), **second, outcome=Outcome.SUCCEEDED, detail="orders has 3 tables with 12 rows."
+        ),
+    )

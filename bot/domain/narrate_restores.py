@@ -26,7 +26,7 @@ def narrate_restore(event: RestoreEvent) -> str:  # noqa: PLR0911 - one sentence
             where = "to replace it" if event.replace else f"into {into}"
             return f"{which} asked for by {who}: {backup} of {typed(event.database)}, {where}"
         case e.RestorePlanned():
-            return f"{which} planned: {typed(' '.join(event.plan.actions))}"
+            return f"{which} planned, with backup {typed(event.plan.backup)}: {typed(' '.join(event.plan.actions))}"
         case e.RestoreBlocked():
             return f"{which} cannot be planned: {typed(event.reason)}"
         case e.RestoreApproved():

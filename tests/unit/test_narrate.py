@@ -19,6 +19,7 @@ ALL = (
     *story.events(),
     *story.rough_events(),
     *story.debt_events(),
+    *story.restore_events(),
     e.PostmortemPosted(at=story.at("14:31:09"), revision=1, sha256="ab" * 32),
     e.StepAdded(at=story.at("14:13:02"), run_id="r", step_id="revert:web", title="Put <web> back"),
     e.StepPrinted(at=story.at("14:13:04"), run_id="r", step_id="apply:web", lines=("a", "<b>"), left_out=3),
@@ -54,6 +55,20 @@ def test_the_story_of_a_debt() -> None:
     ]
     found = e.DebtRepaid(at=story.at("14:18:02"), debt_id=debt, text=story.DEBT.text)
     assert narrate(found) == f"Found given back ({debt}): {story.DEBT.text}"
+
+
+def test_the_story_of_a_restore() -> None:
+    assert [f"{weight(event):9} {narrate(event)}" for event in story.restore_events()] == [
+        "milestone Restore 1 asked for by <@U0BOB>: the newest proven backup of orders, to replace it",
+        "milestone Restore 1 cannot be planned: The server of orders did not answer.",
+        "milestone Restore 1 set aside by <@U0BOB>: another restore was asked for",
+        "milestone Restore 2 asked for by <@U0BOB>: the newest proven backup of orders, to replace it",
+        "detail    Restore 2 planned, with backup inc-20261124-shop-1-backup-orders: Restore it beside orders. Swap the two.",
+        "milestone Restore 2 agreed to by <@U0BOB> (digest 0123456789abcdef)",
+        "milestone Restore 2 agreed to by <@U0CAROL> (digest 0123456789abcdef)",
+        "milestone Restore 2 begun",
+        "milestone Restore 2 succeeded: orders has 3 tables with 12 rows.",
+    ]
 
 
 @pytest.mark.parametrize("event", ALL, ids=lambda event: event.type)
