@@ -48,7 +48,7 @@ async def _look(word: str, as_: str | None) -> tuple[str, int, str, str]:
         return incident.id, plan.number, plan.digest, plan_text(plan, office.register.names)
 
 
-async def _decide(  # noqa: PLR0913, PLR0917 - what the command needs
+async def _decide(  # noqa: PLR0917 - what the command needs
     incident_id: str, number: int, digest: str, database: str, way: Way, as_: str | None
 ) -> None:
     async with open_office(as_) as office:

@@ -7,14 +7,12 @@ found out becomes a sentence on the card, and only a missing target makes the pl
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from bot.catalog import Catalog
-from bot.catalog.model import Service
 from bot.domain import decide
 from bot.domain.base import Refusal, Version
 from bot.domain.databases import ChosenWay
-from bot.domain.evidence import Baseline, BaselineSource, summarize
 from bot.domain.heading import Heading, as_one, direct, heading
 from bot.domain.incident import Incident, PlanState, Status
 from bot.domain.plan import ComponentChange, Plan
@@ -23,11 +21,13 @@ from bot.ports import Change, Inspection, PortError, Unavailable
 from bot.ports.changes import Tagged
 from bot.store import Store
 from bot.store.errors import StoreError
+from bot.usecases.baselines import baseline_of
 from bot.usecases.data_parts import Between, database_parts
+from bot.usecases.data_watch import DataWatch
 from bot.usecases.desk import Desk
 from bot.usecases.fleet import Fleet
 from bot.usecases.looking import between, inspect_all, plan_all, versions
-from bot.usecases.offer import Offer, Remembered, Span, in_place_since, offers, well_time
+from bot.usecases.offer import Offer, Remembered, in_place_since, offers, well_time
 from bot.usecases.plan_parts import (
     component_change,
     is_pending,
@@ -42,7 +42,6 @@ from bot.usecases.quarantine import with_causes
 _log = logging.getLogger(__name__)
 
 ATTEMPTS = 3
-BASELINE_DAYS = 14
 
 
 class Arming:
@@ -56,6 +55,7 @@ class Arming:
         self._fleet = fleet
         self._desk = desk
         self._clock = clock
+        self._data_watch = DataWatch()
 
     async def arm(self, incident_id: str, number: int) -> None:
         """Make plan `number` and put it on the card, or say why there is none."""
@@ -154,11 +154,13 @@ class Arming:
         plans, changes, baseline, data = await asyncio.gather(
             plan_all(hands.targets, steps),
             between(hands.changes, spoken(choice.version), spoken(current)),
-            self.baseline(
+            baseline_of(
+                self._store,
                 service,
                 spoken(choice.version),
                 running=spoken(current),
                 well=well_time(offered[choice.version]),
+                now=self._clock(),
             ),
             database_parts(
                 service,
@@ -212,50 +214,6 @@ class Arming:
         offered = offers(inspections, tags, remembered)
         return await self._store.read(lambda uow: with_causes(uow, offered))
 
-    async def baseline(
-        self, service: Service, version: Version, *, running: Version, well: Span | None = None
-    ) -> Baseline:
-        """What good looked like: probes of `version` while it was well, else of the last version that was.
-
-        Where `running` calls itself the same, only the time tells the two apart: `well` is when the target's
-        own shape was well.
-        """
-        now = self._clock()
-        if version == running and well is not None:
-            found = await self._baseline_of(service, version, since=well.since, until=well.until)
-            if found is not None:
-                return found
-        ledger = await self._store.read(lambda uow: uow.releases.all(service.name))
-        good = [
-            (r.last_good_at, r.version) for r in ledger.values() if r.last_good_at and r.version != running
-        ]
-        names = [name for _, name in sorted(good, reverse=True)]
-        names.sort(key=lambda name: name != version)
-        since = now - timedelta(days=BASELINE_DAYS)
-        for name in names:
-            found = await self._baseline_of(service, name, since=since, until=now)
-            if found is not None:
-                return found
-        return Baseline(source=BaselineSource.THRESHOLDS, thresholds=service.thresholds)
-
-    async def _baseline_of(
-        self, service: Service, version: Version, *, since: datetime, until: datetime
-    ) -> Baseline | None:
-        """None where nothing was measured."""
-        probes = await self._store.read(
-            lambda uow: uow.probes.baseline(service.name, version, since=since, until=until)
-        )
-        if not probes:
-            return None
-        return Baseline(
-            source=BaselineSource.PROBES,
-            version=version,
-            since=min(p.at for p in probes),
-            until=max(p.at for p in probes),
-            endpoints=summarize(probes),
-            thresholds=service.thresholds,
-        )
-
     async def watch_worlds(self) -> None:
         """Compare every open plan with the world; a plan that no longer fits dies and is made anew.
 
@@ -277,11 +235,15 @@ class Arming:
             return
         plan = record.plan
         try:
-            seen = await inspect_all(self._fleet.hands(incident.service).targets)
+            hands = self._fleet.hands(incident.service)
+            seen, data = await asyncio.gather(
+                inspect_all(hands.targets), self._data_watch.what_moved(plan, hands)
+            )
         except (PortError, Refusal):
             # Not being able to look is no news about the world; the run itself looks again before it acts.
             return
-        reason = next(filter(None, (_what_moved(c, seen.get(c.component)) for c in plan.components)), None)
+        moved = (_what_moved(c, seen.get(c.component)) for c in plan.components)
+        reason = next(filter(None, moved), None) or data
         if reason is not None:
             await self._desk.change(
                 incident.id,
