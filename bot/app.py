@@ -22,7 +22,8 @@ from bot.usecases.arming import Arming
 from bot.usecases.catchup import CatchUp
 from bot.usecases.closing import Closing
 from bot.usecases.desk import Desk
-from bot.usecases.due import ARM, BACKUP, CLOSE, PLAN_RESTORE, REPAY, RESTORE, ROLLBACK
+from bot.usecases.drills import Drills
+from bot.usecases.due import ARM, BACKUP, CLOSE, DRILL, PLAN_RESTORE, REPAY, RESTORE, ROLLBACK
 from bot.usecases.echo import Echo
 from bot.usecases.home import Home
 from bot.usecases.memories import StoreMemory
@@ -33,7 +34,7 @@ from bot.usecases.recorder import Recorder
 from bot.usecases.restoring import RestorePlanning
 from bot.usecases.survey import Survey
 from bot.usecases.sweep import Sweep
-from bot.workflows import arm, back_up, close, repay, restoring, rollback
+from bot.workflows import arm, back_up, close, drill, repay, restoring, rollback
 from bot.workflows.broken import Broken
 from bot.workflows.clockwork import Clockwork
 from bot.workflows.delivery import Delivery
@@ -55,6 +56,7 @@ WORLD = timedelta(seconds=5)
 SURVEY = timedelta(seconds=15)
 LINK = timedelta(seconds=5)
 NUDGE = timedelta(minutes=1)
+DRILLS = timedelta(minutes=1)
 HOURLY = timedelta(hours=1)
 ALONE = timedelta(seconds=15)
 DRAIN_S = 10.0
@@ -162,6 +164,8 @@ class Kaeru:
         self.engine.add(PLAN_RESTORE, restoring.bind_planning(planning))
         self.engine.add(RESTORE, restoring.bind(work.restoring))
         self.engine.add(BACKUP, back_up.bind(work.backing_up))
+        self.drills = Drills(store, catalog, self.engine, clock=clock, wake=self.delivery.wake)
+        self.engine.add(DRILL, drill.bind(drill.Drilling(fleet, self.drills, work.turns, clock=clock)))
         self.engine.add(CLOSE, close.bind(self.closing))
         home = Home(store, catalog, self.desk, clock=clock)
         rooms = Rooms(store, catalog, self.desk, self.arming, self.closing, self.recorder, home)
@@ -203,6 +207,7 @@ class Kaeru:
         self._clockwork.every(SURVEY, "survey", self.survey.sweep)
         self._clockwork.every(LINK, "link", self._mend_gap)
         self._clockwork.every(NUDGE, "nudges", self.nudges.remind)
+        self._clockwork.every(DRILLS, "drills", self.drills.start_due)
         self._clockwork.every(HOURLY, "prune", self.pruning.prune)
         self._clockwork.every(HOURLY, "recover", self.sweep.recover)
         self._clockwork.every(ALONE, "alone", self._stay_alone)

@@ -75,3 +75,15 @@ class BackupRecord(Value):
     def too_old(self, at: datetime) -> bool:
         """Whether what it holds was old already at that moment."""
         return self.taken is not None and at - self.taken.at > FRESH
+
+
+class Drill(Value):
+    """What a drill found: whether the newest backup of a database was restored and counted. `text` is in sentences."""
+
+    service: str
+    database: str
+    at: datetime
+    passed: bool
+    text: str
+    backup: str = ""
+    taken_at: datetime | None = None

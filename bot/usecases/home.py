@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from bot.catalog import Catalog
+from bot.catalog import Catalog, Service
+from bot.domain.backups import Drill
 from bot.domain.base import UserId, Version
 from bot.domain.evidence import TREND, Probe
 from bot.domain.incident import Incident
@@ -13,6 +14,7 @@ from bot.store import Store
 from bot.store.releases import ReleaseRecord
 from bot.store.unit import UnitOfWork
 from bot.usecases.desk import Desk
+from bot.usecases.drills import last_drill
 from bot.usecases.owing import owing
 from bot.views.home import Known, ServiceNow, home
 
@@ -46,7 +48,7 @@ class Home:
                     uow.releases.all(name),
                     uow.probes.window(name, since),
                     _set_to_run(uow, name, [c.name for c in service.components], since),
-                )
+                ).model_copy(update={"drills": _drills(uow, service)})
                 for name, service in sorted(self._catalog.services.items())
             )
             return (*incidents, *unlearned, *indebted), lines
@@ -70,6 +72,13 @@ def _set_to_run(
     """What the targets were last seen set to, each once; nothing of one that has not been seen since `since`."""
     newest = (uow.shapes.all(service, component)[:1] for component in components)
     return tuple(dict.fromkeys(spoken(s.version) for shapes in newest for s in shapes if s.last_at >= since))
+
+
+def _drills(uow: UnitOfWork, service: Service) -> tuple[Drill, ...]:
+    """What the last drills found, of the databases that still have any."""
+    drilled = (d.name for d in service.databases if d.drill_every is not None)
+    found = (last_drill(uow, service.name, name) for name in drilled)
+    return tuple(one for one in found if one is not None)
 
 
 def _now(

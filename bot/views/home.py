@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from bot.domain.backups import Drill
 from bot.domain.base import UserId, Value, Version
 from bot.domain.databases import undecided
 from bot.domain.decide import expires_at
@@ -10,6 +11,7 @@ from bot.domain.incident import Incident, PlanState, Status
 from bot.domain.policy import Policy, adds_nothing
 from bot.views.blocks import Block, actions, button, context, divider, header, section, sections
 from bot.views.debts import in_a_line, look_at
+from bot.views.drill import drill_line
 from bot.views.ids import Action, Ref
 from bot.views.limits import VIEW_BLOCKS, fit
 from bot.views.mrkdwn import clock, code, ended, line, when
@@ -31,7 +33,8 @@ class ServiceNow(Value):
     """A service and the version it was last seen with; None where it was never seen.
 
     `good` says whether that version was seen serving well; None where that has not been measured yet. `due` are the
-    versions that are set to run by now and are not what answers, as far as the targets were seen.
+    versions that are set to run by now and are not what answers, as far as the targets were seen. `drills` are what
+    the last drill of each database's backup found.
     """
 
     name: str
@@ -40,6 +43,7 @@ class ServiceNow(Value):
     good: bool | None = None
     due: tuple[Version, ...] = ()
     description: str = ""
+    drills: tuple[Drill, ...] = ()
 
 
 def home(me: UserId, incidents: Sequence[Known], services: Sequence[ServiceNow]) -> Block:
@@ -163,7 +167,11 @@ def _suspended(incidents: Sequence[Known]) -> list[Block]:
 def _running(services: Sequence[ServiceNow]) -> list[Block]:
     if not services:
         return [header("Services"), section("None is configured yet. Add one to kaeru.yml.")]
-    lines = [_service(service) for service in services[:_SERVICES]]
+    lines = [
+        text
+        for service in services[:_SERVICES]
+        for text in (_service(service), *map(drill_line, service.drills))
+    ]
     if len(services) > _SERVICES:
         lines.append(f"and {len(services) - _SERVICES} more")
     start = actions(button("Roll a service back", Action.PICKER_OPEN))

@@ -8,7 +8,7 @@ from bot.domain import events as e
 from bot.domain.evidence import Outcome
 from bot.domain.incident import Incident, Status
 from bot.usecases.desk import Desk
-from bot.usecases.due import ARM, BACKUP, CLOSE, PLAN_RESTORE, REPAY, RESTORE, ROLLBACK
+from bot.usecases.due import ARM, BACKUP, CLOSE, DRILL, PLAN_RESTORE, REPAY, RESTORE, ROLLBACK
 from bot.workflows.journal import incident_of
 from bot.workflows.verdict import Stage, what_next
 
@@ -36,6 +36,7 @@ class Broken:
             RESTORE: self._not_restored,
             CLOSE: self._no_postmortem,
             BACKUP: self._no_backup,
+            DRILL: self._no_drill,
         }
         await say[workflow](self._desk, argument, sentence)
 
@@ -113,6 +114,9 @@ class Broken:
             incident_id,
             lambda incident: decide.backup_failed(incident, database, int(number), reason, now=self._clock()),
         )
+
+    async def _no_drill(self, _desk: Desk, _argument: str, _sentence: str) -> None:
+        """Of no incident, and the log has it. A drill that meets a defect says so by itself."""
 
     async def _no_postmortem(self, desk: Desk, argument: str, sentence: str) -> None:
         incident_id = argument.rpartition("/")[0]
