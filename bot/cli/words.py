@@ -10,6 +10,7 @@ from bot.domain.incident import Incident, Owed
 from bot.domain.narrate import narrate
 from bot.domain.policy import Policy
 from bot.domain.prose import Names, name, plain
+from bot.domain.restores import Restore
 from bot.domain.timeline import Entry, Kind
 from bot.views.mrkdwn import clean
 from bot.views.wording import STATUS_WORDS, lead, next_step, versions
@@ -100,6 +101,7 @@ def about(incident: Incident, policy: Policy | None, names: Names, zone: tzinfo)
         *[(role, name(user, names)) for role, user in incident.roles.items()],
         *_steps(incident),
         *[("suspended", _owed(o, names, zone)) for o in incident.debts],
+        *[("restore", _restore(one, names)) for one in incident.restores],
         *[
             ("to do", f"{a.text} ({name(a.owner, names) if a.owner else 'nobody yet'})")
             for a in incident.actions
@@ -107,6 +109,17 @@ def about(incident: Incident, policy: Policy | None, names: Names, zone: tzinfo)
         *([("next", spoken(next_step(incident, policy), names))] if policy else []),
     ]
     return [incident.id, *(f"  {label:<10} {indented(shown(text, names))}" for label, text in rows)]
+
+
+def _restore(restore: Restore, names: Names) -> str:
+    """What goes where, how far it is, who has agreed, and what came of it."""
+    state = restore.outcome.value if restore.outcome else restore.state.value
+    agreed = (
+        f", agreed to by {', '.join(name(u, names) for u in restore.approvals)}" if restore.approvals else ""
+    )
+    digest = f" {restore.digest}" if restore.digest else ""
+    detail = f": {restore.detail}" if restore.detail else ""
+    return f"{restore.number}{digest} of {restore.database} into {restore.where}: {state}{agreed}{detail}"
 
 
 def _owed(owed: Owed, names: Names, zone: tzinfo) -> str:
