@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from bot.catalog import Adapter, HealthSpec, Kinds
 from bot.ports import ChangeSource, HealthProbe, Memory, Target
 from bot.ports.backups import Backups
+from bot.ports.metrics import Metrics
 from bot.ports.migrations import Migrations
 
 
@@ -89,6 +90,20 @@ MIGRATIONS: Mapping[str, Entry] = {
         factory="integrations.migrations.source:VersionMigrations",
     ),
 }
+METRICS: Mapping[str, Entry] = {
+    "cloudwatch": Entry(
+        settings="integrations.metrics.settings:CloudWatchSettings",
+        factory="integrations.metrics.cloudwatch:CloudWatch",
+    ),
+    "json": Entry(
+        settings="integrations.metrics.settings:JsonSettings",
+        factory="integrations.metrics.json_endpoint:JsonEndpoint",
+    ),
+    "prometheus": Entry(
+        settings="integrations.metrics.settings:PrometheusSettings",
+        factory="integrations.metrics.prometheus:Prometheus",
+    ),
+}
 
 
 def kinds() -> Kinds:
@@ -123,6 +138,11 @@ def make_migrations(adapter: Adapter, changes: ChangeSource) -> Migrations:
     Raises KeyError for a kind that is not registered.
     """
     return cast("Migrations", MIGRATIONS[adapter.kind].make(adapter.settings, changes))
+
+
+def make_metrics(adapter: Adapter) -> Metrics:
+    """A metric of a service. Raises KeyError for a kind that is not registered."""
+    return cast("Metrics", METRICS[adapter.kind].make(adapter.settings))
 
 
 def make_health(health: HealthSpec) -> HealthProbe:

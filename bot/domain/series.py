@@ -37,6 +37,8 @@ class Series(Value):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
+        if self.unit == SHARE and any(not 0 <= value <= 1 for value in self.known):
+            raise ValueError("a share is between 0 and 1")
         if self.counts is not None:
             if len(self.counts) != len(self.values):
                 raise ValueError("there is one count for each value")
@@ -93,9 +95,15 @@ def grid(since: datetime, until: datetime, step: timedelta) -> tuple[datetime, i
 def shares(parts: Iterable[float | None], wholes: Iterable[float | None]) -> tuple[float | None, ...]:
     """Part by whole, step by step; a gap where one is missing or the whole is nothing."""
     return tuple(
-        part / whole if part is not None and whole else None
+        _share(part, whole) if part is not None and whole is not None and whole > 0 else None
         for part, whole in zip(parts, wholes, strict=True)
     )
+
+
+def _share(part: float, whole: float) -> float:
+    """All of it is 1, whatever rounding says."""
+    found = part / whole
+    return round(found) if math.isclose(found, round(found), abs_tol=1e-9) else found
 
 
 def typical(series: Series) -> float:

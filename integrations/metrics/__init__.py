@@ -1,0 +1,1 @@
+"""Metrics: Prometheus, a JSON endpoint, CloudWatch."""
