@@ -11,7 +11,10 @@ import pytest
 from bot.domain import events as e
 from bot.domain.backups import BackupState
 from bot.domain.incident import Incident
+from bot.domain.plan import Level
 from bot.domain.run import StepState, backup_step
+from bot.ports.backups import Proof
+from bot.usecases.drills import last_drill
 from sandbox.workspace import forms
 from sandbox.workspace.model import Json
 from tests.contract.backup_worlds import PASSWORD, MariadbWorld, PostgresqlWorld, end, files
@@ -178,7 +181,56 @@ async def test_a_suddenly_small_one_is_not_relied_on_unless_somebody_says_so(
     (accepted,) = await room.events(e.BackupAccepted)
     assert accepted.by == world.bob.id
     assert "relied on in spite of" in (await room.incident()).runs[1].step(STEP).detail
-    await room.close()
-    text = await room.postmortem()
-    assert "public.orders (1,000 → 0)" in text
-    assert "Bob relies on the backup of orders" in text
+
+
+def drilled(database: PostgresqlWorld) -> dict[str, Any]:
+    changes = described(database)
+    changes["services"]["shop"]["databases"]["orders"]["drill_every"] = "30d"
+    changes["services"]["shop"]["owners"] = ["alice"]
+    return changes
+
+
+async def test_a_drill_finds_a_corrupted_file(new_world: NewWorld, database: PostgresqlWorld) -> None:
+    taken = await end(database.backups(verify="read").take("earlier"))
+    data = Path(taken.place)
+    content = bytearray(data.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    data.write_bytes(content)
+    world = await new_world(changes=drilled(database))
+    told = forms.text_of(await world.alice.message("@kaeru", "The drill of `orders` of shop failed", timeout=20))
+    assert taken.id[:20] in told
+    found = await world.read(lambda uow: last_drill(uow, "shop", "orders"))
+    assert found is not None
+    assert not found.passed
+    (kept,) = await database.backups().list()
+    assert kept.proof is Proof.NONE
+    assert [w.level for w in kept.warnings] == [Level.DANGER]
+    assert [name for name in database.databases() if "scratch" in name] == []
+    # Once in its span of time, also where kaeru starts again.
+    await world.stop()
+    await world.start()
+    await world.known_good()
+    assert await world.read(lambda uow: last_drill(uow, "shop", "orders")) == found
+
+
+async def test_a_drill_takes_the_first_backup_itself(new_world: NewWorld, database: PostgresqlWorld) -> None:
+    world = await new_world(changes=drilled(database))
+
+    async def proven() -> bool:
+        found = await world.read(lambda uow: last_drill(uow, "shop", "orders"))
+        return found is not None and found.passed
+
+    await world.until(proven, "the drill to pass")
+    (kept,) = await database.backups().list()
+    assert (kept.proof, kept.tables) == (Proof.RESTORED, 2)
+
+
+async def test_of_mariadb_too(new_world: NewWorld, mariadb: Mariadb, tmp_path: Path) -> None:
+    database = MariadbWorld(mariadb, tmp_path / "backups")
+    world = await new_world(changes=described(database, wait="always", verify="restored"))
+    await world.bad_deploy()
+    room = await world.declare()
+    await room.approve()
+    await room.status("mitigated", "verified")
+    assert "restored and counted" in (await room.incident()).runs[0].step(STEP).detail
+    assert len(files(database.folder)) == 2
