@@ -18,7 +18,7 @@ from bot.usecases.backup_wish import backup_wish
 from bot.usecases.bounds import reading
 from bot.usecases.fleet import DatabaseHands, Hands
 from bot.usecases.noticed import Noticed
-from bot.usecases.restoring import restoring
+from bot.usecases.restoring import notice_restore, restoring
 
 _log = logging.getLogger(__name__)
 
@@ -72,9 +72,10 @@ async def _part(
     if hands.migrations is not None:
         part = await _with_verdict(part, hands.migrations, between.older, between.newer)
         if part.verdict is not None and Way.RESTORE_BACKUP in part.verdict.allowed:
-            restore = await restoring(database, part, hands.backups, noticed, left_since=between.left_since)
+            restore = await restoring(database, hands.backups, noticed, left_since=between.left_since)
             part = part.model_copy(update={"restore": restore})
         part = _decided(part, chosen, noticed)
+        notice_restore(part, noticed)
     wish = await backup_wish(database, part, hands.backups, noticed, skipped=skipped)
     return part.model_copy(update={"backup": wish}), noticed
 

@@ -131,7 +131,6 @@ def _there(backups: Sequence[Backup]) -> str:
 
 async def restoring(
     database: Database,
-    part: DatabasePart,
     backups: Backups | None,
     noticed: Noticed,
     *,
@@ -163,9 +162,6 @@ async def restoring(
     except PortError as error:
         noticed.warn(f"{name}: what could be brought back was not found out. {error.advice}")
         return None
-    if part.way is Way.RESTORE_BACKUP:
-        noticed.warnings += plan.warnings
-        noticed.checks += plan.checks
     lost = f"everything written to {plan.into} since {plan.lost_since or found.at:%Y-%m-%d %H:%M} UTC"
     return Sideways(
         actions=plan.actions,
@@ -174,3 +170,11 @@ async def restoring(
         loses=(lost,),
         expected_s=plan.expected_s or 0.0,
     )
+
+
+def notice_restore(part: DatabasePart, noticed: Noticed) -> None:
+    """What the plan of the restore warns of and has checked, where that is the way."""
+    if part.way is Way.RESTORE_BACKUP and part.restore is not None:
+        plan = RestorePlan.model_validate_json(part.restore.payload)
+        noticed.warnings += plan.warnings
+        noticed.checks += plan.checks
