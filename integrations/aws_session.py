@@ -3,6 +3,7 @@
 Everything here blocks: call it in a thread. Clients may be used by several threads at once.
 """
 
+import functools
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from botocore.credentials import (
     CredentialResolver,
     DeferredRefreshableCredentials,
 )
+from botocore.loaders import Loader, create_loader
 from botocore.session import Session as CoreSession
 from botocore.session import get_session
 from pydantic import SecretStr
@@ -87,7 +89,7 @@ class AwsSession:
     def _session(self) -> boto3.session.Session:
         if self._made is None:
             own = self._access
-            core = get_session()
+            core = _core()
             if own.profile is not None:
                 core.set_config_variable("profile", own.profile)
             if own.access_key is not None and own.secret_key is not None:
@@ -115,7 +117,7 @@ class AwsSession:
             role_arn=role_arn,
             extra_args=extra,
         )
-        assumed = get_session()
+        assumed = _core()
         assumed.register_component("credential_provider", CredentialResolver([_Assumed(fetcher)]))
         return assumed
 
@@ -127,6 +129,18 @@ class AwsSession:
             user_agent_extra=AGENT,
             **options,
         )
+
+
+def _core() -> CoreSession:
+    core = get_session()
+    core.register_component("data_loader", _descriptions())
+    return core
+
+
+@functools.cache
+def _descriptions() -> Loader:
+    """AWS's descriptions of its services: large, and the same for every session."""
+    return create_loader()
 
 
 class _Assumed(CredentialProvider):

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.domain.plan import Level, Warn
@@ -127,10 +127,20 @@ def needed(count: int, percent: int) -> int:
 
 async def look(calls: Calls, group: str) -> Group:
     """Read-only. Raises as `Calls.read`."""
-    health = await calls.read("describe_target_health", TargetGroupArn=group)
-    found = await calls.read("describe_target_group_attributes", TargetGroupArn=group)
-    targets = tuple(_target(one) for one in health["TargetHealthDescriptions"])
+    targets, found = await asyncio.gather(
+        _targets(calls, group), calls.read("describe_target_group_attributes", TargetGroupArn=group)
+    )
     return Group(group, targets, {one["Key"]: one["Value"] for one in found["Attributes"]})
+
+
+async def again(calls: Calls, group: Group) -> Group:
+    """The same with the health of now; attributes hardly ever change."""
+    return replace(group, targets=await _targets(calls, group.text))
+
+
+async def _targets(calls: Calls, group: str) -> tuple[Target, ...]:
+    health = await calls.read("describe_target_health", TargetGroupArn=group)
+    return tuple(_target(one) for one in health["TargetHealthDescriptions"])
 
 
 def _target(one: dict[str, Any]) -> Target:
@@ -144,12 +154,12 @@ def _number(text: str | None, default: int) -> int:
     return int(text) if text is not None and text.isdigit() else default
 
 
-async def awaited(calls: Calls, group: str, percent: int, within_s: float) -> Group:
+async def awaited(calls: Calls, group: Group, percent: int, within_s: float) -> Group:
     """`group` once enough of its targets are healthy, or as it is when the time is over."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + within_s
     while True:
-        seen = await look(calls, group)
+        seen = await again(calls, group)
         left = deadline - loop.time()
         if seen.enough(percent) or left <= 0:
             return seen

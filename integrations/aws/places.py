@@ -38,13 +38,16 @@ class Places:
         self._settings, self._pair, self._calls = settings, pair, calls
 
     async def look(self) -> Scene:
-        listeners, rules, service, other = await asyncio.gather(
-            self._listeners(),
-            self._rules(),
+        places, service, other = await asyncio.gather(
+            self.read(),
             health.look(self._calls, self._pair.service),
             health.look(self._calls, self._pair.other),
         )
-        return Scene((*listeners, *rules), service, other)
+        return Scene(places, service, other)
+
+    async def read(self) -> tuple[Place, ...]:
+        listeners, rules = await asyncio.gather(self._listeners(), self._rules())
+        return (*listeners, *rules)
 
     async def _listeners(self) -> list[Place]:
         wanted = self._settings.listeners

@@ -12,6 +12,7 @@ from integrations.aws.settings import AlbSettings
 
 NAMESPACE = "AWS/ApplicationELB"
 _DAY, _HOUR, _MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
+_MINE, _OTHERS, _FAILED, _OTHERS_FAILED = "a", "b", "c", "d"  # what the ids of the queries begin with
 Queries = list[dict[str, Any]]
 
 
@@ -47,11 +48,14 @@ class Counts:
             self.denied = error.advice
             return None
         self.denied = ""
+        mine, others = round(sums.get(_MINE, 0.0)), round(sums.get(_OTHERS, 0.0))
+        failed, others_failed = round(sums.get(_FAILED, 0.0)), round(sums.get(_OTHERS_FAILED, 0.0))
         self._last = Served(
             at=end,
-            to_service=round(sums.get("s", 0.0)),
-            total=round(sums.get("s", 0.0) + sums.get("o", 0.0)),
-            errors=round(sums.get("e", 0.0)),
+            to_service=mine,
+            total=mine + others,
+            errors=failed + others_failed,
+            service_errors=failed,
         )
         return self._last
 
@@ -87,11 +91,14 @@ class Counts:
             queries.append({"Id": f"{kind}{len(queries)}", "MetricStat": stat})
 
         for balancer in balancers:
-            for kind, group in (("s", own.target_group), ("o", own.other_group)):
-                ask(kind, "RequestCount", balancer, group)
-                ask("e", "HTTPCode_Target_5XX_Count", balancer, group)
+            ask(_MINE, "RequestCount", balancer, own.target_group)
+            ask(_OTHERS, "RequestCount", balancer, own.other_group)
+            ask(_FAILED, "HTTPCode_Target_5XX_Count", balancer, own.target_group)
+            ask(_OTHERS_FAILED, "HTTPCode_Target_5XX_Count", balancer, own.other_group)
             if own.balancer_errors:
-                ask("e", "HTTPCode_ELB_5XX_Count", balancer)
+                ask(_FAILED, "HTTPCode_ELB_5XX_Count", balancer)
+            else:
+                ask(_FAILED, "TargetConnectionErrorCount", balancer, own.target_group)
         return queries
 
 

@@ -108,14 +108,14 @@ class AlbSettings(AccountSettings):
     """By targets: those that take the rest. Left out: it is either open or shut, and shut users get a 503."""
     min_healthy_percent: int = Field(default=50, ge=1, le=100, examples=[100])
     """How many of the targets that users are sent to have to be healthy, at least one."""
-    healthy_within: Duration = Field(default=timedelta(minutes=3), ge=timedelta(0), examples=["3m"])
+    healthy_within: Duration = Field(default=timedelta(minutes=3), gt=timedelta(0), examples=["3m"])
     """How long they are waited for before users are sent to them."""
     measure: bool = Field(default=True, examples=[False])
     """Whether what was served is read from CloudWatch."""
     balancer_errors: bool = Field(default=True, examples=[False])
-    """Whether the balancer's own 5XX count as this service's errors. CloudWatch counts them for a whole balancer: switch
-    it off where the balancer has other services that fail."""
-    metrics_delay: Duration = Field(default=timedelta(minutes=2), ge=timedelta(0), examples=["2m"])
+    """Whether the balancer's own 5XX count as this service's errors. CloudWatch counts them for a whole balancer: where
+    it has other services that fail, switch it off. Connections that targets do not accept are counted instead."""
+    metrics_delay: Duration = Field(default=timedelta(minutes=2), gt=timedelta(0), examples=["2m"])
     """How long CloudWatch takes until the count of a minute is whole."""
 
     @field_validator("listeners", "rules")

@@ -126,7 +126,7 @@ class RegisteredTargets:
         deadline = loop.time() + self._settings.healthy_within.total_seconds()
         least = health.needed(len(gains), self._settings.min_healthy_percent)
         while True:
-            seen = await health.look(self._calls, group.text)
+            seen = await health.again(self._calls, group)
             healthy = [t for t in gains if any(_is(t, one) for one in seen.healthy)]
             left = deadline - loop.time()
             if len(healthy) >= least or seen.unchecked:

@@ -69,12 +69,11 @@ class WeightedActions:
 
     async def shift(self, plan: ShiftPlan) -> Split:
         to, scene = act.wanted(plan.share), await self._places.look()
-        todo = self._todo(plan, scene, to)
+        todo = self._todo(plan, scene.places, to)
         if todo:
             await self._gate(scene, todo, to)
             # While health was waited for, somebody may have changed something.
-            scene = await self._places.look()
-            await self._places.weigh(self._todo(plan, scene, to), to)
+            await self._places.weigh(self._todo(plan, await self._places.read(), to), to)
         for _ in range(_LOOKS):
             scene = await self._places.look()
             if all(self._stands(place, to) for place in scene.places):
@@ -82,13 +81,13 @@ class WeightedActions:
             await asyncio.sleep(_PACE_S)
         raise OutcomeUnknown("The balancer took the new weights and does not show them yet.")
 
-    def _todo(self, plan: ShiftPlan, scene: Scene, to: Weights) -> list[Place]:
+    def _todo(self, plan: ShiftPlan, places: tuple[Place, ...], to: Weights) -> list[Place]:
         """The places that still stand as planned. Raises Conflict where one stands otherwise and not as wanted."""
         marks = plan.fingerprint.split(".")
-        if len(marks) != len(scene.places):
+        if len(marks) != len(places):
             raise Conflict("The listeners and rules in the settings are not those of the plan: plan again.")
         todo = []
-        for place, mark in zip(scene.places, marks, strict=True):
+        for place, mark in zip(places, marks, strict=True):
             now = self._mark(place)
             if now.split(":")[0] != mark.split(":")[0]:
                 raise Conflict(f"Somebody changed the actions of {place.name} since this was planned.")
@@ -106,7 +105,7 @@ class WeightedActions:
                 await self._places.attach(group, scene.places)
             seen = await health.awaited(
                 self._calls,
-                group.text,
+                group,
                 settings.min_healthy_percent,
                 settings.healthy_within.total_seconds(),
             )
