@@ -17,10 +17,17 @@ _DRAIN = 0x08 | 0x10
 
 @dataclass(frozen=True)
 class Server:
-    """One server. `admitted` is whether it may get new requests; `down` whether HAProxy's own checks found it down."""
+    """One server. `admitted` is whether it may get new requests; `down` whether HAProxy's own checks found it down.
+
+    `weight` is what it has now, `initial` what the configuration says. `ordered_off` is one that somebody has told to
+    drain or to be in maintenance, whatever its weight.
+    """
 
     admitted: bool
     down: bool
+    weight: int
+    initial: int
+    ordered_off: bool
 
 
 def servers_in(text: str, backend: str) -> dict[str, Server]:
@@ -32,11 +39,15 @@ def servers_in(text: str, backend: str) -> dict[str, Server]:
     for line in lines:
         row = dict(zip(names, line.split(), strict=False))
         if not line.startswith("#") and row.get("be_name") == backend and "srv_uweight" in row:
-            orders = int(row["srv_admin_state"])
+            orders, weight = int(row["srv_admin_state"]), int(row["srv_uweight"])
+            ordered_off = bool(orders & (_MAINTENANCE | _DRAIN))
             found[row["srv_name"]] = Server(
-                admitted=not orders & (_MAINTENANCE | _DRAIN) and int(row["srv_uweight"]) > 0,
+                admitted=not ordered_off and weight > 0,
                 down=row["srv_op_state"] == "0"
                 and not orders & _MAINTENANCE,  # one in maintenance is not checked
+                weight=weight,
+                initial=int(row["srv_iweight"]),
+                ordered_off=ordered_off,
             )
     return found
 
@@ -70,11 +81,13 @@ class Runtime:
 
     async def sessions(self, backend: str, server: str) -> int:
         """How many sessions a server has right now."""
-        answer = await self.ask(f"show stat {backend} 4 -1")
-        for row in csv.DictReader(io.StringIO(answer.removeprefix("# "))):
-            if row.get("pxname") == backend and row.get("svname") == server:
-                return int(row["scur"] or 0)
-        return 0
+        return int((await self.statistics(backend)).get(server, {}).get("scur") or 0)
+
+    async def statistics(self, backend: str) -> dict[str, dict[str, str]]:
+        """What `show stat` says of a backend's servers, by their names, and of the backend itself, as BACKEND."""
+        answer = await self.ask(f"show stat {backend} 6 -1")
+        rows = csv.DictReader(io.StringIO(answer.removeprefix("# ")))
+        return {row["svname"]: row for row in rows if row.get("pxname") == backend and row.get("svname")}
 
     async def change(self, *commands: str) -> str:
         """Commands that change something, in one line: HAProxy carries them out one right after the other."""

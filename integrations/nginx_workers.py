@@ -1,6 +1,8 @@
 """nginx's processes as the kernel shows them: which old workers still finish what they have begun."""
 
 import contextlib
+import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +29,23 @@ class Workers:
     def remember(self) -> None:
         """To be called before a reload: the workers of now are the old ones then."""
         self._before = frozenset(self._all() or {})
+
+    @property
+    def known(self) -> bool:
+        """Whether the master runs and its workers can be seen."""
+        return bool(self._all())
+
+    def replaced(self) -> bool:
+        """Whether others have come since `remember`, and all from before say that they shut down or are gone."""
+        workers = self._all() or {}
+        before = [title for pid, title in workers.items() if pid in self._before]
+        return bool(workers.keys() - self._before) and all("shutting down" in title for title in before)
+
+    def since(self) -> float | None:
+        """When the eldest of those that take requests was started, in seconds of time.time(); None without any."""
+        workers = [pid for pid, title in (self._all() or {}).items() if "shutting down" not in title]
+        begun = [moment for pid in workers if (moment := _began(pid)) is not None]
+        return min(begun, default=None)
 
     def old(self) -> Open:
         """Those from before the last reload that are still there, and those that say that they shut down.
@@ -75,6 +94,16 @@ def _parent(entry: Path) -> int | None:
         return int(status.rpartition(")")[2].split()[1])
     except (OSError, ValueError, IndexError):
         return None
+
+
+def _began(pid: int) -> float | None:
+    try:
+        status = (_PROC / str(pid) / "stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+    ticks = int(status.rpartition(")")[2].split()[19])
+    age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    return time.time() - age
 
 
 def _connections(pid: int) -> int | None:

@@ -15,6 +15,7 @@ from bot.ports import ChangeSource, HealthProbe, Memory, Target
 from bot.ports.backups import Backups
 from bot.ports.metrics import Metrics
 from bot.ports.migrations import Migrations
+from bot.ports.traffic import Traffic
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,20 @@ METRICS: Mapping[str, Entry] = {
         factory="integrations.metrics.prometheus:Prometheus",
     ),
 }
+TRAFFIC: Mapping[str, Entry] = {
+    "command": Entry(
+        settings="integrations.traffic.settings:CommandTrafficSettings",
+        factory="integrations.traffic.command:CommandTraffic",
+    ),
+    "haproxy": Entry(
+        settings="integrations.traffic.settings:HaproxyTrafficSettings",
+        factory="integrations.traffic.haproxy:HaproxyTraffic",
+    ),
+    "nginx": Entry(
+        settings="integrations.traffic.settings:NginxTrafficSettings",
+        factory="integrations.traffic.nginx:NginxTraffic",
+    ),
+}
 
 
 def kinds() -> Kinds:
@@ -143,6 +158,11 @@ def make_migrations(adapter: Adapter, changes: ChangeSource) -> Migrations:
 def make_metrics(adapter: Adapter) -> Metrics:
     """A metric of a service. Raises KeyError for a kind that is not registered."""
     return cast("Metrics", METRICS[adapter.kind].make(adapter.settings))
+
+
+def make_traffic(adapter: Adapter) -> Traffic:
+    """What steers the traffic of a service. Raises KeyError for a kind that is not registered."""
+    return cast("Traffic", TRAFFIC[adapter.kind].make(adapter.settings))
 
 
 def make_health(health: HealthSpec) -> HealthProbe:
