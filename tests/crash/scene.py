@@ -7,11 +7,11 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import yaml
 
@@ -169,15 +169,24 @@ class Scene:
 
 @contextlib.asynccontextmanager
 async def scene(
-    data: Path, shop: Shop, *, serving: str, memory: Path | None = None, die_at: Sequence[str] = ()
+    data: Path,
+    shop: Shop,
+    *,
+    serving: str,
+    memory: Path | None = None,
+    die_at: Sequence[str] = (),
+    databases: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Scene]:
-    """`shop` is copied and serves `serving`; `memory` is a data folder from an earlier life of the bot."""
+    """`shop` is copied and serves `serving`; `memory` is a data folder from an earlier life of the bot.
+
+    `databases` are those of the shop, as they stand in kaeru.yml.
+    """
     mine = furnished(data, shop, serving, memory)
     timings = Timings(ack=2.0, redelivery=(0.0, 5.0, 20.0))
     with running(mine) as live:
         async with LocalWorkspace(manifest=MANIFEST, rate_limits=False, timings=timings) as workspace:
             notes = data / "notes"
-            write_config(data / "kaeru.yml", live, notes)
+            write_config(data / "kaeru.yml", live, notes, databases or {})
             environment = {
                 "KAERU_CONFIG": str(data / "kaeru.yml"),
                 "KAERU_DATA": str(data / "bot"),
@@ -206,7 +215,7 @@ def furnished(data: Path, shop: Shop, serving: str, memory: Path | None) -> Shop
     return mine
 
 
-def write_config(path: Path, shop: RunningShop, notes: Path) -> None:
+def write_config(path: Path, shop: RunningShop, notes: Path, databases: Mapping[str, Any]) -> None:
     """The demo's services file, with short windows and a restart command that may have an accident."""
     kaeru_yml.write(path, root=shop.root, url=shop.url, interval="150ms", watch="2s")
     written = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -214,4 +223,6 @@ def write_config(path: Path, shop: RunningShop, notes: Path) -> None:
     service["watch_interval"] = "200ms"
     service["health"]["probe_every"] = "400ms"
     service["target"]["restart"] = [sys.executable, "-m", "tests.crash.restarter", str(shop.root), str(notes)]
+    if databases:
+        service["databases"] = dict(databases)
     path.write_text(yaml.safe_dump(written), encoding="utf-8")

@@ -1,8 +1,5 @@
 """A database is backed up as soon as a rollback is asked for, and waited for only where that was wanted."""
 
-import asyncio
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +31,9 @@ def database(postgres: Server, tmp_path: Path) -> PostgresqlWorld:
     return PostgresqlWorld(postgres, tmp_path / "backups")
 
 
-def described(database: PostgresqlWorld | MariadbWorld, *, wait: str = "never", **backup: Any) -> dict[str, Any]:
+def described(
+    database: PostgresqlWorld | MariadbWorld, *, wait: str = "never", **backup: Any
+) -> dict[str, Any]:
     """What kaeru.yml says of it: the shop's database `orders`."""
     settings = {"kind": database.kind, **database.settings(**backup)}
     return {"services": {"shop": {"databases": {"orders": {"backup": settings, "wait_for_backup": wait}}}}}
@@ -69,7 +68,9 @@ async def test_it_is_taken_while_people_read_and_nothing_waits(
     await room.approve()
     await room.status("mitigated", "verified")
     assert not (await room.incident()).runs[0].has(STEP)
-    told = [m for m in await room.messages() if "`orders`" in forms.text_of(m) and "acking up" in forms.text_of(m)]
+    told = [
+        m for m in await room.messages() if "`orders`" in forms.text_of(m) and "acking up" in forms.text_of(m)
+    ]
     assert told == []
 
 
@@ -86,12 +87,16 @@ async def test_a_lock_is_said_and_does_not_keep_an_image_from_going_back(
         await room.status("mitigated", "verified")
         assert await world.serves() == GOOD
         assert not ended(await room.incident())
-        assert len([m for m in await room.messages() if "The rollback does not wait" in forms.text_of(m)]) == 1
+        assert (
+            len([m for m in await room.messages() if "The rollback does not wait" in forms.text_of(m)]) == 1
+        )
     await room.when(ended, "the backup to end")
     await card(room, "read to its end")
 
 
-async def test_the_rollback_waits_where_that_is_wanted(new_world: NewWorld, database: PostgresqlWorld) -> None:
+async def test_the_rollback_waits_where_that_is_wanted(
+    new_world: NewWorld, database: PostgresqlWorld
+) -> None:
     world = await new_world(changes=described(database, wait="always", lock_wait="60s"))
     await world.bad_deploy()
     with database.locked("orders"):
@@ -100,7 +105,9 @@ async def test_the_rollback_waits_where_that_is_wanted(new_world: NewWorld, data
         plan = forms.text_of(await room.approve())
         assert "the rollback waits for it, because kaeru.yml has" in plan
         assert "backup of orders: client programs" in plan
-        await room.sees(lambda m: "Wait for the backup of orders" in forms.text_of(m) and "migration" in forms.text_of(m))
+        await room.sees(
+            lambda m: "Wait for the backup of orders" in forms.text_of(m) and "migration" in forms.text_of(m)
+        )
         run = (await room.incident()).runs[0]
         assert run.step(STEP).state is StepState.RUNNING
         assert [s.state for s in run.steps if s.id == "apply:shop"] == [StepState.PENDING]
@@ -124,7 +131,9 @@ async def test_without_the_backup_nothing_is_switched_until_there_is_one(
     shown = await card(room, "could not be backed up")
     assert "permission denied for table secrets" in forms.text_of(shown)
     await room.approve()
-    run = (await room.when(lambda i: bool(i.runs) and i.runs[0].ended_at is not None, "the run to end")).runs[0]
+    run = (await room.when(lambda i: bool(i.runs) and i.runs[0].ended_at is not None, "the run to end")).runs[
+        0
+    ]
     assert run.step(STEP).state is StepState.FAILED
     assert "permission denied for table secrets" in run.step(STEP).detail
     assert "Press Back up again on its card" in run.step(STEP).detail
@@ -142,7 +151,9 @@ async def test_without_the_backup_nothing_is_switched_until_there_is_one(
     assert all(PASSWORD not in str(entry.body) for entry in await room.entries())
 
 
-async def test_somebody_who_may_decide_goes_on_without_one(new_world: NewWorld, database: PostgresqlWorld) -> None:
+async def test_somebody_who_may_decide_goes_on_without_one(
+    new_world: NewWorld, database: PostgresqlWorld
+) -> None:
     database.folder.write_text("a file where the folder should be", encoding="utf-8")
     world = await new_world(changes=described(database, wait="always"))
     await world.bad_deploy()
@@ -171,7 +182,9 @@ async def test_a_suddenly_small_one_is_not_relied_on_unless_somebody_says_so(
     shown = await card(room, "may not be what it should be")
     assert buttons(shown) == ["Use it all the same", "Back up again", "Go on without it"]
     await room.approve()
-    run = (await room.when(lambda i: bool(i.runs) and i.runs[0].ended_at is not None, "the run to end")).runs[0]
+    run = (await room.when(lambda i: bool(i.runs) and i.runs[0].ended_at is not None, "the run to end")).runs[
+        0
+    ]
     assert "public.orders (1,000 → 0)" in run.step(STEP).detail
     assert await world.serves() == BAD
     shown = await room.button("Use it all the same")
@@ -190,14 +203,20 @@ def drilled(database: PostgresqlWorld) -> dict[str, Any]:
     return changes
 
 
-async def test_a_drill_finds_a_corrupted_file(new_world: NewWorld, database: PostgresqlWorld) -> None:
-    taken = await end(database.backups(verify="read").take("earlier"))
-    data = Path(taken.place)
+def corrupt(data: Path) -> None:
+    """One byte in its middle is another one."""
     content = bytearray(data.read_bytes())
     content[len(content) // 2] ^= 0xFF
     data.write_bytes(content)
+
+
+async def test_a_drill_finds_a_corrupted_file(new_world: NewWorld, database: PostgresqlWorld) -> None:
+    taken = await end(database.backups(verify="read").take("earlier"))
+    corrupt(Path(taken.place))
     world = await new_world(changes=drilled(database))
-    told = forms.text_of(await world.alice.message("@kaeru", "The drill of `orders` of shop failed", timeout=20))
+    told = forms.text_of(
+        await world.alice.message("@kaeru", "The drill of `orders` of shop failed", timeout=20)
+    )
     assert taken.id[:20] in told
     found = await world.read(lambda uow: last_drill(uow, "shop", "orders"))
     assert found is not None
