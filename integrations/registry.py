@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from bot.catalog import Adapter, HealthSpec, Kinds
 from bot.ports import ChangeSource, HealthProbe, Memory, Target
 from bot.ports.backups import Backups
+from bot.ports.logs import Logs
 from bot.ports.metrics import Metrics
 from bot.ports.migrations import Migrations
 from bot.ports.traffic import Traffic
@@ -83,6 +84,23 @@ BACKUPS: Mapping[str, Entry] = {
     "postgresql": Entry(
         settings="integrations.backups.settings:PostgresqlBackupSettings",
         factory="integrations.backups.make:postgresql",
+    ),
+}
+LOGS: Mapping[str, Entry] = {
+    "command": Entry(
+        settings="integrations.logs.settings:CommandLogSettings", factory="integrations.logs.command:make"
+    ),
+    "file": Entry(
+        settings="integrations.logs.settings:FileLogSettings", factory="integrations.logs.files:make"
+    ),
+    "journald": Entry(
+        settings="integrations.logs.settings:JournaldLogSettings", factory="integrations.logs.journald:make"
+    ),
+    "kubernetes": Entry(
+        settings="integrations.logs.settings:KubernetesLogSettings", factory="integrations.logs.pods:make"
+    ),
+    "swarm": Entry(
+        settings="integrations.logs.settings:SwarmLogSettings", factory="integrations.logs.services:make"
     ),
 }
 MIGRATIONS: Mapping[str, Entry] = {
@@ -163,6 +181,11 @@ def make_metrics(adapter: Adapter) -> Metrics:
 def make_traffic(adapter: Adapter) -> Traffic:
     """What steers the traffic of a service. Raises KeyError for a kind that is not registered."""
     return cast("Traffic", TRAFFIC[adapter.kind].make(adapter.settings))
+
+
+def make_logs(adapter: Adapter) -> Logs:
+    """A log of a service. Raises KeyError for a kind that is not registered."""
+    return cast("Logs", LOGS[adapter.kind].make(adapter.settings))
 
 
 def make_health(health: HealthSpec) -> HealthProbe:

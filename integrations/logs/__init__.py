@@ -1,0 +1,1 @@
+"""Logs: files, the journal, pods, Swarm services, and whatever a program prints."""
