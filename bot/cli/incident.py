@@ -33,6 +33,15 @@ open it may be left out, except before other words.""",
         ),
         "given-back": ("bot.cli.incident_debts:given_back", "Say that it was switched on again by hand."),
         "take-over": ("bot.cli.incident_debts:take_over", "See to what is suspended outside kaeru."),
+        "back-up": ("bot.cli.incident_backups:back_up", "Back the database up once more."),
+        "use-backup": (
+            "bot.cli.incident_backups:use_backup",
+            "Rely on a backup in spite of what is said against it.",
+        ),
+        "skip-backup": (
+            "bot.cli.incident_backups:skip_backup",
+            "Let the rollback not wait for a backup.",
+        ),
         "agree": (
             "bot.cli.incident_restore:agree",
             "Show the plan of a restore and agree to it.",

@@ -20,6 +20,12 @@ cli = LazyGroup(
             "bot.cli.rollback:rollback",
             "Ask for a rollback of SERVICE, or join the one that is open.",
         ),
+        "backup": ("bot.cli.backup:backup", "Take a backup of a database now."),
+        "backups": ("bot.cli.backup:backups", "List the backups of a service's databases."),
+        "backup-verify": (
+            "bot.cli.backup:backup_verify",
+            "Prove a backup again, by reading or restoring it.",
+        ),
         "restore": (
             "bot.cli.restore:restore",
             "Ask for a backup of a database to be brought back.",

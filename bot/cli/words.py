@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 
 from bot.domain import events as e
+from bot.domain.backups import BackupRecord
 from bot.domain.durations import human
 from bot.domain.incident import Incident, Owed
 from bot.domain.narrate import narrate
+from bot.domain.narrate_backups import taken_in_words
 from bot.domain.policy import Policy
 from bot.domain.prose import Names, name, plain
 from bot.domain.restores import Restore
@@ -25,6 +27,12 @@ _HERE = (
         "Run `kaeru incident give-back` or `take-over`",
     ),
     ("Press Give back", "Run `kaeru incident give-back`"),
+    ("Press Back up again on its card", "Run `kaeru incident back-up`"),
+    ("Press Back up again", "Run `kaeru incident back-up`"),
+    (
+        "press Use it all the same or Back up again on the backup's card",
+        "run `kaeru incident use-backup` or `back-up`",
+    ),
     ("press Done by hand", "run `kaeru incident given-back`"),
     ("Use Choose version", "Use `kaeru incident choose`"),
     ("Press Roll back after all first", "Run `kaeru incident rollback` first"),
@@ -101,6 +109,7 @@ def about(incident: Incident, policy: Policy | None, names: Names, zone: tzinfo)
         *[(role, name(user, names)) for role, user in incident.roles.items()],
         *_steps(incident),
         *[("suspended", _owed(o, names, zone)) for o in incident.debts],
+        *[("backup", _backup(one, names)) for one in incident.backups],
         *[("restore", _restore(one, names)) for one in incident.restores],
         *[
             ("to do", f"{a.text} ({name(a.owner, names) if a.owner else 'nobody yet'})")
@@ -109,6 +118,17 @@ def about(incident: Incident, policy: Policy | None, names: Names, zone: tzinfo)
         *([("next", spoken(next_step(incident, policy), names))] if policy else []),
     ]
     return [incident.id, *(f"  {label:<10} {indented(shown(text, names))}" for label, text in rows)]
+
+
+def _backup(record: BackupRecord, names: Names) -> str:
+    """Which database, how far it is, and what somebody decided about it."""
+    if record.taken is not None:
+        told = taken_in_words(record.taken)
+    else:
+        told = f"{record.state.value}: {record.reason}" if record.reason else record.state.value
+    accepted = f" {name(record.accepted_by, names)} relies on it." if record.accepted_by else ""
+    skipped = f" {name(record.skipped_by, names)} decided not to wait for it." if record.skipped_by else ""
+    return f"{record.database}: {told}{accepted}{skipped}"
 
 
 def _restore(restore: Restore, names: Names) -> str:

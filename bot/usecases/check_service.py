@@ -6,9 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bot.catalog import Catalog, Component, Service
+from bot.catalog.model import Database
+from bot.domain.plan import Level
 from bot.domain.policy import Policy
 from bot.domain.severity import Severity
+from bot.domain.sizes import size
 from bot.ports import PortError, Target
+from bot.ports.backups import Backups, Proof
 from bot.ports.target import Change, Inspection
 from bot.usecases.check_report import Row, State, attempt, row_of
 from bot.usecases.fleet import Hands
@@ -48,6 +52,11 @@ async def look_at_service(
         area, "changes", _changes(area, hands, inspections), "Look at `changes` in kaeru.yml."
     )
     rows += await attempt(area, "health", _health(area, hands, versions), "Look at `health` in kaeru.yml.")
+    for database in service.databases:
+        taken = hands.databases[database.name].backups
+        if taken is not None:
+            remedy = f"Look at the backup of {database.name} in kaeru.yml."
+            rows += await attempt(area, f"backup of {database.name}", _backups(area, database, taken), remedy)
     rows.append(_policies(area, catalog))
     rows.append(_who(service))
     rows.append(await asyncio.to_thread(_template, template, service))
@@ -125,6 +134,32 @@ async def _changes(area: str, hands: Hands, inspections: dict[str, Inspection]) 
         remedy = "Look at the tags' prefix in kaeru.yml, or push the missing tags."
         return [row_of(area, "changes", State.WARN, f"{seen}; none for {_some(untagged)}", remedy)]
     return [row_of(area, "changes", State.OK, f"{seen}, every installed version has one")]
+
+
+async def _backups(area: str, database: Database, backups: Backups) -> list[Row]:
+    """What a backup would be refused for, and the newest one that there is."""
+    plan, name = await backups.plan(), f"backup of {database.name}"
+    rows = [
+        row_of(area, name, State.WARN, w.text, "Look into it before you need a backup.")
+        for w in plan.warnings
+    ]
+    remedy = "A backup would be refused or fail here; put this right."
+    bad = [row_of(area, f"{name}: {c.name}", State.FAIL, c.detail, remedy) for c in plan.checks if not c.ok]
+    newest = next(iter(await backups.list()), None)
+    if newest is None:
+        remedy = f"Take one with `kaeru backup {area} {database.name}`, so that the first is not that of an incident."
+        rows.append(row_of(area, name, State.WARN, "there is none yet", remedy))
+    else:
+        dangers = [w.text for w in newest.warnings if w.level is Level.DANGER]
+        state = State.WARN if dangers or newest.proof is Proof.NONE else State.OK
+        proof = "not proven" if newest.proof is Proof.NONE else f"proven ({newest.proof})"
+        seen = f"the newest, of {newest.at:%Y-%m-%d %H:%M} UTC, has {size(newest.bytes)} and is {proof}"
+        remedy = f"`kaeru backup-verify {area} {database.name}` proves it again."
+        rows.append(row_of(area, name, state, " ".join((seen, *dangers)), remedy))
+    if not bad:
+        holds = ", ".join(c.name for c in plan.checks)
+        rows.append(row_of(area, f"{name}: preflight", State.OK, f"holds: {holds}"))
+    return rows + bad
 
 
 async def _health(area: str, hands: Hands, versions: set[str]) -> list[Row]:
