@@ -26,9 +26,16 @@ START_S = 1.5
 
 
 async def planned(
-    manager: Manager, change: Change, seen: Look, history: History, *, fingerprint: str, wish: Order | None
+    manager: Manager,
+    change: Change,
+    seen: Look,
+    history: History,
+    *,
+    fingerprint: str,
+    wish: Order | None,
+    timeout_s: float,
 ) -> TargetPlan:
-    """Raises what `Manager` raises."""
+    """Raises what `Manager` raises. `timeout_s` is after how long it will be called a failure."""
     service, name = seen.service, seen.service["Spec"]["Name"]
     goal = history.find(change.to_ref, change.to_version)
     current = seen.current(history)
@@ -72,6 +79,8 @@ async def planned(
     parallelism = parallelism_for(service, order, nodes=count)
     warnings += _of_the_way(seen, goal, history, order=order, why=why)
     waves = 1 if parallelism == 0 else -(-count // parallelism)
+    expected_s = UPDATE_S + waves * (START_S + _health_s(goal))
+    warnings += _too_slow(expected_s, timeout_s)
     image = short_image(image_of(goal.template))
     pace = "all tasks at once" if parallelism == 0 else f"{parallelism} tasks at a time"
     return TargetPlan(
@@ -82,7 +91,7 @@ async def planned(
         ),
         warnings=tuple(warnings),
         checks=tuple(checks),
-        expected_s=UPDATE_S + waves * (START_S + _health_s(goal)),
+        expected_s=expected_s,
         diff=diff.lines(service["Spec"]["TaskTemplate"], goal.template),
         payload=Payload(order=order, parallelism=parallelism).text,
     )
@@ -138,6 +147,14 @@ def _of_the_way(seen: Look, goal: Known, history: History, *, order: Order, why:
         yield Warn(level=Level.INFO, text=text)
     text = f"Whether {short_image(image_of(goal.template))} is on the nodes or can be pulled is known only once it starts."
     yield Warn(level=Level.INFO, text=text)
+
+
+def _too_slow(expected_s: float, timeout_s: float) -> list[Warn]:
+    """A warning where it may be called a failure, and put back, while it is still getting on."""
+    if expected_s < timeout_s:
+        return []
+    text = f"This may take about {expected_s:.0f} s, and counts as failed after {timeout_s:.0f} s: raise `timeout` in kaeru.yml."
+    return [Warn(level=Level.WARNING, text=text)]
 
 
 def _previous(service: Json, goal: Known, history: History) -> Warn:

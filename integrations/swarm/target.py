@@ -65,7 +65,13 @@ class SwarmTarget:
         _check(seen.service["Spec"])
         known = await self._history(seen.service)
         return await planned(
-            self._manager, change, seen, known, fingerprint=_fingerprint(seen), wish=self._settings.order
+            self._manager,
+            change,
+            seen,
+            known,
+            fingerprint=_fingerprint(seen),
+            wish=self._settings.order,
+            timeout_s=self._settings.timeout.total_seconds(),
         )
 
     async def apply(self, change: Change, key: str) -> Observation:

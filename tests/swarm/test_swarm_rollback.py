@@ -269,6 +269,8 @@ async def test_what_cannot_start_in_time_fails_with_counts(service: Service) -> 
         await target.inspect()
         await service.deploy(BAD)
         planned = change(await target.inspect(), GOOD)
+        said = [warning.text for warning in (await target.plan(planned)).warnings]
+        assert any("counts as failed after 2 s: raise `timeout` in kaeru.yml" in text for text in said)
         await service.change(lambda spec: spec.update(Mode={"Replicated": {"Replicas": 0}}))
         # No node is like that, so its tasks wait for ever.
         shape = await service.memory.recall(planned.to_ref)
