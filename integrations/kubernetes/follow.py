@@ -42,6 +42,7 @@ class Follower:
         self._until = until
         self._clock = asyncio.get_running_loop().time
         self._watch = Stopwatch(self._clock)
+        self._ending = Stopwatch(self._clock)
         self._uid = ""
         self._ours_seen = False
         self._blocked = ""
@@ -152,6 +153,7 @@ class Follower:
             ill_s=ill_s,
             still_s=still_s,
             blocked=await self._why_blocked(workload, still_s),
+            ending_s=self._ending.lasting(pod.uid for pod in mine if pod.terminating),
             changed_by="" if ours else who_changed(workload.raw),
         )
         return scene, judge(scene)
@@ -175,7 +177,10 @@ class Follower:
         return await explained(self._api, scene, verdict)
 
     async def _given_up(self, scene: Scene, verdict: Verdict) -> Verdict:
-        """It counts as failed, and where it stands is said."""
+        """It counts as failed, and where it stands is said. Not for old pods alone that have longer to end than this."""
+        without = judge(dataclasses.replace(scene, patient=False))
+        if without.state is State.DONE:
+            return without
         limit = self._settings.timeout.total_seconds()
         said = f"{self._goal.title} did not come to its end within {limit:g} s: {verdict.detail}"
         failed = dataclasses.replace(verdict, state=State.FAILED, detail=said)

@@ -82,6 +82,16 @@ class Pod:
         return "deletionTimestamp" in self.raw["metadata"]
 
     @property
+    def grace_s(self) -> int:
+        """How long it may take to end, from when it is told to; 0 where it has not been told."""
+        return int(self.raw["metadata"].get("deletionGracePeriodSeconds") or 0)
+
+    @property
+    def node(self) -> str:
+        """Where it runs; empty where no node has taken it."""
+        return str((self.raw.get("spec") or {}).get("nodeName") or "")
+
+    @property
     def ready(self) -> bool:
         return self._condition("Ready").get("status") == "True" and not self.terminating and not self.over
 

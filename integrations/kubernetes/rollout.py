@@ -115,7 +115,7 @@ def _ended(workload: Workload, scene: Scene) -> Verdict:
         return Verdict(State.FAILED, text, scene.running)
     # What the workload counts as available may be a moment ahead of what was seen of its pods.
     serves = scene.goal.version if workload.counts.desired else None
-    return Verdict(State.DONE, f"{scene.counts}, all of them {scene.goal.version}.", serves)
+    return Verdict(State.DONE, f"{scene.ready}, all of them {scene.goal.version}{scene.endings}.", serves)
 
 
 def _leftovers(workload: Workload, scene: Scene) -> bool:
@@ -124,7 +124,8 @@ def _leftovers(workload: Workload, scene: Scene) -> bool:
     An old one that is not even about to end is one of which nobody has told us yet: the watch of pods may be behind
     that of the workload. Below a partition they stay.
     """
-    if any(pod.terminating or not workload.partition for pod in scene.old):
+    waited_for = (pod for pod in scene.old if pod not in scene.given_up)
+    if any(pod.terminating or not workload.partition for pod in waited_for):
         return True
     return len(scene.new) < workload.counts.updated or not all(
         fits(pod, workload.template) for pod in scene.new

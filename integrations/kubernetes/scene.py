@@ -13,6 +13,9 @@ from integrations.kubernetes.pods import Pod, said
 from integrations.kubernetes.template import Json, chosen_container, images_of
 from integrations.kubernetes.workload import Workload, moment
 
+OVERDUE_S = 30.0
+"""How long after its grace an old pod that was told to end is still waited for: a kubelet that answers has killed it."""
+
 
 @dataclass(frozen=True)
 class Goal:
@@ -60,7 +63,8 @@ class Scene:
     `shapes` are the shape refs of pods by their uid. `ill_s` says how many seconds each pod, by uid, has
     been in trouble; `still_s` how long nothing has moved at all; `blocked` why no pods can be made, if that is
     so; `changed_by` who set the pod template last. `uid` is the workload's at first sight, `ours_seen` whether
-    the goal's template was seen set before.
+    the goal's template was seen set before. `ending_s` says how many seconds ago each pod, by uid, was told to
+    end; `patient` is whether there is time left to wait for those.
     """
 
     goal: Goal
@@ -73,6 +77,8 @@ class Scene:
     still_s: float = 0.0
     blocked: str = ""
     changed_by: str = ""
+    ending_s: Mapping[str, float] = field(default_factory=dict)
+    patient: bool = True
 
     @property
     def new(self) -> tuple[Pod, ...]:
@@ -85,12 +91,25 @@ class Scene:
         return tuple(p for p in self._alive if not self._is_new(p))
 
     @property
+    def given_up(self) -> tuple[Pod, ...]:
+        """The old pods that were told to end and that nobody waits for any more.
+
+        Their node does not answer, or they have longer for it than a rollback has. No new connection reaches them:
+        a pod leaves its Services when it is told to end.
+        """
+        return tuple(p for p in self.old if p.terminating and (not self.patient or self._is_overdue(p)))
+
+    @property
     def counts(self) -> str:
         """`7 of 10 ready, 1 terminating`."""
         terminating = sum(pod.terminating for pod in self.old)
+        return f"{self.ready}, {terminating} terminating" if terminating else self.ready
+
+    @property
+    def ready(self) -> str:
+        """`7 of 10 ready`."""
         desired = self.workload.counts.desired if self.workload else 0
-        ready = f"{min(sum(pod.ready for pod in self.new), desired)} of {desired} ready"
-        return f"{ready}, {terminating} terminating" if terminating else ready
+        return f"{min(sum(pod.ready for pod in self.new), desired)} of {desired} ready"
 
     @property
     def troubles(self) -> str:
@@ -103,7 +122,15 @@ class Scene:
         told += ill[:1]
         if self.blocked:
             told.append(f"no new pods can be made: {said(self.blocked).rstrip('.')}")
-        return "".join(f"; {text}" for text in told)
+        return "".join(f"; {text}" for text in told) + self.endings
+
+    @property
+    def endings(self) -> str:
+        """What is worth knowing of old pods that nobody waits for, as the end of a sentence; mostly empty."""
+        if not self.given_up:
+            return ""
+        first, *others = self.given_up
+        return f"; {self._end_of(first)}" + (f" (and {len(others)} more like it)" if others else "")
 
     @property
     def running(self) -> Version | None:
@@ -114,6 +141,18 @@ class Scene:
     @property
     def _alive(self) -> tuple[Pod, ...]:
         return tuple(pod for pod in self.pods if not pod.over)
+
+    def _is_overdue(self, pod: Pod) -> bool:
+        return self.ending_s.get(pod.uid, 0.0) >= pod.grace_s + OVERDUE_S
+
+    def _end_of(self, pod: Pod) -> str:
+        where = f"{pod.name} on node {pod.node}" if pod.node else pod.name
+        if self._is_overdue(pod):
+            return (
+                f"{where} should have ended {self.ending_s[pod.uid] - pod.grace_s:.0f} s ago and nothing says that it "
+                "has: see whether its node answers"
+            )
+        return f"{where} has up to {pod.grace_s} s to end, and was not waited for any longer"
 
     def _is_new(self, pod: Pod) -> bool:
         return self.goal.is_met_by(self.shapes.get(pod.uid))

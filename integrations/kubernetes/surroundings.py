@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # the client takes its time to import, and nothing here needs
 AUTOSCALING = ("autoscaling/v2", "autoscaling/v2beta2", "autoscaling/v1")
 POLICY = ("policy/v1", "policy/v1beta1")
 METRICS = "metrics.k8s.io"
+LONG_GRACE_S = 60
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -99,7 +100,7 @@ def about(workload: Workload, found: Surroundings) -> tuple[Warn, ...]:
                 notes.append(_blind(hpa))
     labels = (workload.template.get("metadata") or {}).get("labels") or {}
     notes += [_budget(budget) for budget in found.budgets if _protects(budget, labels)]
-    return (*notes, *_how_it_replaces(workload), *_applied(workload))
+    return (*notes, *_how_it_replaces(workload), *_how_pods_end(workload), *_applied(workload))
 
 
 def _scales(hpa: Json, workload: Workload) -> bool:
@@ -175,6 +176,18 @@ def _how_it_replaces(workload: Workload) -> list[Warn]:
         )
         return [Warn(level=Level.WARNING, text=text)]
     return []
+
+
+def _how_pods_end(workload: Workload) -> list[Warn]:
+    """A rollback waits for the old pods, so it is worth knowing where they may take minutes."""
+    grace_s = (workload.template.get("spec") or {}).get("terminationGracePeriodSeconds")
+    if not isinstance(grace_s, int) or grace_s <= LONG_GRACE_S:
+        return []
+    text = (
+        f"Pods of {workload.title} may take {grace_s} s to end (terminationGracePeriodSeconds): the rollback waits "
+        "for the old ones, for no longer than its timeout. They get no new connections meanwhile."
+    )
+    return [Warn(level=Level.INFO, text=text)]
 
 
 def _applied(workload: Workload) -> list[Warn]:
