@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from bot.ports.errors import AuthFailed, PortError, Unavailable
 from integrations.kubernetes.api import Api
-from integrations.kubernetes.pods import Pod, Trouble, said
+from integrations.kubernetes.pods import SAID, Pod, Trouble, said
 from integrations.kubernetes.rollout import Verdict
 from integrations.kubernetes.scene import Scene, changed_at
 from integrations.kubernetes.template import Json
@@ -15,6 +15,8 @@ from integrations.kubernetes.workload import Workload, moment, pods_path
 _log = logging.getLogger(__name__)
 
 LINES = 20
+QUOTED = 3
+"""Lines of a log: the last one may be no more than the end of a longer complaint."""
 # What the state of the container says better, and what is so on every pod of a cluster.
 _NOISE = ("BackOff", "Failed", "MissingClusterDNS", "DNSConfigForming")
 
@@ -89,7 +91,15 @@ async def _last_words(api: Api, namespace: str, pod: Pod, trouble: Trouble) -> s
         _log.info("the log of %s cannot be read: %s", pod.name, error)
         return ""
     lines = [line for line in text.splitlines() if line.strip()]
-    return f"Its log ends with: {said(lines[-1])}" if lines else "It wrote no log."
+    return f"Its log ends with: {quoted(lines)}" if lines else "It wrote no log."
+
+
+def quoted(lines: Sequence[str]) -> str:
+    """The last `QUOTED` of `lines` on one line, fewer where they are long; of the very last one as much as may be shown."""
+    told = [said(line) for line in lines[-QUOTED:]]
+    while len(text := " ⏎ ".join(told)) > SAID and len(told) > 1:
+        told = told[1:]
+    return text
 
 
 async def _log_of_the_end(api: Api, namespace: str, pod: Pod, container: str) -> str:
