@@ -143,6 +143,9 @@ def _fields(before: Json, after: Json, what: str) -> Iterator[str]:
         # 1 and true are equal, and not the same.
         if path in old and path in new and repr(old[path]) == repr(new[path]):
             continue
+        # `resources: {}` beside `resources.limits.memory: 64Mi` says nothing that the latter does not.
+        if _is_above(path, old, new) or _is_above(path, new, old):
+            continue
         if _PRIVATE.intersection(path.replace("[", ".").split(".")):
             yield f"{what} {path}: changed"
         elif path not in new:
@@ -151,6 +154,13 @@ def _fields(before: Json, after: Json, what: str) -> Iterator[str]:
             yield f"{what} {path}: {_value(new[path])} added"
         else:
             yield f"{what} {path}: {_value(old[path])} → {_value(new[path])}"
+
+
+def _is_above(path: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether `path` is empty in the one and filled in the other."""
+    if path not in one or path in other or one[path] not in ({}, []):
+        return False
+    return any(below.startswith((f"{path}.", f"{path}[")) for below in other)
 
 
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:

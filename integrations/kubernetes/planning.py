@@ -59,15 +59,18 @@ async def plan(
     )
     lines, config_warnings = compared(found.template, found.kept.configs, held, change.to_version)
     warnings = [*about(workload, around), *slower, *tried.warnings, *config_warnings, *dumb]
+    warnings += same_image(seen, found)
     warnings += [Warn(level=Level.WARNING, text=owner.warning) for owner in owned if owner.warning]
     warnings += refused_pods(found.template, around.quotas, around.limit_ranges, change.to_version)
     checks += [*tried.checks, _quota(around, found, pace), *deleting]
     suspend = tuple(owner.token for owner in owned if owner.token)
+    takes_s = expected_s(workload, [pod.raw for pod in seen.pods if pod.ready], pace)
+    warnings += too_slow(takes_s, settings.timeout.total_seconds())
     return TargetPlan(
         actions=tuple(_actions(seen, found, change, owned=owned, surge=surge, stuck=stuck)),
         warnings=tuple(dict.fromkeys(warnings)),
         checks=tuple(checks),
-        expected_s=expected_s(workload, [pod.raw for pod in seen.pods if pod.ready], pace),
+        expected_s=takes_s,
         diff=(*tried.lines, *lines),
         payload=Payload(suspend=suspend, surge=surge, delete_pods=stuck, accepts=tried.shape).text,
     )
@@ -101,6 +104,28 @@ def surge_of(
         text = f"No surge of {settings.surge} ({wanted} more pods for a time): {room.why}."
         return None, [Warn(level=Level.INFO, text=text)]
     return settings.surge, []
+
+
+def too_slow(takes_s: float, timeout_s: float) -> list[Warn]:
+    """A warning where it may be called a failure, and put back, while it is still getting on."""
+    if takes_s < timeout_s:
+        return []
+    text = (
+        f"This may take about {takes_s:.0f} s, and counts as failed after {timeout_s:.0f} s: raise `timeout` in "
+        "kaeru.yml, or let it go faster with `surge`."
+    )
+    return [Warn(level=Level.WARNING, text=text)]
+
+
+def same_image(seen: Look, found: Revision) -> list[Warn]:
+    """A warning where the image to return to was met as the very one that runs now: a tag is only a name."""
+    image, now = found.image, seen.history.current
+    digest = found.kept.digests.get(image)
+    if digest is None or image == now.image or digest != seen.digests.get(now.image):
+        return []
+    short = digest.rpartition(":")[2][:12]
+    text = f"{image} is the same image as {now.image} ({short}): going back changes nothing of it."
+    return [Warn(level=Level.DANGER, text=text)]
 
 
 def stuck_pods(seen: Look, found: Revision) -> tuple[StuckPod, ...]:

@@ -42,6 +42,9 @@ async def test_a_plan_is_quick_and_leaves_all_as_it_is(shop: Shop, api: Api) -> 
     assert planned.diff == (f"image of web: {WEB}:v1.3.0 → {WEB}:v1.2.9",)
     assert planned.payload == '{"surge":"100%"}'
     assert len(planned.actions) == 2
+    assert "counts as failed after" not in notes(planned)
+    hurried = await Eyes(api, shop.settings(timeout="5s")).plan("v1.2.9")
+    assert "This may take about 23 s, and counts as failed after 5 s: raise `timeout`" in notes(hurried)
     after = await shop.workload()
     assert after["metadata"]["generation"] == before["metadata"]["generation"]
     assert after["spec"] == before["spec"]
@@ -137,6 +140,12 @@ async def test_settings_that_changed_are_shown_by_key_and_never_by_value(shop: S
     await shop.recorded("v1.2.9", volumes=volumes)
     await eyes.look(good=True)
     await shop.deploy("v1.3.0", env={"PASSWORD": "hunter3"}, wait=False)
+    grown = {
+        "name": "web",
+        "resources": {"limits": {"memory": "64Mi"}},
+        "readinessProbe": {"periodSeconds": 3},
+    }
+    await shop.patch({"spec": {"template": {"spec": {"containers": [grown]}}}})
     where = f"/api/v1/namespaces/{shop.space.name}"
     await shop.hands.merge(f"{where}/configmaps/settings", {"data": {"size": "2", "old": None}})
     await shop.hands.merge(f"{where}/secrets/db", {"stringData": {"password": "hunter4"}})
@@ -147,10 +156,34 @@ async def test_settings_that_changed_are_shown_by_key_and_never_by_value(shop: S
         in said
     )
     assert "Secret db is not rolled back. Since v1.2.9 last ran, password was changed." in said
-    assert "env of web: PASSWORD removed" in planned.diff
+    # And nothing of what the API server adds to a template by itself.
+    assert [line for line in planned.diff if not line.startswith(("ConfigMap ", "Secret "))] == [
+        f"image of web: {WEB}:v1.3.0 → {WEB}:v1.2.9",
+        "env of web: PASSWORD removed",
+        "web resources.limits.memory: 64Mi removed",
+        "web readinessProbe.periodSeconds: 3 → 1",
+    ]
     assert "hunter" not in planned.model_dump_json()
     await shop.hands.delete(f"{where}/secrets/db")
     assert "v1.2.9 needs Secret db, which does not exist" in notes(await eyes.plan("v1.2.9"))
+
+
+async def test_another_tag_of_the_very_image_that_runs_is_no_way_back(shop: Shop, api: Api) -> None:
+    eyes = Eyes(api, shop.settings())
+    await shop.recorded("v1.2.9")
+    before = await eyes.look()
+    await shop.recorded("v1.3.0")
+    await shop.rolled_out()
+    assert "the same image" not in notes(await eyes.plan("v1.2.9"))
+    # As kaeru would remember it, had somebody pushed the bad image under the older tag when that ran.
+    (bad,) = [
+        json.loads(one.spec)["digests"] for one in await eyes.memory.shapes() if one.version == "v1.3.0"
+    ]
+    (good,) = [json.loads(one.spec) for one in await eyes.memory.shapes() if one.version == "v1.2.9"]
+    spec = json.dumps(good | {"digests": {f"{WEB}:v1.2.9": bad[f"{WEB}:v1.3.0"]}})
+    await eyes.memory.keep(before.current_ref, "v1.2.9", spec)
+    said = notes(await eyes.plan("v1.2.9"))
+    assert f"{WEB}:v1.2.9 is the same image as {WEB}:v1.3.0 (" in said
 
 
 async def test_rights_that_are_missing_are_named(shop: Shop, tmp_path: Path) -> None:
