@@ -19,7 +19,7 @@ LOOK_S = 5.0
 """The end of a rollback does not wait longer than that to see what is suspended, for each thing."""
 
 
-class _Gardener(Protocol):
+class _Kind(Protocol):
     """One kind of owner. See `ArgoCd` and `Flux`."""
 
     async def find(self, workload: Json) -> Owner | None: ...
@@ -39,12 +39,12 @@ class Owners:
 
     def __init__(self, api: Api, settings: KubernetesSettings) -> None:
         self._settings = settings
-        self._gardeners: dict[str, _Gardener] = {owner_argocd.PREFIX: ArgoCd(api, settings)}
-        self._gardeners |= {sort.prefix: Flux(api, settings, sort) for sort in owner_flux.SORTS}
+        self._kinds: dict[str, _Kind] = {owner_argocd.PREFIX: ArgoCd(api, settings)}
+        self._kinds |= {sort.prefix: Flux(api, settings, sort) for sort in owner_flux.SORTS}
 
     async def find(self, workload: Json) -> tuple[Owner, ...]:
         """Everybody who looks after `workload`, a raw object. Changes nothing."""
-        found = await asyncio.gather(*(gardener.find(workload) for gardener in self._gardeners.values()))
+        found = await asyncio.gather(*(kind.find(workload) for kind in self._kinds.values()))
         return tuple(owner for owner in (*found, owner_helm.find(workload)) if owner is not None)
 
     async def suspend(self, token: str, key: str) -> None:
@@ -52,21 +52,21 @@ class Owners:
 
         Raises Conflict where it does not stay suspended, OutcomeUnknown, AuthFailed.
         """
-        gardener, namespace, name = self._of(token)
-        await gardener.suspend(namespace, name, self._settings.who, key)
-        await gardener.confirm(namespace, name)
+        kind, namespace, name = self._of(token)
+        await kind.suspend(namespace, name, self._settings.who, key)
+        await kind.confirm(namespace, name)
 
     async def confirm(self, token: str) -> None:
         """Raises Conflict, with a sentence, where what `token` names is not suspended (any more)."""
-        gardener, namespace, name = self._of(token)
-        await gardener.confirm(namespace, name)
+        kind, namespace, name = self._of(token)
+        await kind.confirm(namespace, name)
 
     async def debts(self, workload: Json, component: str) -> tuple[tuple[Debt, ...], tuple[str, ...]]:
         """What kaeru has left suspended because of `workload`, as the world itself says.
 
         And the ids of what it may have left so where that cannot be seen.
         """
-        found = await asyncio.gather(*(g.debt(workload, component) for g in self._gardeners.values()))
+        found = await asyncio.gather(*(kind.debt(workload, component) for kind in self._kinds.values()))
         debts = tuple(debt for debt in found if isinstance(debt, Debt))
         return debts, tuple(debt.id for debt in found if isinstance(debt, Unseen))
 
@@ -78,9 +78,9 @@ class Owners:
         """
         debts, told = [], []
         for token in tokens:
-            gardener, namespace, name = self._of(token)
+            kind, namespace, name = self._of(token)
             try:
-                debt = await _owed(gardener, namespace, name, component)
+                debt = await _owed(kind, namespace, name, component)
             except Missing:  # nothing is left that could undo anything
                 continue
             except Conflict as error:
@@ -103,26 +103,26 @@ class Owners:
 
         Raises Refused where it is known that this would undo the rollback at once.
         """
-        gardener, namespace, name = self._of(debt.id)
-        await gardener.repay(namespace, name)
+        kind, namespace, name = self._of(debt.id)
+        await kind.repay(namespace, name)
 
-    def _of(self, token: str) -> tuple[_Gardener, str, str]:
+    def _of(self, token: str) -> tuple[_Kind, str, str]:
         prefix, _, where = token.partition(":")
         namespace, _, name = where.partition("/")
-        gardener = self._gardeners.get(prefix)
+        kind = self._kinds.get(prefix)
         # A token comes back from the plan; nothing in it may lead to another path of the API.
-        if gardener is None or not is_name(namespace) or not is_name(name):
+        if kind is None or not is_name(namespace) or not is_name(name):
             raise Refused(f"{token} is nothing that kaeru suspends.", remedy="Approve a fresh plan.")
-        return gardener, namespace, name
+        return kind, namespace, name
 
 
-async def _owed(gardener: _Gardener, namespace: str, name: str, component: str) -> Debt | None:
+async def _owed(kind: _Kind, namespace: str, name: str, component: str) -> Debt | None:
     """What is owed. Raises Conflict where somebody has resumed it."""
     try:
         async with asyncio.timeout(LOOK_S):
-            debt = await gardener.owed(namespace, name, component)
+            debt = await kind.owed(namespace, name, component)
             if debt is None:
-                await gardener.confirm(namespace, name)
+                await kind.confirm(namespace, name)
     except TimeoutError as error:
         raise Unavailable(f"The API server did not answer within {LOOK_S:g} s.") from error
     return debt
