@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from integrations.kubernetes.owners import Owner, Owners
 from sandbox.clusters.namespaces import Namespace
 from tests.kubernetes.world import Shop
 
@@ -160,6 +161,17 @@ class Gitops:
         await self.shop.patch(change)
         return await self.shop.workload()
 
+    async def labelled_by_flux(self, group: str, name: str) -> Json:
+        """The workload, as one that Flux's object `name` in its own namespace deploys."""
+        return await self.labelled(labels={f"{group}/name": name, f"{group}/namespace": self.space.name})
+
     @property
     def tracking_id(self) -> str:
         return f"shop:apps/Deployment:{self.space.name}/{self.shop.name}"
+
+
+async def the_one(owners: Owners, workload: Json) -> Owner:
+    """The only one who owns it."""
+    found = await owners.find(workload)
+    assert len(found) == 1, found
+    return found[0]

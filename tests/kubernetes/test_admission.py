@@ -11,19 +11,12 @@ from aiohttp import ClientTimeout, web
 from bot.domain.evidence import Outcome
 from integrations.kubernetes import payload
 from integrations.kubernetes.target import KubernetesTarget
-from sandbox.clusters.kubernetes import KubernetesCluster
 from tests.fakes.memory import FakeMemory
-from tests.kubernetes.fault_proxy import Fault, FaultProxy, Forward, drop_request, fault_proxy
+from tests.kubernetes.fault_proxy import Fault, FaultProxy, Forward, drop_request
 from tests.kubernetes.steps import change_to, generation, images, released, walk, walk_back
 from tests.kubernetes.world import Json, Shop
 
 pytestmark = pytest.mark.kubernetes
-
-
-@pytest.fixture
-async def proxy(cluster: KubernetesCluster) -> AsyncIterator[FaultProxy]:
-    async with fault_proxy(cluster.kubeconfig) as standing:
-        yield standing
 
 
 @pytest.fixture

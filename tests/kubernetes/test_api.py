@@ -10,10 +10,9 @@ import pytest
 
 from bot.ports.errors import AuthFailed, Conflict, OutcomeUnknown, Refused, Unavailable
 from integrations.kubernetes.api import Api, Expired, Missing
-from sandbox.clusters.kubernetes import KubernetesCluster
 from sandbox.clusters.namespaces import Namespace
 from tests.kubernetes import fault_proxy as faults
-from tests.kubernetes.fault_proxy import FaultProxy, asking, fault_proxy, watching
+from tests.kubernetes.fault_proxy import FaultProxy, asking, watching
 from tests.kubernetes.hands import Hands
 from tests.kubernetes.world import Shop
 
@@ -21,12 +20,6 @@ pytestmark = pytest.mark.kubernetes
 
 Json = dict[str, Any]
 SECRET = "hunter2-of-the-test"
-
-
-@pytest.fixture
-async def proxy(cluster: KubernetesCluster) -> AsyncIterator[FaultProxy]:
-    async with fault_proxy(cluster.kubeconfig) as standing:
-        yield standing
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import pytest
@@ -16,12 +15,6 @@ from tests.kubernetes.steps import KEY, Once, annotations, change_to, generation
 from tests.kubernetes.world import Shop, until
 
 pytestmark = pytest.mark.kubernetes
-
-
-@pytest.fixture
-async def target(shop: Shop, memory: FakeMemory) -> AsyncIterator[KubernetesTarget]:
-    async with aclosing(KubernetesTarget(shop.settings(), memory)) as made:
-        yield made
 
 
 async def test_the_version_runs_alone_and_the_history_says_whose_work_it_is(

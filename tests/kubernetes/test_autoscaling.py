@@ -1,13 +1,9 @@
 """An autoscaler that changes the number of pods while a rollback is under way."""
 
-from collections.abc import AsyncIterator
-from contextlib import aclosing
-
 import pytest
 
 from bot.domain.evidence import Outcome
 from integrations.kubernetes.target import KubernetesTarget
-from tests.fakes.memory import FakeMemory
 from tests.kubernetes.steps import Once, change_to, images, released, walk
 from tests.kubernetes.world import Json, Shop, until
 
@@ -24,12 +20,6 @@ AUTOSCALER: Json = {
         "maxReplicas": 5,
     },
 }
-
-
-@pytest.fixture
-async def target(shop: Shop, memory: FakeMemory) -> AsyncIterator[KubernetesTarget]:
-    async with aclosing(KubernetesTarget(shop.settings(), memory)) as made:
-        yield made
 
 
 async def test_the_autoscaler_scales_in_the_middle_and_nobody_takes_its_pods_away(

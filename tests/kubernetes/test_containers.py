@@ -2,8 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -14,7 +12,6 @@ from integrations.kubernetes.api import Api
 from integrations.kubernetes.target import KubernetesTarget
 from sandbox.clusters.namespaces import Namespace
 from sandbox.clusters.shop_images import WEB
-from tests.fakes.memory import FakeMemory
 from tests.kubernetes.steps import change_to, walk
 from tests.kubernetes.world import Json, Shop, until
 
@@ -27,12 +24,6 @@ NEW: Json = {"init": "v1.3.1", "web": "v1.3.0", "proxy": "v1.3.0"}
 @pytest.fixture
 def shop(space: Namespace, api: Api) -> Shop:
     return Shop(space, api, replicas=1)
-
-
-@pytest.fixture
-async def target(shop: Shop, memory: FakeMemory) -> AsyncIterator[KubernetesTarget]:
-    async with aclosing(KubernetesTarget(shop.settings(), memory)) as made:
-        yield made
 
 
 def containers(images: Json, *, schema: str = "exit 0") -> Json:

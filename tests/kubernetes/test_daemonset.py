@@ -1,8 +1,5 @@
 """DaemonSets: one pod on each node, replaced in place."""
 
-from collections.abc import AsyncIterator
-from contextlib import aclosing
-
 import pytest
 
 from bot.domain.evidence import Outcome
@@ -10,7 +7,6 @@ from integrations.kubernetes import pods
 from integrations.kubernetes.api import Api
 from integrations.kubernetes.target import KubernetesTarget
 from sandbox.clusters.namespaces import Namespace
-from tests.fakes.memory import FakeMemory
 from tests.kubernetes.steps import change_to, generation, images, released, walk, walk_back
 from tests.kubernetes.world import Shop
 
@@ -20,12 +16,6 @@ pytestmark = pytest.mark.kubernetes
 @pytest.fixture
 def shop(space: Namespace, api: Api) -> Shop:
     return Shop(space, api, kind="daemonset")
-
-
-@pytest.fixture
-async def target(shop: Shop, memory: FakeMemory) -> AsyncIterator[KubernetesTarget]:
-    async with aclosing(KubernetesTarget(shop.settings(), memory)) as made:
-        yield made
 
 
 async def test_it_goes_back_and_a_second_time_does_nothing(target: KubernetesTarget, shop: Shop) -> None:

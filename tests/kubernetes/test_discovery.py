@@ -8,10 +8,9 @@ import pytest
 
 from bot.domain.plan import Level
 from integrations.kubernetes.api import Api
-from sandbox.clusters.kubernetes import KubernetesCluster
 from tests.kubernetes import fault_proxy as faults
 from tests.kubernetes.eyes import Eyes, failed, notes
-from tests.kubernetes.fault_proxy import FaultProxy, below, fault_proxy
+from tests.kubernetes.fault_proxy import FaultProxy, below
 from tests.kubernetes.test_autoscaling import AUTOSCALER
 from tests.kubernetes.world import Json, Shop
 
@@ -25,12 +24,6 @@ POLICY = ("policy/v1", "policy/v1beta1")
 BLIND = (
     "This cluster serves no metrics (metrics.k8s.io): the HorizontalPodAutoscaler web cannot scale by load."
 )
-
-
-@pytest.fixture
-async def proxy(cluster: KubernetesCluster) -> AsyncIterator[FaultProxy]:
-    async with fault_proxy(cluster.kubeconfig) as standing:
-        yield standing
 
 
 @pytest.fixture

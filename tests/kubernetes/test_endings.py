@@ -12,10 +12,9 @@ from integrations.kubernetes import surge, target
 from integrations.kubernetes.owner_application import TRACKING
 from integrations.kubernetes.payload import Payload
 from integrations.kubernetes.target import KubernetesTarget
-from sandbox.clusters.kubernetes import KubernetesCluster
 from tests.fakes.memory import FakeMemory
 from tests.kubernetes import fault_proxy as faults
-from tests.kubernetes.fault_proxy import FaultProxy, asking, fault_proxy
+from tests.kubernetes.fault_proxy import FaultProxy, asking
 from tests.kubernetes.gitops import AUTOMATED, Gitops, Json
 from tests.kubernetes.steps import KEY, change_to, generation, released, walk
 from tests.kubernetes.world import Shop
@@ -24,12 +23,6 @@ pytestmark = [pytest.mark.kubernetes, pytest.mark.usefixtures("custom_resources"
 
 WRITES = asking("PATCH", "/deployments/web")
 DENIED = faults.says(403, "Forbidden", 'admission webhook "night.example" denied the request: not at night')
-
-
-@pytest.fixture
-async def proxy(cluster: KubernetesCluster) -> AsyncIterator[FaultProxy]:
-    async with fault_proxy(cluster.kubeconfig) as standing:
-        yield standing
 
 
 @pytest.fixture

@@ -11,22 +11,15 @@ from aiohttp import web
 from bot.domain.evidence import Outcome
 from integrations.kubernetes import switch
 from integrations.kubernetes.target import KubernetesTarget
-from sandbox.clusters.kubernetes import KubernetesCluster
 from tests.fakes.memory import FakeMemory
 from tests.kubernetes import fault_proxy as faults
-from tests.kubernetes.fault_proxy import FaultProxy, Forward, asking, fault_proxy, watching
+from tests.kubernetes.fault_proxy import FaultProxy, Forward, asking, watching
 from tests.kubernetes.steps import Once, change_to, generation, images, released, walk
 from tests.kubernetes.world import Shop
 
 pytestmark = pytest.mark.kubernetes
 
 WRITES = asking("PATCH", "/deployments/web")
-
-
-@pytest.fixture
-async def proxy(cluster: KubernetesCluster) -> AsyncIterator[FaultProxy]:
-    async with fault_proxy(cluster.kubeconfig) as standing:
-        yield standing
 
 
 @pytest.fixture

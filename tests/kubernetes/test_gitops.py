@@ -20,9 +20,8 @@ from integrations.kubernetes.owner import MARK
 from integrations.kubernetes.owner_application import TRACKING
 from integrations.kubernetes.target import KubernetesTarget
 from sandbox.clusters.errors import ClusterError
-from sandbox.clusters.kubernetes import KubernetesCluster
 from tests.fakes.memory import FakeMemory
-from tests.kubernetes.fault_proxy import FaultProxy, Forward, asking, fault_proxy
+from tests.kubernetes.fault_proxy import FaultProxy, Forward, asking
 from tests.kubernetes.gitops import AUTOMATED, PATHS, Gitops
 from tests.kubernetes.steps import KEY, Once, change_to, generation, images, released, walk
 from tests.kubernetes.world import Json, Shop
@@ -44,12 +43,6 @@ async def gitops(shop: Shop, replicas: int) -> Gitops:
     shop.replicas, shop.extra = replicas, {"minReadySeconds": 2}
     await released(shop, "v1.2.9", "v1.3.0", wait=False)
     return Gitops(shop)
-
-
-@pytest.fixture
-async def proxy(cluster: KubernetesCluster) -> AsyncIterator[FaultProxy]:
-    async with fault_proxy(cluster.kubeconfig) as standing:
-        yield standing
 
 
 @pytest.fixture

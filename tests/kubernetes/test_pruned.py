@@ -1,8 +1,5 @@
 """Back to what the cluster has thrown away."""
 
-from collections.abc import AsyncIterator
-from contextlib import aclosing
-
 import pytest
 
 from bot.domain.evidence import Outcome
@@ -10,7 +7,6 @@ from integrations.kubernetes.api import Api
 from integrations.kubernetes.target import KubernetesTarget
 from sandbox.clusters.namespaces import Namespace
 from sandbox.clusters.shop_images import WEB
-from tests.fakes.memory import FakeMemory
 from tests.kubernetes.steps import KEY, annotations, change_to, images, walk
 from tests.kubernetes.world import Shop, until
 
@@ -20,12 +16,6 @@ pytestmark = pytest.mark.kubernetes
 @pytest.fixture
 def shop(space: Namespace, api: Api) -> Shop:
     return Shop(space, api, replicas=1, extra={"revisionHistoryLimit": 1})
-
-
-@pytest.fixture
-async def target(shop: Shop, memory: FakeMemory) -> AsyncIterator[KubernetesTarget]:
-    async with aclosing(KubernetesTarget(shop.settings(), memory)) as made:
-        yield made
 
 
 async def test_a_version_that_the_cluster_has_pruned_runs_again_from_kaerus_own_record(

@@ -1,8 +1,5 @@
 """The way back to where it was, on a real Deployment."""
 
-from collections.abc import AsyncIterator
-from contextlib import aclosing
-
 import pytest
 
 from bot.domain.evidence import Outcome
@@ -24,12 +21,6 @@ from tests.kubernetes.steps import (
 from tests.kubernetes.world import Shop
 
 pytestmark = pytest.mark.kubernetes
-
-
-@pytest.fixture
-async def target(shop: Shop, memory: FakeMemory) -> AsyncIterator[KubernetesTarget]:
-    async with aclosing(KubernetesTarget(shop.settings(), memory)) as made:
-        yield made
 
 
 async def test_a_failed_change_is_put_back_once(

@@ -1,6 +1,5 @@
 """StatefulSets, which stay stuck on a pod that never gets ready even when their template is right again."""
 
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 
@@ -24,12 +23,6 @@ pytestmark = pytest.mark.kubernetes
 @pytest.fixture
 def shop(space: Namespace, api: Api) -> Shop:
     return Shop(space, api, kind="statefulset", replicas=1)
-
-
-@pytest.fixture
-async def target(shop: Shop, memory: FakeMemory) -> AsyncIterator[KubernetesTarget]:
-    async with aclosing(KubernetesTarget(shop.settings(), memory)) as made:
-        yield made
 
 
 async def test_it_goes_back_pod_by_pod(target: KubernetesTarget, shop: Shop) -> None:
