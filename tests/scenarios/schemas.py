@@ -123,9 +123,8 @@ def furnish(shop: Shop, url: str, folder: Path, *migrations: tuple[str, str]) ->
         _retag(shop.repo, version, shop.releases / version / "db")
     schema = Schema(url, shop, folder)
     schema.alembic(BAD, "upgrade", "head")
-    field = "handle" if RENAMES in migrations else "nickname" if DROPS not in migrations else "id"
-    schema.query(f"INSERT INTO customers (id, {field}) VALUES (1, {'1' if field == 'id' else repr('ann')})"
-                 if field != "id" else "INSERT INTO customers (id) VALUES (1)")  # fmt: skip
+    if RENAMES in migrations:
+        schema.query("INSERT INTO customers (id, handle) VALUES (1, 'ann')")
     schema.runs.write_text("", encoding="ascii")
     return schema
 
