@@ -79,8 +79,10 @@ class DatabasePart(Value):
 
 def question_of(part: DatabasePart, older: Version, newer: Version) -> str:
     """What a decision about this part would be about: the versions, the migrations, and what the database has of them."""
-    verdict = None if part.verdict is None else part.verdict.model_dump(mode="json")
-    asked = [part.name, older, newer, [m.model_dump(mode="json") for m in part.migrations], verdict]
+    verdict = part.verdict
+    of_verdict = None if verdict is None else [verdict.situation, *verdict.loses]
+    migrations = [m.model_dump(mode="json") for m in part.migrations]
+    asked = [part.name, older, newer, migrations, of_verdict, part.fingerprint]
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -210,6 +210,23 @@ def ways_card(incident: Incident) -> Card:
     return card("What can be decided about databases", sections([*lines, example]))
 
 
+def ways_in_short(incident: Incident) -> list[str]:
+    """A line for each database of the newest plan about which somebody decides."""
+    record = incident.record
+    parts = record.plan.databases if record is not None and record.plan is not None else ()
+    lines = []
+    for part in parts[:_SHOWN]:
+        if part.undecided:
+            lines.append(
+                f"*Database {line(part.name, 60)}*: undecided, {_or([w.value for w in part.offered])}"
+            )
+        elif part.chosen_by is not None and part.way is not None:
+            lines.append(
+                f"*Database {line(part.name, 60)}*: {part.way.value}, decided by {who(part.chosen_by)}"
+            )
+    return lines
+
+
 def after_choice(way: Way) -> str:
     """What follows from a decision, for whoever has typed it."""
     if way is Way.FORWARD_FIX:

@@ -8,6 +8,7 @@ from bot.domain.plan import Plan
 from bot.domain.policy import Policy
 from bot.domain.run import StepState
 from bot.views.blocks import Card, card, context, fields, header, note, section, sections
+from bot.views.data_facts import ways_in_short
 from bot.views.debts import owed
 from bot.views.hold import held
 from bot.views.mrkdwn import code, counted, line, when, who, whom
@@ -37,6 +38,7 @@ def status_card(incident: Incident, policy: Policy) -> Card:
         fields(*about),
         *held(incident),
         *sections(_progress(incident)),
+        *sections(ways_in_short(incident)),
         *owed(incident),
     ]
     return card(f"{service}: {STATUS_WORDS[incident.status]}. {next_step(incident, policy)}", blocks)

@@ -90,7 +90,7 @@ async def _run_down(
             async with aclosing(migrations.run_down(down, key)) as looks:
                 while True:
                     seen = await reading(anext(looks), f"The migrations of {database}")
-                    begun = True
+                    begun, give_up_at = True, loop.time() + INSIST_FOR_S
                     await progress.tell(seen)
                     last = seen
         except StopAsyncIteration:
