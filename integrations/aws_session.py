@@ -5,7 +5,6 @@ Everything here blocks: call it in a thread. Clients may be used by several thre
 
 import functools
 import threading
-from dataclasses import dataclass
 from typing import Any
 
 import boto3
@@ -16,44 +15,16 @@ from botocore.credentials import (
     CredentialResolver,
     DeferredRefreshableCredentials,
 )
+from botocore.exceptions import NoCredentialsError
 from botocore.loaders import Loader, create_loader
 from botocore.session import Session as CoreSession
 from botocore.session import get_session
-from pydantic import SecretStr
+
+from integrations.aws_access import Access
 
 ATTEMPTS = 4
 AGENT = "kaeru"
 """Stands in the user agent, and so in CloudTrail."""
-
-
-@dataclass(frozen=True)
-class Access:
-    """What identity, and where. Without keys, profile and role: what AWS's own tools would take.
-
-    A role is assumed with whatever else is given here. `endpoint` is one address for every service.
-    """
-
-    region: str | None = None
-    endpoint: str | None = None
-    profile: str | None = None
-    role_arn: str | None = None
-    external_id: SecretStr | None = None
-    access_key: SecretStr | None = None
-    secret_key: SecretStr | None = None
-    connect_timeout_s: float = 5.0
-    read_timeout_s: float = 10.0
-
-    @property
-    def who(self) -> str:
-        """The credentials as people know them; never the credentials."""
-        if self.role_arn is not None:
-            through = "" if self.profile is None else f" (through the profile {self.profile})"
-            return f"the role {self.role_arn}{through}"
-        if self.profile is not None:
-            return f"the profile {self.profile}"
-        return (
-            "the access key in kaeru's settings" if self.access_key else "kaeru's own machine or environment"
-        )
 
 
 class AwsSession:
@@ -101,6 +72,9 @@ class AwsSession:
 
     def _assuming(self, source: CoreSession, role_arn: str) -> CoreSession:
         own = self._access
+        keys = source.get_credentials()
+        if keys is None:
+            raise NoCredentialsError
         extra = {"RoleSessionName": AGENT}
         if own.external_id is not None:
             extra["ExternalId"] = own.external_id.get_secret_value()
@@ -113,7 +87,7 @@ class AwsSession:
 
         fetcher = AssumeRoleCredentialFetcher(
             client_creator=sts,
-            source_credentials=source.get_credentials(),
+            source_credentials=keys,
             role_arn=role_arn,
             extra_args=extra,
         )

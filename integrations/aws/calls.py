@@ -2,18 +2,29 @@
 
 import asyncio
 import threading
+from collections.abc import Awaitable
 from dataclasses import replace
 from typing import Any
 
 from bot.ports.errors import Gone
+from integrations.aws_access import Access
 from integrations.aws_errors import Asking, told
-from integrations.aws_session import ATTEMPTS, Access, AwsSession
+from integrations.aws_session import ATTEMPTS, AwsSession
 
 _NAMES = {"elbv2": "Elastic Load Balancing", "cloudwatch": "CloudWatch", "cloudfront": "CloudFront"}
 _GONE = "Correct its ARN or id, or take it out of the settings."
 MISSING = dict.fromkeys(
     ("ListenerNotFound", "RuleNotFound", "TargetGroupNotFound", "NoSuchDistribution"), (Gone, _GONE)
 )
+
+
+async def together(*reads: Awaitable[Any]) -> list[Any]:
+    """All of them at once. Raises the first one's error, when none of them is under way any more."""
+    answers = await asyncio.gather(*reads, return_exceptions=True)
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            raise answer
+    return answers
 
 
 class Calls:

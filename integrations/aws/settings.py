@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 
 from bot.catalog import Duration
 from integrations.aws.arns import Arn, arn
-from integrations.aws_session import Access
+from integrations.aws_access import Access
 
 CLOSED = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
 _PARTITION = r"^arn:(?:aws|aws-cn|aws-us-gov|aws-iso[a-z-]*):"

@@ -10,8 +10,9 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from bot.ports.errors import Refused, Unavailable
+from integrations.aws_access import Access
 from integrations.aws_errors import Asking, code_of, told
-from integrations.aws_session import Access, AwsSession
+from integrations.aws_session import AwsSession
 from integrations.backups.s3_upload import MOST_PARTS, BucketSink
 from integrations.backups.settings import MIB, S3Settings
 from integrations.backups.streams import Source

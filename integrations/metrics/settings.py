@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from bot.catalog import Duration
-from integrations.aws_session import Access
+from integrations.aws_access import Access
 
 CLOSED = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
 SECOND = timedelta(seconds=1)
