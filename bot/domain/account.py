@@ -87,6 +87,35 @@ class DebtLine(Value):
     repaid_by: str
 
 
+class WayLine(Value):
+    """What was decided about a database. `loses` says which data that destroys, or is empty."""
+
+    at: datetime
+    who: str
+    plan_number: int
+    database: str
+    way: str
+    why: str
+    loses: str
+
+
+def ways(events: Sequence[e.Event], names: Names) -> tuple[WayLine, ...]:
+    """Every decision about a database, in the order in which they were made."""
+    return tuple(
+        WayLine(
+            at=event.at,
+            who=name(event.by, names),
+            plan_number=event.number,
+            database=event.database,
+            way=event.way.value,
+            why=_said(event.why, names),
+            loses="; ".join(event.loses),
+        )
+        for event in events
+        if isinstance(event, e.WayChosen)
+    )
+
+
 def debts(events: Sequence[e.Event], names: Names) -> tuple[DebtLine, ...]:
     """Everything that was suspended, in the order in which it was; the same thing twice where it was so twice."""
     lines: list[DebtLine] = []

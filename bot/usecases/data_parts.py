@@ -72,9 +72,7 @@ async def _part(
     if hands.migrations is not None:
         part = await _with_verdict(part, hands.migrations, between.older, between.newer)
         if part.verdict is not None and Way.RESTORE_BACKUP in part.verdict.allowed:
-            wanted = chosen.way if chosen is not None and chosen.question == part.question else None
-            asked = part.model_copy(update={"way": wanted})
-            restore = await restoring(database, asked, hands.backups, noticed, left_since=between.left_since)
+            restore = await restoring(database, hands.backups, noticed, left_since=between.left_since)
             part = part.model_copy(update={"restore": restore})
         part = _decided(part, chosen, noticed)
         notice_restore(part, noticed)
