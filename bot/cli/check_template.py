@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bot.domain import events as e
+from bot.domain.backups import Taken
 from bot.domain.debts import Debt
 from bot.domain.evidence import Baseline, BaselineSource, Outcome, Probe, judge, summarize
 from bot.domain.lifecycle import fold
-from bot.domain.plan import Changes, ComponentChange, Plan
+from bot.domain.plan import Changes, ComponentChange, Level, Plan, Warn
 from bot.domain.postmortem import Postmortem, build
 from bot.domain.run import PROVE, WATCH, apply_step, steps_for
 from bot.domain.severity import Severity
@@ -103,6 +104,7 @@ def _whole() -> tuple[e.Event, ...]:
     return (
         *_declared(),
         e.PlanReady(at=_at(2), plan=plan),
+        *_backups(),
         e.SeveritySet(at=_at(5), by=_ASKED, severity=Severity.CRITICAL),
         e.RoleAssigned(at=_at(6), by=_ASKED, role="lead", user=_ASKED),
         e.NoteAdded(at=_at(7), by=_ASKED, text="A note"),
@@ -121,6 +123,22 @@ def _whole() -> tuple[e.Event, ...]:
         e.LessonsRecorded(at=_at(95), by=_ASKED, root_cause="A cause", lessons="A lesson", impact="An impact"),
         e.IncidentClosed(at=_at(100), by=_ASKED, summary="Rolled back"),
     )  # fmt: skip
+
+
+def _backups() -> tuple[e.Event, ...]:
+    """One that is there although something is said against it, and one that could not be taken."""
+    warned = (Warn(level=Level.DANGER, text="It is much smaller than usual."),)
+    taken = Taken(
+        id="b-1", at=_at(2), bytes=1000, sha256="0" * 64, seconds=1.0, proof="read", warnings=warned
+    )
+    return (
+        e.BackupBegun(at=_at(2), by=_ASKED, database="orders", number=1),
+        e.BackupBegun(at=_at(2), by=_ASKED, database="users", number=1),
+        e.BackupFinished(at=_at(3), database="orders", number=1, backup=taken),
+        e.BackupFailed(at=_at(3), database="users", number=1, reason="The disk is full. Make room."),
+        e.BackupAccepted(at=_at(4), by=_APPROVED, database="orders", number=1),
+        e.BackupSkipped(at=_at(4), by=_APPROVED, database="users", number=1),
+    )
 
 
 def _debts() -> tuple[e.Event, ...]:

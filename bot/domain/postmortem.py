@@ -10,6 +10,7 @@ from typing import Any
 
 from bot.domain import events as e
 from bot.domain.account import DebtLine, PlanLine, RunLine, SeverityChange, debts, plans, runs, severities
+from bot.domain.account_backups import BackupLine, backups
 from bot.domain.base import Value, Version
 from bot.domain.chronicle import Line, events_of, lines
 from bot.domain.comparison import Comparison, Illness, compare, illness
@@ -72,6 +73,7 @@ class Postmortem(Value):
     plans: tuple[PlanLine, ...]
     runs: tuple[RunLine, ...]
     debts: tuple[DebtLine, ...]
+    backups: tuple[BackupLine, ...]
     baseline: str
     evidence: tuple[Comparison, ...]
     root_cause: str
@@ -139,6 +141,7 @@ def build(
         plans=plans(incident, events, names),
         runs=runs(incident, events, names),
         debts=debts(events, names),
+        backups=backups(events, names),
         baseline=plan.baseline.sentence if plan else "",
         evidence=compare(
             probes,
