@@ -105,6 +105,9 @@ def way_down(
         raise Refused(
             "The database has applied none of the migrations, so there is nothing to run backwards."
         )
+    one_way = [one.id for one in found.migrations if one.id in undo and not one.undo.exists]
+    if one_way:
+        raise Refused(f"{', '.join(one_way)} cannot be run backwards: it brings no way back.")
     used = {name for element in settings.down for name in PLACEHOLDER.findall(element)}
     values = {"older": older, "newer": newer, "steps": str(len(undo)), "from": undo[0]}
     if tool is Tool.DJANGO and used & {"to", "from", "app"}:
