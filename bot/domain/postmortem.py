@@ -9,7 +9,18 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from bot.domain import events as e
-from bot.domain.account import DebtLine, PlanLine, RunLine, SeverityChange, debts, plans, runs, severities
+from bot.domain.account import (
+    DebtLine,
+    PlanLine,
+    RunLine,
+    SeverityChange,
+    WayLine,
+    debts,
+    plans,
+    runs,
+    severities,
+    ways,
+)
 from bot.domain.account_backups import BackupLine, backups
 from bot.domain.base import Value, Version
 from bot.domain.chronicle import Line, events_of, lines
@@ -71,6 +82,7 @@ class Postmortem(Value):
     impact: str
     illness: Illness | None
     plans: tuple[PlanLine, ...]
+    ways: tuple[WayLine, ...]
     runs: tuple[RunLine, ...]
     debts: tuple[DebtLine, ...]
     backups: tuple[BackupLine, ...]
@@ -139,6 +151,7 @@ def build(
         impact=_said(incident.impact, names),
         illness=ill,
         plans=plans(incident, events, names),
+        ways=ways(events, names),
         runs=runs(incident, events, names),
         debts=debts(events, names),
         backups=backups(events, names),
