@@ -10,14 +10,17 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from bot.domain import decide
 from bot.domain import events as e
 from bot.domain.base import BOT, Refusal
+from bot.domain.databases import undecided
 from bot.domain.debts import Debt
 from bot.domain.evidence import Baseline, BaselineSource, Outcome
-from bot.domain.incident import Incident, PlanState, Status
+from bot.domain.incident import Incident, PlanRecord, PlanState, Status
 from bot.domain.lifecycle import evolve, fold
 from bot.domain.plan import Changes, ComponentChange, Plan
 from bot.domain.policy import Policy, tally
 from bot.domain.run import Step, steps_for
 from bot.domain.severity import Severity
+from bot.domain.ways_back import Way
+from tests.unit.data_worlds import gone, migration, part
 
 PEOPLE = ["UALICE", "UBOB", "UCAROL", "UDAN", "UEVE"]
 POLICIES = {
@@ -32,6 +35,13 @@ DEBTS = [
 ]
 AFTER_THE_CLOSE = (e.DebtTakenOver, e.RepaymentAsked, e.DebtKept, e.DebtRepaid)
 people = st.sampled_from(PEOPLE)
+
+
+def with_database(plan: Plan, record: PlanRecord) -> Plan:
+    """The same plan with a database about which somebody has to decide, or has decided."""
+    asked = part(migration("0002"))
+    chosen = next((way for way in record.ways if way.database == asked.name), None)
+    return plan.model_copy(update={"databases": (gone(asked, chosen) if chosen else asked,)})
 
 
 def plan_for(incident: Incident, *, to: str) -> Plan:
@@ -132,9 +142,11 @@ class IncidentMachine(RuleBasedStateMachine):
         record = self.incident.record
         return steps_for(record.plan, watch=timedelta(minutes=5)) if record and record.plan else ()
 
-    @rule(to=st.sampled_from(["v1.2.9", "v1.2.8"]))
-    def plan_is_ready(self, to: str) -> None:
+    @rule(to=st.sampled_from(["v1.2.9", "v1.2.8"]), database=st.booleans())
+    def plan_is_ready(self, to: str, database: bool) -> None:
         plan = plan_for(self.incident, to=to)
+        if database or self.incident.record.ways:
+            plan = with_database(plan, self.incident.record)
         self.attempt(lambda: decide.plan_ready(self.incident, plan, now=self.now))
 
     @rule()
@@ -157,6 +169,24 @@ class IncidentMachine(RuleBasedStateMachine):
                 by=by,
                 policy=self.policy,
                 steps=self.steps(),
+                now=self.now,
+            )
+        )
+
+    @precondition(lambda self: self.incident and self.incident.record and self.incident.record.plan)
+    @rule(by=people, way=st.sampled_from(list(Way)), stale=st.booleans())
+    def choose_way(self, by: str, way: Way, stale: bool) -> None:
+        record = self.incident.record
+        self.attempt(
+            lambda: decide.choose_way(
+                self.incident,
+                number=record.number,
+                digest="0" * 16 if stale else record.plan.digest,
+                database="orders",
+                way=way,
+                by=by,
+                policy=self.policy,
+                forward_fix_after=timedelta(minutes=30),
                 now=self.now,
             )
         )
@@ -352,7 +382,9 @@ class IncidentMachine(RuleBasedStateMachine):
         if record is None or record.state is not PlanState.READY or record.plan is None:
             return
         due = decide.expires_at(incident, self.policy)
-        count = tally(self.policy, record.approvals, requesters=incident.requesters)
+        count = tally(
+            self.policy, record.approvals, requesters=incident.requesters, deciders=incident.deciders
+        )
         if count.reached and due is not None and self.now < due:
             events = decide.approve(
                 incident,
@@ -374,6 +406,22 @@ class IncidentMachine(RuleBasedStateMachine):
             elif isinstance(event, e.RollbackApproved):
                 assert severity is not None
                 assert POLICIES[severity].allows(event.by)
+
+    @invariant()
+    def nobody_decides_about_a_database_alone(self) -> None:
+        if self.incident is None:
+            return
+        for run in self.incident.runs:
+            plan = next(r.plan for r in self.incident.plans if r.number == run.plan_number)
+            assert plan is not None
+            assert not undecided(plan.databases)
+            for decider in plan.deciders:
+                assert set(run.approved_by) - {decider}
+
+    @invariant()
+    def a_forward_fix_that_was_chosen_has_an_owner(self) -> None:
+        if self.incident is not None and self.incident.status is Status.FIXING_FORWARD:
+            assert self.incident.forward_fix is not None
 
     @invariant()
     def nothing_begins_while_held(self) -> None:

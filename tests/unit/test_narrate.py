@@ -13,13 +13,33 @@ from bot.domain.evidence import Outcome
 from bot.domain.narrate import Weight, narrate, weight
 from bot.domain.prose import person, plain, typed
 from bot.domain.severity import Severity
+from bot.domain.ways_back import Way
 from tests import story
 
 ALL = (
     *story.events(),
     *story.rough_events(),
     *story.debt_events(),
+    *story.backup_events(),
     *story.restore_events(),
+    e.WayChosen(
+        at=story.at("14:12:08"),
+        by=story.BOB,
+        number=1,
+        database="<orders>",
+        way=Way.DOWN_MIGRATION,
+        why="The older code may fail <b>.",
+        loses=("the rows of <carts>",),
+    ),
+    e.WayChosen(
+        at=story.at("14:12:09"),
+        by=story.BOB,
+        number=1,
+        database="orders",
+        way=Way.FORWARD_FIX,
+        owner=story.ALICE,
+        forward_fix_due_at=story.at("14:42:09"),
+    ),
     e.PostmortemPosted(at=story.at("14:31:09"), revision=1, sha256="ab" * 32),
     e.StepAdded(at=story.at("14:13:02"), run_id="r", step_id="revert:web", title="Put <web> back"),
     e.StepPrinted(at=story.at("14:13:04"), run_id="r", step_id="apply:web", lines=("a", "<b>"), left_out=3),
@@ -55,6 +75,19 @@ def test_the_story_of_a_debt() -> None:
     ]
     found = e.DebtRepaid(at=story.at("14:18:02"), debt_id=debt, text=story.DEBT.text)
     assert narrate(found) == f"Found given back ({debt}): {story.DEBT.text}"
+
+
+def test_the_story_of_a_backup() -> None:
+    told = "12.3 MB in 4.2 s, restored and counted, SHA-256 5e5e5e5e5e5e…, at /var/backups/kaeru/orders.dump"
+    assert [f"{weight(event):9} {narrate(event)}" for event in story.backup_events()] == [
+        "detail    Backup of orders begun, asked for by <@U0ALICE>",
+        "milestone Backup of orders failed: The disk is full. Make room.",
+        "detail    Backup of orders begun again, asked for by <@U0BOB>",
+        f"milestone Backup of orders taken: {told}. {story.BACKUP.dangers[0]}",
+        "milestone <@U0CAROL> relies on the backup of orders in spite of what is said against it",
+        "detail    Backup of users begun",
+        "milestone <@U0CAROL> decided that the rollback does not wait for a backup of users",
+    ]
 
 
 def test_the_story_of_a_restore() -> None:
