@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 from bot.domain import events as e
+from bot.domain.backups import Taken
 from bot.domain.debts import Debt
 from bot.domain.evidence import Baseline, BaselineSource, Finding, Outcome, Probe, judge, summarize
 from bot.domain.incident import Incident
@@ -443,6 +444,33 @@ def verification(sealed: Sequence[Entry] | None = None) -> Verification:
     """The chain's own verdict on `entries()`."""
     chain = entries() if sealed is None else sealed
     return verify(chain, head=chain[-1].hash, length=len(chain))
+
+
+BACKUP = Taken(
+    id="inc-20261124-shop-1-backup-orders-2",
+    at=at("14:12:00"),
+    bytes=12_300_000,
+    sha256="5e" * 32,
+    seconds=4.2,
+    proof="restored",
+    warnings=(
+        Warn(level=Level.DANGER, text="The backup is suddenly much smaller: 12.3 MB, usual are 45.0 MB."),
+    ),
+    place="/var/backups/kaeru/orders.dump",
+)
+
+
+def backup_events() -> tuple[e.Event, ...]:
+    """One that failed, and one that somebody relied on; of another database none was waited for."""
+    return (
+        e.BackupBegun(at=at("14:11:30"), by=ALICE, database="orders", number=1),
+        e.BackupFailed(at=at("14:11:40"), database="orders", number=1, reason="The disk is full. Make room."),
+        e.BackupBegun(at=at("14:12:00"), by=BOB, database="orders", number=2),
+        e.BackupFinished(at=at("14:12:05"), database="orders", number=2, backup=BACKUP),
+        e.BackupAccepted(at=at("14:12:30"), by=CAROL, database="orders", number=2),
+        e.BackupBegun(at=at("14:12:31"), database="users", number=1),
+        e.BackupSkipped(at=at("14:12:40"), by=CAROL, database="users", number=1),
+    )
 
 
 def restore_events() -> tuple[e.Event, ...]:

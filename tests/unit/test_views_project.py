@@ -302,6 +302,13 @@ def assert_works(world: World, incident: Incident, action: Action, ref: Ref) -> 
         Action.DEBT_GIVE_BACK: lambda: decide.give_back(incident, ref.arg, by=by, policy=policy, now=now),
         Action.DEBT_TAKE_OVER: lambda: decide.take_over_debt(incident, ref.arg, by="U0FRESH", now=now),
         Action.DEBT_DONE: lambda: decide.given_back_by_hand(incident, ref.arg, by=by, policy=policy, now=now),
+        Action.BACKUP_AGAIN: lambda: decide.back_up_again(incident, ref.arg, by="U0FRESH", now=now),
+        Action.BACKUP_USE: lambda: decide.use_backup(
+            incident, ref.arg, number=ref.number, by=by, policy=policy, now=now
+        ),
+        Action.BACKUP_SKIP: lambda: decide.skip_backup(
+            incident, ref.arg, number=ref.number, by=by, policy=policy, now=now
+        ),
         Action.ROLLBACK_AFTER_ALL: lambda: decide.roll_back_after_all(incident, by=by, now=now),
         Action.CLOSE_OPEN: lambda: decide.close(
             incident, by=by, summary="", unverified=True, policy=policy, now=now

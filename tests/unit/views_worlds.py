@@ -7,16 +7,20 @@ from typing import Any
 from hypothesis import strategies as st
 
 from bot.domain import events as e
+from bot.domain.backups import BackupState, Taken
+from bot.domain.databases import BackupWish, DatabasePart, Sideways
 from bot.domain.debts import Debt
 from bot.domain.evidence import Baseline, BaselineSource, EndpointStats, Finding, Outcome
 from bot.domain.incident import Impossible, Incident, Status
 from bot.domain.lifecycle import evolve
+from bot.domain.migrations import Effect, Migration, Tool, Undo
 from bot.domain.plan import Changes, Check, Commit, ComponentChange, FileChange, Level, Plan, Warn
 from bot.domain.policy import Policy
 from bot.domain.releases import Release, Standing
 from bot.domain.restores import RestorePlan, Shelved
 from bot.domain.run import steps_for
 from bot.domain.severity import Severity
+from bot.domain.ways_back import MATRIX, Verdict, Way
 from bot.views.project import Context, Slot, project, project_event
 from tests.story import ALICE, BOB, CAROL, DAVE, at
 
@@ -67,6 +71,57 @@ finding_lists = times(
         sentence=texts,
     )
 )
+
+
+_wishes = st.builds(
+    BackupWish,
+    wait=st.booleans(),
+    why=texts,
+    expected_bytes=st.none() | st.integers(0, 10**13),
+    expected_s=st.none() | st.floats(0, 10**5),
+)
+_migrations = st.builds(
+    Migration,
+    tool=st.sampled_from(Tool),
+    id=texts,
+    path=texts,
+    effect=st.sampled_from(Effect),
+    does=times(texts, 8),
+    undo=st.builds(Undo, exists=st.booleans(), loses=times(texts, 8), understood=st.booleans()),
+)
+_sideways = st.builds(
+    Sideways, actions=times(texts, 4), fingerprint=st.just("f"), about=times(texts, 8), loses=times(texts, 8)
+)
+
+
+@st.composite
+def parts(draw: st.DrawFn, name: str) -> DatabasePart:
+    """A database about which somebody has decided, or has to, or nobody needs to; or of which nothing is known."""
+    backup = draw(st.none() | _wishes)
+    row = draw(st.none() | st.sampled_from(MATRIX))
+    if row is None:
+        return DatabasePart(name=name, backup=backup)
+    verdict = Verdict(
+        situation=row.situation,
+        allowed=row.allowed,
+        recommended=row.recommended,
+        decision=row.decision,
+        second_person=row.second_person,
+        why=draw(texts),
+    )
+    way = draw(st.none() | st.sampled_from(row.allowed))
+    return DatabasePart(
+        name=name,
+        migrations=draw(times(_migrations, 30)),
+        verdict=verdict,
+        way=way,
+        chosen_by=draw(st.none() | people) if way is not None else None,
+        offered=row.allowed,
+        notes=draw(times(texts, 8)),
+        down=draw(st.none() | _sideways),
+        restore=draw(st.none() | _sideways),
+        backup=backup,
+    )
 
 
 @st.composite
@@ -123,6 +178,12 @@ def plans(draw: st.DrawFn, number: int) -> Plan:
         baseline=Baseline(source=draw(st.sampled_from(BaselineSource)), version=draw(st.none() | texts)),
         candidates=candidates,
         created_at=at("14:00:00"),
+        databases=tuple(
+            draw(parts(name))
+            for name in draw(
+                st.sampled_from(((), (), ("orders", "users"), tuple(f"{'d' * 60}-{n}" for n in range(20))))
+            )
+        ),
     )
 
 
@@ -224,8 +285,16 @@ _Maker = Callable[[st.DrawFn, Incident, dict[str, Any]], e.Event | None]
 def _next(draw: st.DrawFn, incident: Incident, now: Any) -> e.Event | None:
     name = draw(st.sampled_from(sorted(_MAKERS)))
     likely = {  # what usually comes next, so that a short story gets somewhere
-        Status.OPEN: ("plan_ready", "severity_set"),
-        Status.DECIDING: ("plan_ready", "approval", "approved", "severity_set", "hold"),
+        Status.OPEN: ("plan_ready", "severity_set", "backup_begun"),
+        Status.DECIDING: (
+            "plan_ready",
+            "approval",
+            "approved",
+            "severity_set",
+            "hold",
+            "backup_finished",
+            "backup_failed",
+        ),
         Status.ROLLING_BACK: ("step_started", "step_printed", "step_finished", "debt", "mitigated", "failed"),
         Status.MITIGATED: ("verified", "relapsed", "debt"),
         Status.FIXING_FORWARD: ("reminded", "chosen", "severity_set", "requested"),
@@ -356,6 +425,56 @@ def _about_restore(kind: Callable[..., e.Event]) -> _Maker:
     return make
 
 
+def _backup_begun(draw: st.DrawFn, incident: Incident, base: dict[str, Any]) -> e.Event | None:
+    database = draw(st.sampled_from(("orders", "users")))
+    known = incident.backup(database)
+    if known is not None and known.state is BackupState.UNDER_WAY:
+        return None
+    return e.BackupBegun(**base, database=database, number=known.number + 1 if known else 1)
+
+
+def _about_backup(kind: Callable[..., e.Event], *states: BackupState) -> _Maker:
+    def make(draw: st.DrawFn, incident: Incident, base: dict[str, Any]) -> e.Event | None:
+        fitting = [one for one in incident.backups if one.state in states]
+        if kind is e.BackupAccepted:
+            fitting = [one for one in fitting if one.doubtful]
+        if not fitting:
+            return None
+        record = draw(st.sampled_from(fitting))
+        extra: dict[str, Any] = {"database": record.database, "number": record.number}
+        if kind is e.BackupFailed:
+            extra["reason"] = draw(texts)
+        if kind is e.BackupFinished:
+            extra["backup"] = draw(_taken)
+        return kind(**base, **extra)
+
+    return make
+
+
+_taken = st.builds(
+    Taken,
+    id=versions,
+    at=st.just(at("13:00:00")),
+    bytes=st.integers(0, 10**13),
+    sha256=st.just("0" * 64),
+    seconds=st.floats(0, 10**5),
+    proof=st.sampled_from(("none", "read", "restored")),
+    warnings=times(st.builds(Warn, level=st.sampled_from(Level), text=texts)),
+    place=texts,
+)
+
+
+def _way_chosen(draw: st.DrawFn, incident: Incident, base: dict[str, Any]) -> e.Event | None:
+    if incident.record is None:
+        return None
+    extra: dict[str, Any] = {"number": incident.record.number, "database": draw(texts)}
+    extra |= {"why": draw(texts), "loses": draw(times(texts, 8))}
+    way = draw(st.sampled_from(Way))
+    if way is Way.FORWARD_FIX:
+        extra |= {"owner": draw(people), "forward_fix_due_at": base["at"] + timedelta(minutes=30)}
+    return e.WayChosen(**base, **extra, way=way)
+
+
 def _reminded(_draw: st.DrawFn, _: Incident, base: dict[str, Any]) -> e.Event:
     return e.ForwardFixReminded(**base, due_at=base["at"] + timedelta(minutes=30))
 
@@ -384,6 +503,7 @@ _MAKERS: dict[str, _Maker] = {
     "step_added": _of_run(e.StepAdded),
     "step_printed": _of_run(e.StepPrinted),
     "step_finished": _of_run(e.StepFinished),
+    "way": _way_chosen,
     "mitigated": _of_run(e.IncidentMitigated),
     "verified": _of_run(e.IncidentVerified),
     "failed": _of_run(e.RollbackFailed),
@@ -393,6 +513,11 @@ _MAKERS: dict[str, _Maker] = {
     "debt_asked": _about_debt(e.RepaymentAsked),
     "debt_kept": _about_debt(e.DebtKept, reason=texts),
     "debt_repaid": _about_debt(e.DebtRepaid, text=texts),
+    "backup_begun": _backup_begun,
+    "backup_finished": _about_backup(e.BackupFinished, BackupState.UNDER_WAY),
+    "backup_failed": _about_backup(e.BackupFailed, BackupState.UNDER_WAY),
+    "backup_accepted": _about_backup(e.BackupAccepted, BackupState.TAKEN),
+    "backup_skipped": _about_backup(e.BackupSkipped, *BackupState),
     "restore_asked": _about_restore(e.RestoreAsked),
     "restore_planned": _about_restore(e.RestorePlanned),
     "restore_blocked": _about_restore(e.RestoreBlocked),
