@@ -124,8 +124,8 @@ def _leftovers(workload: Workload, scene: Scene) -> bool:
     An old one that is not even about to end is one of which nobody has told us yet: the watch of pods may be behind
     that of the workload. Below a partition they stay.
     """
-    waited_for = (pod for pod in scene.old if pod not in scene.given_up)
-    if any(pod.terminating or not workload.partition for pod in waited_for):
+    given_up = {pod.uid for pod in scene.given_up}
+    if any(pod.terminating or not workload.partition for pod in scene.old if pod.uid not in given_up):
         return True
     return len(scene.new) < workload.counts.updated or not all(
         fits(pod, workload.template) for pod in scene.new

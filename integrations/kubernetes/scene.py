@@ -127,9 +127,9 @@ class Scene:
     @property
     def endings(self) -> str:
         """What is worth knowing of old pods that nobody waits for, as the end of a sentence; mostly empty."""
-        if not self.given_up:
+        if not (given_up := self.given_up):
             return ""
-        first, *others = self.given_up
+        first, *others = given_up
         return f"; {self._end_of(first)}" + (f" (and {len(others)} more like it)" if others else "")
 
     @property

@@ -14,7 +14,6 @@ from tests.swarm.world import (
     change,
     deployed,
     eventually,
-    remembered,
     rolled_back,
     succeeded,
 )
@@ -40,11 +39,10 @@ async def test_a_poisoned_previous_spec_is_seen_said_and_not_used(
 async def test_after_the_daemons_own_rollback_there_is_no_previous_spec(
     service: Service, target: SwarmTarget
 ) -> None:
+    await deployed(service, target, GOOD, BAD)
     # On a busy machine a task that crashes takes its time to do so.
     pace = {**OWN_PACE, "FailureAction": "rollback", "Monitor": 10_000_000_000}
-    await service.create(GOOD, pace=pace)
-    await target.inspect()
-    await remembered(service, target, BAD)
+    await service.change(lambda spec: spec.update(UpdateConfig=pace, RollbackConfig=OWN_PACE))
     await service.tag(BAD2, of="kaeru-test/broken:crash")
     await service.set_image(BAD2)
 
