@@ -1,5 +1,6 @@
-"""The example in the docs, on a real nginx: loaded, planned, rolled back, and put back."""
+"""The example in the docs, on a real nginx: loaded as it stands, planned, approved, and rolled back by the real bot."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,17 +8,18 @@ from pathlib import Path
 import pytest
 
 from bot.catalog import load_catalog
-from bot.domain.evidence import Outcome
-from bot.workflows.applying import applied, put_back
-from integrations.fleet import hands_of, let_go
+from bot.domain.run import backup_step
 from integrations.registry import kinds
 from sandbox.shop.releases import build
+from sandbox.workspace.local import LocalWorkspace
 from tests.classic.colours import Colours, two_shops
 from tests.classic.proxies import Nginx, nginx
-from tests.contract.shop import PROJECT
-from tests.contract.worlds import change
+from tests.contract.backup_worlds import PostgresqlWorld, files
+from tests.postgres import Server, postgres
+from tests.scenarios.examples import EXAMPLES, adapted
+from tests.scenarios.world import GOOD, MANIFEST, World
 
-EXAMPLE = PROJECT / "docs" / "examples" / "bluegreen-nginx.yml"
+__all__ = ["postgres"]
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +35,10 @@ def server(colours: Colours, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield found
 
 
-@pytest.fixture
-def config(colours: Colours, server: Nginx, tmp_path: Path) -> Path:
-    """The example, with the addresses, the paths and the programs of this test."""
+def here(colours: Colours, server: Nginx) -> dict[str, str]:
+    """What stands in the example, and what there is here instead."""
     own = server.switch["nginx"]
-    there = {
+    return {
         "http://127.0.0.1:8081": colours.shops["blue"].url,
         "http://127.0.0.1:8082": colours.shops["green"].url,
         "http://127.0.0.1:8080": server.url,
@@ -46,39 +47,35 @@ def config(colours: Colours, server: Nginx, tmp_path: Path) -> Path:
         "[sudo, -n, systemctl, reload, nginx]": json.dumps(own["reload"]),
         "/run/nginx.pid": own["pid_file"],
     }
-    text = EXAMPLE.read_text(encoding="utf-8")
-    for example, here in there.items():
-        assert example in text
-        text = text.replace(example, here)
-    path = tmp_path / "kaeru.yml"
-    path.write_text(text, encoding="utf-8")
-    return path
 
 
 def test_it_loads_as_it_stands() -> None:
-    service = load_catalog(EXAMPLE, kinds(), environ={}).service("shop")
+    service = load_catalog(EXAMPLES / "bluegreen-nginx.yml", kinds(), environ={}).service("shop")
     assert service.components[0].target.kind == "bluegreen"
+    (database,) = service.databases
+    assert database.wait_for_backup == "always"
 
 
-async def test_it_is_planned_rolled_back_and_put_back(config: Path, server: Nginx) -> None:
-    hands = hands_of(load_catalog(config, kinds(), environ={}).service("shop"))
-    (target,) = hands.targets.values()
-    assert hands.health is not None
-    try:
-        seen = await target.inspect()
-        assert (seen.current, seen.running, seen.warnings) == ("v1.3.0", "v1.3.0", ())
-        planned = change(seen, "v1.2.9")
-        plan = await target.plan(planned)
-        assert [check.name for check in plan.checks if not check.ok] == []
-        assert plan.actions[1] == (
-            f"Let upstream shop in {server.file} be green (127.0.0.1:{server.ports['green']}, v1.2.9)"
-        )
-        done = await applied(target, planned, key="INC-1/apply")
-        assert (done.outcome, done.running) == (Outcome.SUCCEEDED, "v1.2.9")
-        probes = await hands.health.round()
-        assert {probe.version for probe in probes} == {"v1.2.9"}
-        assert all(probe.ok for probe in probes)
-        back = await put_back(target, planned, key="INC-1/revert")
-        assert (back.outcome, back.running) == (Outcome.SUCCEEDED, "v1.3.0")
-    finally:
-        await let_go(hands)
+async def test_it_is_planned_and_rolled_back_after_the_backup(
+    colours: Colours, server: Nginx, postgres: Server, tmp_path: Path
+) -> None:
+    database = PostgresqlWorld(postgres, tmp_path / "backups")
+    adapted("bluegreen-nginx", here(colours, server), tmp_path, database)
+    await asyncio.to_thread(server.turn, "green")
+    async with LocalWorkspace(manifest=MANIFEST, rate_limits=False) as ws:
+        world = World(ws, colours.shops["blue"], tmp_path)
+        try:
+            await world.start()
+            await world.known_good()
+            await asyncio.to_thread(server.turn, "blue")  # v1.3.0, which is bad
+            room = await world.declare()
+            card = await room.approve(to=GOOD)
+            assert f"be green (127.0.0.1:{server.ports['green']}, {GOOD})" in str(card)
+            await room.status("verified", "mitigated")
+            run = (await room.incident()).runs[0]
+            assert [step.id for step in run.steps][:2] == [backup_step("orders"), "apply:shop"]
+            assert "read to its end" in run.step(backup_step("orders")).detail
+        finally:
+            await world.stop()
+    assert server.stands() == "green"
+    assert len(files(database.folder)) == 2  # the data and its manifest

@@ -1,42 +1,26 @@
 """The examples in the docs, run by the real bot: loaded as they stand, planned, approved, and rolled back."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from bot.catalog import load_catalog
-from bot.domain.evidence import Outcome
-from bot.workflows.applying import applied
-from integrations.fleet import hands_of, let_go
+from bot.domain import events as e
+from bot.domain.run import backup_step
 from integrations.registry import kinds
 from sandbox.workspace.local import LocalWorkspace
-from tests.contract.shop import PROJECT
-from tests.contract.worlds import change
+from tests.contract.backup_worlds import PASSWORD, MariadbWorld, PostgresqlWorld, files
+from tests.databases import Mariadb, mariadb
 from tests.hosts.world import BAD, GOOD, NAMES, Site
-from tests.scenarios.services import laid_over
+from tests.postgres import Server, postgres
+from tests.scenarios.examples import EXAMPLES, adapted
 from tests.scenarios.world import MANIFEST, World
 
-pytestmark = pytest.mark.xdist_group("hosts-examples")
+__all__ = ["mariadb", "postgres"]
 
-EXAMPLES = PROJECT / "docs" / "examples"
-QUICK: Mapping[str, Any] = {
-    "services": {
-        "shop": {
-            "health": {
-                "consecutive": 3,
-                "interval": "150ms",
-                "probe_every": "150ms",
-                "thresholds": {"latency_slack": "10s", "max_p95": "20s"},
-            },
-            "watch": "1s",
-            "watch_interval": "150ms",
-        }
-    }
-}
+pytestmark = pytest.mark.xdist_group("hosts-examples")
 
 
 def of_three_hosts(hosts: Site) -> dict[str, str]:
@@ -48,6 +32,7 @@ def of_three_hosts(hosts: Site) -> dict[str, str]:
     each = {text.format(name=name): here(name) for text, here in there.items() for name in NAMES}
     return {
         **each,
+        "https://shop.example.com": hosts.shops["web1"].url,
         "/srv/shop/": f"{hosts.folder}/{{host}}/",
         "[sudo, -n, systemctl, restart, shop]": json.dumps(hosts.restart),
         '[curl, -fsS, -o, /dev/null, "http://127.0.0.1:8080/health"]': '[test, -e, "/"]',
@@ -59,6 +44,7 @@ def of_three_hosts(hosts: Site) -> dict[str, str]:
 
 def of_one_machine(hosts: Site) -> dict[str, str]:
     return {
+        "https://shop.example.com": hosts.shops["web1"].url,
         "/srv/shop/": f"{hosts.folder}/web1/",
         "[sudo, -n, systemctl, restart, shop]": json.dumps(
             [part.replace("{host}", "web1") for part in hosts.restart]
@@ -67,24 +53,10 @@ def of_one_machine(hosts: Site) -> dict[str, str]:
     }
 
 
-FILES = {"three-hosts": of_three_hosts, "single-vm": of_one_machine}
-
-
-def here(example: str, hosts: Site, folder: Path) -> Path:
-    """The example with the addresses, the paths, the programs and the people of this test; nothing else is changed."""
-    text = (EXAMPLES / f"{example}.yml").read_text(encoding="utf-8")
-    places = {
-        "U0123ABCD": "U0ALICE",
-        "U0123ABCE": "U0BOB",
-        "https://shop.example.com": hosts.shops["web1"].url,
-        **FILES[example](hosts),
-    }
-    for there, ours in places.items():
-        assert there in text, there
-        text = text.replace(there, ours)
-    path = folder / "kaeru.yml"
-    path.write_text(yaml.safe_dump(laid_over(yaml.safe_load(text), QUICK)), encoding="utf-8")
-    return path
+FILES: dict[str, Callable[[Site], dict[str, str]]] = {
+    "three-hosts": of_three_hosts,
+    "single-vm": of_one_machine,
+}
 
 
 @pytest.mark.parametrize("example", FILES)
@@ -92,30 +64,20 @@ def test_it_loads_as_it_stands(example: str) -> None:
     service = load_catalog(EXAMPLES / f"{example}.yml", kinds(), environ={}).service("shop")
     assert service.components[0].target.kind == {"three-hosts": "hosts", "single-vm": "symlink"}[example]
     assert service.health is not None
+    (database,) = service.databases
+    assert database.backup is not None
+    assert database.backup.kind == {"three-hosts": "mariadb", "single-vm": "postgresql"}[example]
 
 
-@pytest.mark.parametrize("example", FILES)
-async def test_it_is_planned_and_rolled_back(example: str, hosts: Site, tmp_path: Path) -> None:
-    service = load_catalog(here(example, hosts, tmp_path), kinds(), environ={}).service("shop")
-    hands = hands_of(service)
-    try:
-        target = hands.targets["shop"]
-        planned = change(await target.inspect(), GOOD)
-        plan = await target.plan(planned)
-        assert [check.detail for check in plan.checks if not check.ok] == []
-        done = await applied(target, planned, key="INC-1/apply")
-        assert (done.outcome, done.running) == (Outcome.SUCCEEDED, GOOD)
-    finally:
-        await let_go(hands)
-    changed = NAMES if example == "three-hosts" else NAMES[:1]
-    assert hosts.serves() == [GOOD if name in changed else BAD for name in NAMES]
-
-
-async def test_an_incident_on_three_hosts(started: Site, tmp_path: Path) -> None:
-    """From the command in Slack to the proof from outside, with every host seen on its way."""
-    hosts = started
+async def test_an_incident_on_three_hosts(started: Site, mariadb: Mariadb, tmp_path: Path) -> None:
+    """From the command in Slack to the proof from outside, with every host seen on its way, after the backup."""
+    hosts, database = started, MariadbWorld(mariadb, tmp_path / "backups")
+    database.protect("backup_role")
+    secret = tmp_path / "secret"
+    secret.write_text(f"{PASSWORD}\n", encoding="utf-8")
+    account = {"user": "backup_role", "password_file": str(secret)}
     hosts.deploy(GOOD)
-    here("three-hosts", hosts, tmp_path)
+    adapted("three-hosts", of_three_hosts(hosts), tmp_path, database, **account)
     async with LocalWorkspace(manifest=MANIFEST, rate_limits=False) as ws:
         world = World(ws, hosts.shops["web1"], tmp_path)
         try:
@@ -126,7 +88,36 @@ async def test_an_incident_on_three_hosts(started: Site, tmp_path: Path) -> None
             await room.approve(to=GOOD)
             await room.sees(f"3 of 3 on {GOOD}")
             await room.status("verified", "mitigated")
+            run = (await room.incident()).runs[0]
+            assert "read to its end" in run.step(backup_step("orders")).detail
         finally:
             await world.stop()
     assert hosts.links() == hosts.serves() == [GOOD] * 3
     assert hosts.left_behind() == []
+    assert len(files(database.folder)) == 2  # the data and its manifest
+
+
+async def test_an_incident_on_one_machine(started: Site, postgres: Server, tmp_path: Path) -> None:
+    """With the drill that is due as the bot starts, which gives way to the incident."""
+    hosts, database = started, PostgresqlWorld(postgres, tmp_path / "backups")
+    hosts.deploy(GOOD, NAMES[:1])
+    adapted("single-vm", of_one_machine(hosts), tmp_path, database)
+    async with LocalWorkspace(manifest=MANIFEST, rate_limits=False) as ws:
+        world = World(ws, hosts.shops["web1"], tmp_path)
+        try:
+            await world.start()
+            await world.known_good()
+            hosts.deploy(BAD, NAMES[:1])
+            room = await world.declare()
+            await room.approve(to=GOOD)
+            await room.status("verified", "mitigated")
+            assert not (await room.incident()).runs[0].has(backup_step("orders"))
+
+            async def finished() -> list[e.BackupFinished]:
+                return await room.events(e.BackupFinished)
+
+            (taken,) = await world.until(finished, "the backup")
+            assert (taken.backup.proof, taken.backup.warnings) == ("restored", ())
+        finally:
+            await world.stop()
+    assert hosts.serves()[0] == GOOD
