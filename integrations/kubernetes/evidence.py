@@ -32,7 +32,7 @@ async def explained(api: Api, scene: Scene, verdict: Verdict) -> str:
     if pod is not None:
         if trouble is not None and trouble.crashed:
             parts.append(await _last_words(api, workload.namespace, pod, trouble))
-        parts.append(await _complaint(api, workload.namespace, pod))
+        parts.append(await _complaint(api, workload.namespace, pod, verdict))
     elif workload.kind != "deployment":
         parts.append(await _unmade(api, workload, verdict))
     return " ".join(filter(None, parts))
@@ -116,11 +116,11 @@ async def _runs(api: Api, namespace: str, pod: Pod, container: str) -> bool:
     return any(Pod(one).runs(container) for one in found["items"])
 
 
-async def _complaint(api: Api, namespace: str, pod: Pod) -> str:
+async def _complaint(api: Api, namespace: str, pod: Pod, verdict: Verdict) -> str:
+    """What the cluster says of a pod, unless the verdict says that."""
     try:
         found = [e for e in await _warnings(api, namespace, pod.uid) if e.get("reason") not in _NOISE]
     except PortError as error:
         return f"What the cluster says of {pod.name} cannot be read: {error}"
-    if not found:
-        return ""
-    return f"The cluster says of {pod.name}: {said(str(found[-1].get('message', ''))).rstrip('.')}."
+    message = said(str(found[-1].get("message", ""))).rstrip(".") if found else ""
+    return f"The cluster says of {pod.name}: {message}." if message and message not in verdict.detail else ""

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bot.domain.evidence import Outcome
+from bot.workflows.applying import followed
 from integrations.kubernetes import rollout
 from integrations.kubernetes.api import Api
 from integrations.kubernetes.scene import timed_out
@@ -15,7 +16,7 @@ from integrations.kubernetes.target import KubernetesTarget
 from integrations.kubernetes.workload import Workload
 from tests.fakes.memory import FakeMemory
 from tests.kubernetes.steps import KEY, Once, change_to, released, walk, walk_back
-from tests.kubernetes.world import Json, Shop, until
+from tests.kubernetes.world import UNPLACED, Json, Shop, until
 
 pytestmark = pytest.mark.kubernetes
 
@@ -189,6 +190,22 @@ async def test_its_time_is_over_and_where_it_stands_is_said(shop: Shop, memory: 
         assert (await target.observe(change, KEY)).outcome is Outcome.UNKNOWN
 
 
+async def test_that_no_node_takes_its_pod_is_said_once(shop: Shop, memory: FakeMemory) -> None:
+    async with shop.without_pods():
+        await shop.deploy("v1.2.9", wait=False, **UNPLACED)
+        await until(lambda: _count(shop, 1), "the first revision")
+        await shop.deploy("v1.3.0", wait=False, nodeSelector=None)
+    await shop.rolled_out()
+    async with aclosing(KubernetesTarget(shop.settings(timeout="1s"), memory)) as target:
+        change = await change_to(target, "v1.2.9")
+        await target.apply(change, KEY)
+        await until(lambda: _complaints(shop), "the scheduler's complaint")
+        end = await followed(target, change, KEY)
+    assert (end.outcome, end.running) == (Outcome.FAILED, "v1.3.0")
+    assert "did not come to its end within 1 s: 0 of 1 ready; 1 without a node (0/" in end.detail
+    assert end.detail.count("nodes are available") == 1
+
+
 async def test_before_it_was_applied_one_look_claims_nothing(target: KubernetesTarget, shop: Shop) -> None:
     await released(shop, "v1.2.9", "v1.3.0")
     seen = await target.observe(await change_to(target, "v1.2.9"), KEY)
@@ -241,3 +258,7 @@ async def _counted(shop: Shop) -> Any:
 
 async def _count(shop: Shop, count: int) -> bool:
     return len(await shop.listed("replicasets")) >= count
+
+
+async def _complaints(shop: Shop) -> bool:
+    return any(event["reason"] == "FailedScheduling" for event in await shop.listed("events"))
