@@ -1,7 +1,7 @@
 """Which messages an incident has, when they change, and that no button outlives its use."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -12,9 +12,10 @@ from bot.domain import events as e
 from bot.domain.base import Refusal
 from bot.domain.incident import Incident, Status
 from bot.domain.lifecycle import fold
-from bot.domain.policy import Policy
+from bot.domain.policy import Policy, alone
 from bot.domain.run import steps_for
 from bot.domain.severity import Severity
+from bot.domain.ways_back import Way
 from bot.ports.chat import INCIDENT_CHANNEL, DescribeChannel, Invite, OpenChannel, Post, slot_of_thread
 from bot.views.ids import Action, Ref
 from bot.views.limits import validate
@@ -296,12 +297,16 @@ def assert_works(world: World, incident: Incident, action: Action, ref: Ref) -> 
         Action.ROLLBACK_CHOOSE: lambda: decide.choose_version(
             incident, wanted=None, by=by, now=now, reason="", policy=policy
         ),
+        Action.WAY_CHOOSE: lambda: _choose_way(incident, ref, by, policy, now),
         Action.NEXT_VERSION: lambda: decide.choose_version(
             incident, wanted=wanted, by=by, now=now, reason="", policy=policy
         ),
         Action.DEBT_GIVE_BACK: lambda: decide.give_back(incident, ref.arg, by=by, policy=policy, now=now),
         Action.DEBT_TAKE_OVER: lambda: decide.take_over_debt(incident, ref.arg, by="U0FRESH", now=now),
         Action.DEBT_DONE: lambda: decide.given_back_by_hand(incident, ref.arg, by=by, policy=policy, now=now),
+        Action.RESTORE_OPEN: lambda: decide.ask_restore(
+            incident, database=ref.arg, backup="", into="", replace=False, by=by, policy=policy, now=now
+        ),
         Action.BACKUP_AGAIN: lambda: decide.back_up_again(incident, ref.arg, by="U0FRESH", now=now),
         Action.BACKUP_USE: lambda: decide.use_backup(
             incident, ref.arg, number=ref.number, by=by, policy=policy, now=now
@@ -338,6 +343,21 @@ def _pick_severity(incident: Incident, severity: Severity) -> None:
     )
 
 
+def _choose_way(incident: Incident, ref: Ref, by: str, policy: Policy, now: datetime) -> None:
+    database, _, way = ref.arg.partition(" ")
+    decide.choose_way(
+        incident,
+        number=ref.number,
+        digest=ref.digest,
+        database=database,
+        way=Way(way),
+        by=by,
+        policy=policy,
+        forward_fix_after=timedelta(minutes=30),
+        now=now,
+    )
+
+
 def _approve(world: World, incident: Incident, action: Action, ref: Ref) -> None:
     policy, record = world.context.policy, incident.record
     assert record is not None
@@ -348,7 +368,9 @@ def _approve(world: World, incident: Incident, action: Action, ref: Ref) -> None
         world.clock, due - timedelta(seconds=1)
     )  # once due, the card dies with the PlanExpired that follows
     steps = steps_for(record.plan, watch=timedelta(minutes=5))
-    by = next(iter(policy.approvers), "U0FRESH")
+    # Whoever decided about a database breaks no glass alone; somebody else can.
+    deciders = record.plan.deciders
+    by = next((u for u in policy.approvers if not alone((*record.approvals, u), deciders)), "U0FRESH")
     able = may_still_approve(incident, policy) if policy.approvers else ("U0FRESH",)
     pressed: dict[str, Any] = {
         "number": ref.number,

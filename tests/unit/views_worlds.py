@@ -124,6 +124,13 @@ def parts(draw: st.DrawFn, name: str) -> DatabasePart:
     )
 
 
+def _named(part: DatabasePart, count: int) -> tuple[DatabasePart, ...]:
+    return tuple(part.model_copy(update={"name": f"{'d' * 60}-{n}"}) for n in range(count))
+
+
+_databases = st.just(()) | st.builds(_named, parts("orders"), st.sampled_from((1, 20)))
+
+
 @st.composite
 def plans(draw: st.DrawFn, number: int) -> Plan:
     current, target = draw(versions), draw(versions)
@@ -178,12 +185,7 @@ def plans(draw: st.DrawFn, number: int) -> Plan:
         baseline=Baseline(source=draw(st.sampled_from(BaselineSource)), version=draw(st.none() | texts)),
         candidates=candidates,
         created_at=at("14:00:00"),
-        databases=tuple(
-            draw(parts(name))
-            for name in draw(
-                st.sampled_from(((), (), ("orders", "users"), tuple(f"{'d' * 60}-{n}" for n in range(20))))
-            )
-        ),
+        databases=draw(_databases),
     )
 
 
