@@ -101,6 +101,8 @@ def _buttons(incident: Incident, record: BackupRecord) -> list[Block]:
         )
     if record.state is BackupState.FAILED or record.doubtful:
         found.append(button("Back up again", Action.BACKUP_AGAIN, ref, suffix=suffix))
+    if record.taken is not None and incident.restoring is None:
+        found.append(button("Restore", Action.RESTORE_OPEN, ref, suffix=suffix))
     is_there = record.taken is not None and not record.doubtful
     waits = _waited_for(incident, record) and not _changed(incident, record)
     if waits and not is_there and record.skipped_by is None:

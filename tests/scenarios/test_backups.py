@@ -61,7 +61,7 @@ async def test_it_is_taken_while_people_read_and_nothing_waits(
     assert finished.backup.warnings == ()
     shown = await card(room, "Backup of")
     assert "restored and counted" in forms.text_of(shown)
-    assert buttons(shown) == []
+    assert buttons(shown) == ["Restore"]
     plan = forms.text_of(await room.card())
     assert "orders" in plan
     assert "the rollback does not wait for it" in plan
@@ -180,7 +180,7 @@ async def test_a_suddenly_small_one_is_not_relied_on_unless_somebody_says_so(
     await world.bad_deploy()
     room = await world.declare()
     shown = await card(room, "may not be what it should be")
-    assert buttons(shown) == ["Use it all the same", "Back up again", "Go on without it"]
+    assert buttons(shown) == ["Use it all the same", "Back up again", "Restore", "Go on without it"]
     await room.approve()
     run = (await room.when(lambda i: bool(i.runs) and i.runs[0].ended_at is not None, "the run to end")).runs[
         0
