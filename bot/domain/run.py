@@ -127,11 +127,17 @@ def steps_for(plan: Plan, *, watch: timedelta) -> tuple[Step, ...]:
         for d in plan.databases
         if d.way is Way.DOWN_MIGRATION and d.down is not None
     ]
+    restored = [
+        Step(id=restore_step(d.name), title=f"Bring the backup of {d.name} back")
+        for d in plan.databases
+        if d.way is Way.RESTORE_BACKUP and d.restore is not None
+    ]
     minutes = watch.total_seconds() / 60
     length = f"{minutes:.0f} min" if minutes >= 1 else f"{watch.total_seconds():.0f} s"
     return (
         *waits,
         *undone,
+        *restored,
         *switches,
         Step(id=PROVE, title="Prove from outside that users are well"),
         Step(id=WATCH, title=f"Watch for {length}"),
