@@ -57,15 +57,15 @@ def _about(part: DatabasePart) -> list[str]:
 def _migration(one: Migration) -> str:
     shown = "; ".join(line(text, 160) for text in one.does[:_DOES])
     more = f"; and {len(one.does) - _DOES} more" if len(one.does) > _DOES else ""
-    return f"{code(one.id, 50)} *{one.effect}*: {shown or 'does nothing'}{more}. {undoing(one)}"
+    return f"{code(one.id, 50)} *{one.effect}*: {shown or 'does nothing'}{more}. {line(undoing(one), 300)}"
 
 
 def undoing(one: Migration) -> str:
-    """Whether it can be undone, and what that would lose, as a sentence."""
+    """Whether it can be undone, and what that would lose, as a sentence in plain text."""
     if not one.undo.exists:
         return "It cannot be undone."
     if one.undo.loses:
-        return f"Undoing it loses {line('; '.join(one.undo.loses), 200)}."
+        return f"Undoing it loses {'; '.join(one.undo.loses)}."
     if not one.undo.understood:
         return "It can be undone; what that loses is not understood."
     return "It can be undone without loss."

@@ -11,6 +11,7 @@ from bot.domain import decide
 from bot.domain import events as e
 from bot.domain.chronicle import events_of
 from bot.domain.debts import Debt
+from bot.domain.incident import Incident
 from bot.domain.quarantine import BadShape
 from bot.domain.releases import shape_name
 from bot.store import UnitOfWork
@@ -19,6 +20,7 @@ from sandbox.shop.releases import Shop
 from sandbox.shop.releases.builder import build
 from tests.contract.cli_worlds import CommandLine, command_line
 from tests.contract.shop import copied
+from tests.unit.data_worlds import migration, part
 
 TYPIST = f"cli:{getpass.getuser()}" if os.getuid() else "cli:root"
 ALICE, BOB = "U0ALICE", "U0BOB"
@@ -286,6 +288,37 @@ def test_a_plan_made_for_another_world_is_shown_anew(kaeru: CommandLine) -> None
     assert "v1.3.0 → v1.2.9" in kaeru.ok("rollback", "shop", "--dry-run")
     point_current(kaeru.folder / "shop", "v1.2.9")
     assert "v1.2.9 → v1.2.8" in kaeru.ok("rollback", "shop", "--dry-run")
+
+
+def asking(incident: Incident) -> decide.Events:
+    """A fresh plan about whose database somebody has to decide."""
+    record = incident.record
+    assert record is not None
+    assert record.plan is not None
+    dead, asked = decide.world_moved(incident, number=record.number, reason="a deploy", now=now())
+    plan = record.plan.model_copy(
+        update={"number": record.number + 1, "databases": (part(migration("0002")),)}
+    )
+    return (dead, asked, e.PlanReady(at=now(), plan=plan))
+
+
+def test_a_database_is_decided_about_and_nothing_is_approved_before(planned: CommandLine) -> None:
+    incident = planned.incident
+    planned.change(incident, asking)
+    refused = planned("incident", "approve", "--yes", "--as", "bob")
+    assert "Nobody has decided yet what is done about the database orders" in refused.err
+    assert "somebody has to choose down migration, forward fix or code only" in refused.out
+    wrong = planned("incident", "way", incident, "orders", "sideways", "--as", "bob")
+    assert "Say one of: code only, down migration, restore backup, forward fix." in wrong.err
+    assert "--as NAME" in planned("incident", "way", incident, "orders", "down", "--yes").err
+    shut = planned("incident", "way", incident, "orders", "restore", "--yes", "--as", "bob")
+    assert "Restore backup is no way for the database orders here" in shut.err
+    out = planned.ok("incident", "way", incident, "orders", "down", "--yes", "--as", "bob")
+    assert "Decided: down migration for the database orders." in out
+    chosen = next(x for x in recorded(planned, incident) if isinstance(x, e.WayChosen))
+    assert (chosen.by, chosen.database, chosen.way.value) == (BOB, "orders", "down migration")
+    asked = [x for x in recorded(planned, incident) if isinstance(x, e.PlanRequested)][-1]
+    assert [(way.database, way.by) for way in asked.ways] == [("orders", BOB)]
 
 
 @pytest.fixture

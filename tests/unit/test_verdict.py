@@ -11,6 +11,8 @@ from bot.catalog.spec import HealthSpec
 from bot.domain.evidence import Baseline, BaselineSource, Outcome, Probe
 from bot.domain.plan import Changes, ComponentChange, Plan
 from bot.domain.run import PROVE, Run, StepState, apply_step, steps_for
+from bot.domain.ways_back import Way
+from bot.workflows.schemas import on_schemas, taken_back
 from bot.workflows.verdict import (
     BEFORE,
     Requests,
@@ -22,6 +24,7 @@ from bot.workflows.verdict import (
     stage_of,
     to_put_back,
 )
+from tests.unit.data_worlds import migration, part
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 NONE = Requests()
@@ -49,6 +52,24 @@ def test_halfway_is_no_place_to_stay_and_the_target_is_not_to_blame() -> None:
     assert decided.go_back
     assert not decided.target_is_bad
     assert decided.sentence != "Nothing of this change is in place."
+
+
+def test_nothing_is_blamed_or_put_back_where_only_a_database_was_touched() -> None:
+    decided = safest(Stage.DATA, Outcome.FAILED, requests(5), requests(5))
+    assert not decided.go_back
+    assert not decided.target_is_bad
+    assert decided.sentence == "Nothing was switched: what ran before runs now."
+
+
+@pytest.mark.parametrize("stage", [Stage.HALFWAY, Stage.APPLY, Stage.PROVE])
+def test_newer_code_is_not_put_back_on_a_schema_that_was_taken_back(stage: Stage) -> None:
+    fits = safest(stage, Outcome.FAILED, requests(0), requests(10))
+    decided = safest(stage, Outcome.FAILED, requests(0), requests(10), schemas=("orders",))
+    assert fits.go_back
+    assert not decided.go_back
+    assert decided.target_is_bad is fits.target_is_bad
+    assert decided.sentence.startswith(fits.sentence)
+    assert "the schema of orders was taken back, and the newer version needs its own" in decided.sentence
 
 
 def test_a_switch_that_failed_is_put_back() -> None:
@@ -274,3 +295,44 @@ def test_a_run_that_touched_nothing_has_no_before_and_after() -> None:
     run = run_of(plan_of(["v3"]), 0, None)
     assert around(run, [probe(-1), probe(1)]) == ((), ())
     assert run.step(PROVE).started_at is None
+
+
+def migrating(
+    migrate: StepState, apply: StepState | None = None, *, untouched: bool = False
+) -> tuple[Run, Plan]:
+    """A run that was to take the schema of orders back, and then web."""
+    plan = plan_of(["v3"], "v2").model_copy(
+        update={"databases": (part(migration("0002"), migration("0003"), way=Way.DOWN_MIGRATION, by="UBOB"),)}
+    )
+    run = run_of(plan, 0, None)
+    run = run.with_step("migrate:orders", state=migrate, started_at=NOW, finished_at=NOW, untouched=untouched)
+    if apply is not None:
+        run = run.with_step(
+            apply_step(plan.components[0].component),
+            state=apply,
+            started_at=NOW,
+            finished_at=NOW,
+            untouched=untouched,
+        )
+    return run, plan
+
+
+@pytest.mark.parametrize(
+    ("migrate", "apply", "untouched", "stage", "said"),
+    [
+        (StepState.FAILED, None, True, Stage.UNTOUCHED, "The schema of orders is as it was."),
+        (StepState.FAILED, None, False, Stage.DATA, "is between the one of v3 and the one of v2"),
+        (StepState.UNKNOWN, None, False, Stage.DATA, "What has become of the schema of orders is not known"),
+        (StepState.SUCCEEDED, StepState.FAILED, True, Stage.DATA, "v3 needs them: where it still runs"),
+        (StepState.SUCCEEDED, StepState.FAILED, False, Stage.APPLY, "is the one of v2 now: 0003, 0002 undone."),
+        (StepState.SUCCEEDED, StepState.SUCCEEDED, False, Stage.PROVE, "is the one of v2 now: 0003, 0002 undone."),
+    ],
+)  # fmt: skip
+def test_where_the_schema_is_left(
+    migrate: StepState, apply: StepState | None, untouched: bool, stage: Stage, said: str
+) -> None:
+    run, plan = migrating(migrate, apply, untouched=untouched)
+    assert stage_of(run, plan) is stage
+    (sentence,) = on_schemas(run, plan)
+    assert said in sentence
+    assert taken_back(run) == (("orders",) if migrate is StepState.SUCCEEDED else ())
