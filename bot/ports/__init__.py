@@ -11,6 +11,7 @@ Errors carry the reaction (`bot.ports.errors`):
     └── OutcomeUnknown   something may have changed: observe before anything is tried again
 """
 
+from bot.ports.backups import Backup, BackupPlan, BackupProgress, Backups, Proof
 from bot.ports.changes import ChangeSource
 from bot.ports.charts import Charts
 from bot.ports.chat import Chat
@@ -32,6 +33,10 @@ from bot.ports.target import (
 __all__ = [
     "AuthFailed",
     "Available",
+    "Backup",
+    "BackupPlan",
+    "BackupProgress",
+    "Backups",
     "Capabilities",
     "Change",
     "ChangeSource",
@@ -46,6 +51,7 @@ __all__ = [
     "Observation",
     "OutcomeUnknown",
     "PortError",
+    "Proof",
     "Refused",
     "Shape",
     "Target",

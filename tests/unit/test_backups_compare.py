@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from bot.domain.plan import Level
-from bot.ports.backups import Backup
 from bot.domain.sizes import size
+from bot.ports.backups import Backup
 from integrations.backups.compare import against
 
 

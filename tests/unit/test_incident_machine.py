@@ -9,13 +9,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from bot.domain import decide
 from bot.domain import events as e
+from bot.domain.backups import Taken
 from bot.domain.base import BOT, Refusal
 from bot.domain.databases import undecided
 from bot.domain.debts import Debt
 from bot.domain.evidence import Baseline, BaselineSource, Outcome
 from bot.domain.incident import Incident, PlanRecord, PlanState, Status
 from bot.domain.lifecycle import evolve, fold
-from bot.domain.plan import Changes, ComponentChange, Plan
+from bot.domain.plan import Changes, ComponentChange, Level, Plan, Warn
 from bot.domain.policy import Policy, tally
 from bot.domain.run import Step, steps_for
 from bot.domain.severity import Severity
@@ -33,7 +34,15 @@ DEBTS = [
     Debt(id=f"argocd:{name}", component="web", text=f"{name} is not synced.", until="Give it back.")
     for name in ("shop", "search")
 ]
-AFTER_THE_CLOSE = (e.DebtTakenOver, e.RepaymentAsked, e.DebtKept, e.DebtRepaid)
+AFTER_THE_CLOSE = (
+    e.DebtTakenOver,
+    e.RepaymentAsked,
+    e.DebtKept,
+    e.DebtRepaid,
+    e.BackupFinished,
+    e.BackupFailed,
+)
+SMALL = Warn(level=Level.DANGER, text="It is much smaller than usual.")
 people = st.sampled_from(PEOPLE)
 
 
@@ -88,6 +97,7 @@ class IncidentMachine(RuleBasedStateMachine):
                 source_channel="C1",
                 wanted=None,
                 detected_at=None,
+                databases=("orders",),
                 now=self.now,
             )
         )
@@ -260,6 +270,31 @@ class IncidentMachine(RuleBasedStateMachine):
     @rule(by=people)
     def after_all(self, by: str) -> None:
         self.attempt(lambda: decide.roll_back_after_all(self.incident, by=by, now=self.now))
+
+    @rule(by=people)
+    def back_up_again(self, by: str) -> None:
+        self.attempt(lambda: decide.back_up_again(self.incident, "orders", by=by, now=self.now))
+
+    @rule(stale=st.booleans(), warnings=st.sampled_from([(), (SMALL,)]))
+    def backup_is_there(self, stale: bool, warnings: tuple[Warn, ...]) -> None:
+        number = self.incident.backup("orders").number - stale
+        taken = Taken(
+            id="b", at=self.now, bytes=1, sha256="0" * 64, seconds=1, proof="read", warnings=warnings
+        )
+        self.attempt(lambda: decide.backup_taken(self.incident, "orders", number, taken, now=self.now))
+
+    @rule(stale=st.booleans())
+    def backup_fails(self, stale: bool) -> None:
+        number = self.incident.backup("orders").number - stale
+        self.attempt(
+            lambda: decide.backup_failed(self.incident, "orders", number, "The disk is full.", now=self.now)
+        )
+
+    @rule(by=people, decision=st.sampled_from([decide.use_backup, decide.skip_backup]), stale=st.booleans())
+    def decide_on_the_backup(self, by: str, decision: Callable[..., decide.Events], stale: bool) -> None:
+        number = self.incident.backup("orders").number - stale
+        policy, now = self.policy, self.now
+        self.attempt(lambda: decision(self.incident, "orders", number=number, by=by, policy=policy, now=now))
 
     @precondition(lambda self: self.incident and self.incident.runs)
     @rule(taken=st.sets(st.sampled_from(DEBTS)))
@@ -453,6 +488,30 @@ class IncidentMachine(RuleBasedStateMachine):
         if self.incident is not None:
             assert {owed.debt.id for owed in self.incident.debts} == open_
             assert {o.attempt for o in self.incident.debts} <= tries | {0}
+
+    @invariant()
+    def each_backup_is_begun_and_ended_in_turn(self) -> None:
+        number, under_way, doubtful = 0, False, False
+        severity: Severity | None = None
+        for event in getattr(self, "log", []):
+            match event:
+                case e.SeveritySet():
+                    severity = event.severity
+                case e.BackupBegun():
+                    assert (event.number, under_way) == (number + 1, False)
+                    number, under_way, doubtful = event.number, True, False
+                case e.BackupFinished() | e.BackupFailed():
+                    assert (event.number, under_way) == (number, True)
+                    under_way = False
+                    doubtful = isinstance(event, e.BackupFinished) and bool(event.backup.dangers)
+                case e.BackupAccepted():
+                    assert doubtful
+                    doubtful = False
+                    assert POLICIES[severity or Severity.LOW].allows(event.by)
+                case e.BackupSkipped():
+                    assert POLICIES[severity or Severity.LOW].allows(event.by)
+                case _:
+                    pass
 
     @invariant()
     def what_is_suspended_at_the_close_has_an_owner(self) -> None:
