@@ -7,6 +7,7 @@ from bot.domain.sizes import size
 from bot.views.blocks import (
     Block,
     Card,
+    Style,
     actions,
     button,
     card,
@@ -119,7 +120,7 @@ def _buttons(incident: Incident, restore: Restore) -> tuple[Block | None, ...]:
         style="danger" if restore.replaces else "primary",
         confirm=_question(restore),
     )  # fmt: skip
-    return (agree, *_reject(incident, restore), others)
+    return (agree, *_reject(incident, restore), _again(incident, restore, "Fresh plan"), others)
 
 
 def _question(restore: Restore) -> Block:
@@ -134,8 +135,9 @@ def _question(restore: Restore) -> Block:
     )  # fmt: skip
 
 
-def _again(incident: Incident, restore: Restore) -> Block:
-    return button("Try again", Action.RESTORE_AGAIN, _ref(incident, restore), style="primary")
+def _again(incident: Incident, restore: Restore, label: str = "Try again") -> Block:
+    style: Style | None = "primary" if label == "Try again" else None
+    return button(label, Action.RESTORE_AGAIN, _ref(incident, restore), style=style)
 
 
 def _reject(incident: Incident, restore: Restore) -> tuple[Block]:

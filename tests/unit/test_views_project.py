@@ -307,6 +307,26 @@ def assert_works(world: World, incident: Incident, action: Action, ref: Ref) -> 
         Action.RESTORE_OPEN: lambda: decide.ask_restore(
             incident, database=ref.arg, backup="", into="", replace=False, by=by, policy=policy, now=now
         ),
+        Action.RESTORE_APPROVE: lambda: _agree(world, incident, ref),
+        Action.RESTORE_REJECT: lambda: decide.reject_restore(
+            incident, number=ref.number, by=by, policy=policy, now=now
+        ),
+        Action.RESTORE_AGAIN: lambda: decide.ask_again(
+            incident, ref.number, backup=None, by=by, policy=policy, now=now
+        ),
+        Action.RESTORE_OTHER: lambda: decide.ask_again(
+            incident, ref.number, backup="another", by=by, policy=policy, now=now
+        ),
+        Action.RESTORE_AGAIN: lambda: decide.ask_again(
+            incident, ref.number, backup=None, by=by, policy=policy, now=now
+        ),
+        Action.RESTORE_OTHER: lambda: decide.ask_again(
+            incident, ref.number, backup="another", by=by, policy=policy, now=now
+        ),
+        Action.RESTORE_APPROVE: lambda: _agree(incident, ref, policy, now),
+        Action.RESTORE_REJECT: lambda: decide.reject_restore(
+            incident, number=ref.number, by=by, policy=policy, now=now
+        ),
         Action.BACKUP_AGAIN: lambda: decide.back_up_again(incident, ref.arg, by="U0FRESH", now=now),
         Action.BACKUP_USE: lambda: decide.use_backup(
             incident, ref.arg, number=ref.number, by=by, policy=policy, now=now
@@ -343,6 +363,15 @@ def _pick_severity(incident: Incident, severity: Severity) -> None:
     )
 
 
+def _agree(incident: Incident, ref: Ref, policy: Policy, now: datetime) -> None:
+    restore = incident.restore(ref.number)
+    assert restore.ready_at is not None
+    now = min(now, restore.ready_at + policy.expires_after - timedelta(seconds=1))
+    done = restore.approvals
+    by = next(u for u in (*policy.approvers, "U0FRESH") if u not in done)
+    decide.approve_restore(incident, number=ref.number, digest=ref.digest, by=by, policy=policy, now=now)
+
+
 def _choose_way(incident: Incident, ref: Ref, by: str, policy: Policy, now: datetime) -> None:
     database, _, way = ref.arg.partition(" ")
     decide.choose_way(
@@ -356,6 +385,18 @@ def _choose_way(incident: Incident, ref: Ref, by: str, policy: Policy, now: date
         forward_fix_after=timedelta(minutes=30),
         now=now,
     )
+
+
+def _agree(world: World, incident: Incident, ref: Ref) -> None:
+    """Whoever has not agreed yet; once the plan's time is over the refusal says what to press instead."""
+    policy, restore = world.context.policy, incident.restore(ref.number)
+    assert restore.ready_at is not None
+    able = [u for u in policy.approvers or ("U0FRESH",) if u not in restore.approvals]
+    if able:
+        now = min(world.clock, restore.ready_at + policy.expires_after - timedelta(seconds=1))
+        decide.approve_restore(
+            incident, number=ref.number, digest=ref.digest, by=able[0], policy=policy, now=now
+        )
 
 
 def _approve(world: World, incident: Incident, action: Action, ref: Ref) -> None:

@@ -95,7 +95,7 @@ def approve_restore(
         )
     check_may_decide(policy, by)
     if restore.ready_at is not None and now >= restore.ready_at + policy.expires_after:
-        refuse("This plan has expired, and the database may have moved on. Press Try again for a fresh one.")
+        refuse("This plan has expired, and the database may have moved on. Press Fresh plan.")
     if failed := restore.failed_checks:
         refuse(
             f"The restore would fail: {failed[0].name}, {typed(failed[0].detail)}. Put it right and press Try again."
