@@ -99,7 +99,7 @@ def test_tests_in_a_kubernetes_that_is_given_use_that_one_and_leave_nothing(
         "KAERU_CLUSTER_CACHE": str(cache),
         "CI": "true",  # what cannot run fails
     }
-    test = "tests/kubernetes/test_owners.py::test_argocd_is_suspended_and_given_back_exactly"
+    test = "tests/kubernetes/test_owners_argocd.py::test_argocd_is_suspended_and_given_back_exactly"
     argv = [
         sys.executable,
         "-m",
