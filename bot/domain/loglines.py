@@ -8,6 +8,8 @@ from typing import Any
 
 READ = 8192
 """Characters of a line that are looked at."""
+_BEFORE = 100
+"""Characters in which the fields of a line have to begin: a time may stand before them, and who passed them on."""
 SHAPE = 200
 """Characters of a shape that are kept."""
 
@@ -64,7 +66,7 @@ def level_of(text: str, *, surely: bool = False) -> Level | None:
     if not surely and _HINT.search(text) is None:
         return None
     if (fields := fields_of(text)) is not None:
-        return _level_of_fields(fields)
+        return _level_of_fields(fields) or _level_of_words(text[: text.find("{")])
     if (found := _LOGFMT.search(text) or _KLOG.match(text)) is not None:
         return _level(found[1])
     return _level_of_words(text)
@@ -80,11 +82,12 @@ def _level_of_words(text: str) -> Level | None:
 
 
 def fields_of(text: str) -> Mapping[str, Any] | None:
-    """The fields of a line that is JSON, as they are; None for any other line."""
-    if not text.startswith("{"):
+    """The fields of a line that is JSON, as they are, also where something has put a few words before it; else None."""
+    begin = text.find("{", 0, _BEFORE)
+    if begin < 0 or not text.endswith("}"):
         return None
     try:
-        read = json.loads(text)
+        read = json.loads(text[begin:])
     except (ValueError, RecursionError):
         return None
     return read if isinstance(read, dict) else None
@@ -127,9 +130,9 @@ _REPLACED: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?i)\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b"), "#"),
     (re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), "<email>"),
     (re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b"), "<ip>"),
-    (re.compile(r"(?i)\b0x[0-9a-f]+\b|\b(?=[a-f]*\d)[0-9a-f]{7,}\b"), "#"),
+    (re.compile(r"(?i)(?:(?<!\w)[-+])?(?:\b0x[0-9a-f]+\b|\b(?=[a-f]*\d)[0-9a-f]{7,}\b)"), "#"),
     # Names that are made up for each of many, such as a pod's, a request's or a session's.
-    (re.compile(r"\b(?=[A-Za-z_-]*\d)[\w-]{16,}\b"), "#"),
+    (re.compile(r"(?:(?<!\w)[-+])?\b(?=[A-Za-z_-]*\d)[\w-]{16,}\b"), "#"),
     (re.compile(r"(?:(?<!\w)[-+])?\d+(?:[.,:]\d+)*"), "#"),
     (re.compile(r"\s+"), " "),
 )
@@ -151,7 +154,9 @@ def shape_of(text: str) -> str:
 def _said(text: str) -> str:
     if (fields := fields_of(text)) is not None:
         cause = next((_text(fields[key]) for key in _CAUSES if fields.get(key)), "")
-        return _joined([_message(fields), cause]) or "{" + ", ".join(sorted(fields)) + "}"
+        if said := _joined([_message(fields), cause]):
+            return said
+        return "{" + ", ".join(sorted(fields)) + "}" if text.startswith("{") else text
     if _LOGFMT.search(text) is not None:
         values = {key: value.strip('"') for key, value in _VALUE.findall(text)}
         said = values.get("msg") or values.get("message") or ""

@@ -31,7 +31,8 @@ def time_of(text: str, *, zone: tzinfo = UTC, near: datetime) -> datetime | None
 
     `near` gives the year where there is none: the latest with which the time is at most a day after `near`.
     """
-    if (fields := fields_of(text[:READ])) is None:
+    fields = fields_of(text[:READ]) if text.startswith("{") else None
+    if fields is None:
         return _time_in(text[:_WHERE], zone, near)
     return next((at for key in _KEYS if (at := _time_of(fields.get(key), zone, near)) is not None), None)
 

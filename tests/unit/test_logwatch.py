@@ -98,7 +98,8 @@ def test_nobody_sees_a_secret() -> None:
     ]
     counts = counted([(T0, line) for line in told], finder=FINDER, since=T0, until=at(60))
     assert counts.errors + counts.warnings == len(told)
-    assert "hunter2" not in counts.model_dump_json()
+    assert "hunter" not in counts.model_dump_json()
+    assert "cannot sign in" in {kind.shape for kind in counts.kinds}
 
 
 def test_a_secret_that_is_cut_in_two_is_not_shown() -> None:
