@@ -317,16 +317,6 @@ def assert_works(world: World, incident: Incident, action: Action, ref: Ref) -> 
         Action.RESTORE_OTHER: lambda: decide.ask_again(
             incident, ref.number, backup="another", by=by, policy=policy, now=now
         ),
-        Action.RESTORE_AGAIN: lambda: decide.ask_again(
-            incident, ref.number, backup=None, by=by, policy=policy, now=now
-        ),
-        Action.RESTORE_OTHER: lambda: decide.ask_again(
-            incident, ref.number, backup="another", by=by, policy=policy, now=now
-        ),
-        Action.RESTORE_APPROVE: lambda: _agree(incident, ref, policy, now),
-        Action.RESTORE_REJECT: lambda: decide.reject_restore(
-            incident, number=ref.number, by=by, policy=policy, now=now
-        ),
         Action.BACKUP_AGAIN: lambda: decide.back_up_again(incident, ref.arg, by="U0FRESH", now=now),
         Action.BACKUP_USE: lambda: decide.use_backup(
             incident, ref.arg, number=ref.number, by=by, policy=policy, now=now
@@ -361,15 +351,6 @@ def _pick_severity(incident: Incident, severity: Severity) -> None:
         steps=(),
         now=at("14:30:00"),
     )
-
-
-def _agree(incident: Incident, ref: Ref, policy: Policy, now: datetime) -> None:
-    restore = incident.restore(ref.number)
-    assert restore.ready_at is not None
-    now = min(now, restore.ready_at + policy.expires_after - timedelta(seconds=1))
-    done = restore.approvals
-    by = next(u for u in (*policy.approvers, "U0FRESH") if u not in done)
-    decide.approve_restore(incident, number=ref.number, digest=ref.digest, by=by, policy=policy, now=now)
 
 
 def _choose_way(incident: Incident, ref: Ref, by: str, policy: Policy, now: datetime) -> None:
