@@ -45,7 +45,8 @@ async def _look(word: str | None, as_: str | None, digest: str) -> tuple[str, Re
             raise Refusal(f"Restore {restore.number} of {incident.id} has no plan to agree to yet{note}")
         if digest and digest != restore.digest:
             raise Refusal(f"The plan is another one by now ({restore.digest}). Look at it and decide anew.")
-        text = restore_text(restore.database, restore.plan, restore.others, office.catalog.timezone)
+        shelf = () if restore.taken is None else (restore.taken, *restore.others)
+        text = restore_text(restore.database, restore.plan, shelf, office.catalog.timezone)
         return incident.id, restore, text
 
 

@@ -101,7 +101,7 @@ async def _shown(office: Office, service: Service, database: str, wish: _Wish) -
         backups = backups_of(Fleet({service.name: hands}), service.name, database)
         named = wish.into or f"{backups.database}_restored"
         into = into_of(backups, named, replace=wish.replace)
-        plan, others = await restore_plan(backups, database, wish.backup, into)
+        plan, shelf = await restore_plan(backups, database, wish.backup, into)
     finally:
         await let_go(hands)
-    return f"{restore_text(database, plan, others, office.catalog.timezone)}\nDry run: nothing was changed."
+    return f"{restore_text(database, plan, shelf, office.catalog.timezone)}\nDry run: nothing was changed."

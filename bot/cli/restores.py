@@ -10,9 +10,15 @@ from bot.views.mrkdwn import clean
 from bot.views.restore_card import on_the_shelf
 
 
-def restore_text(database: str, plan: RestorePlan, others: Sequence[Shelved], zone: tzinfo) -> str:
-    """What it would do, what would be lost, what was checked, and which other backups there are."""
+def restore_text(database: str, plan: RestorePlan, shelf: Sequence[Shelved], zone: tzinfo) -> str:
+    """What it would do, what would be lost, what was checked, and which other backups there are.
+
+    `shelf` is what it brings back, then the others; empty where that is not known.
+    """
     lines = [f"{database}: backup {plan.backup} into {plan.into}"]
+    taken, others = (shelf[0], shelf[1:]) if shelf else (None, ())
+    if taken is not None:
+        lines.append(f"taken {on_the_shelf(taken)}")
     if plan.replaces:
         lost = f"; what was written since {stamp(plan.lost_since, zone)} is lost" if plan.lost_since else ""
         lines.append(f"{plan.into} is there and will be replaced{lost}")

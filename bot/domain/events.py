@@ -357,11 +357,12 @@ class RestoreAsked(Happened):
 
 
 class RestorePlanned(Happened):
-    """What the restore would do. `others` are backups that could be taken instead."""
+    """What the restore would do. `taken` is the backup that it brings back, `others` could be taken instead."""
 
     type: Literal["restore_planned"] = "restore_planned"
     number: int
     plan: RestorePlan
+    taken: Shelved | None = None
     others: tuple[Shelved, ...] = ()
 
 

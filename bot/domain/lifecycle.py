@@ -233,6 +233,7 @@ def _changes(incident: Incident, event: e.Event) -> dict[str, Any]:  # noqa: C90
                 state=RestoreState.READY,
                 plan=event.plan,
                 ready_at=event.at,
+                taken=event.taken,
                 others=event.others,
             )
         case e.RestoreBlocked():

@@ -55,7 +55,7 @@ class Restore(Value):
     """One restore within an incident, from the wish to its end. `number` counts within the incident, from 1.
 
     `backup` "" is the newest proven one. `into` names another database on the same server, "" a new one beside it; with
-    `replace` it is the database itself. `others` are backups that could be taken instead. `outcome` is None until
+    `replace` it is the database itself. `taken` is the backup of the plan, `others` are backups that could be taken instead. `outcome` is None until
     it has ended; `detail` says what came of it, or why there is no plan.
     """
 
@@ -69,6 +69,7 @@ class Restore(Value):
     state: RestoreState = RestoreState.PLANNING
     plan: RestorePlan | None = None
     ready_at: datetime | None = None
+    taken: Shelved | None = None
     others: tuple[Shelved, ...] = ()
     approvals: tuple[UserId, ...] = ()
     outcome: Outcome | None = None

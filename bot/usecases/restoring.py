@@ -44,7 +44,7 @@ class RestorePlanning:
         if restore.state is not RestoreState.PLANNING:
             return
         try:
-            plan, others = await self._made(incident, restore)
+            plan, shelf = await self._made(incident, restore)
         except PortError as error:
             await self._blocked(incident, restore, error.advice)
         except Refusal as refusal:
@@ -59,7 +59,7 @@ class RestorePlanning:
             await self._desk.change(
                 incident.id,
                 lambda now_it_is: decide.restore_planned(
-                    now_it_is, restore.number, plan, others, now=self._clock()
+                    now_it_is, restore.number, plan, shelf[1:], taken=shelf[0], now=self._clock()
                 ),
             )
 
@@ -101,7 +101,10 @@ def into_of(backups: Backups, named: str, *, replace: bool) -> str:
 async def restore_plan(
     backups: Backups, database: str, wanted: str, into: str
 ) -> tuple[RestorePlan, tuple[Shelved, ...]]:
-    """The plan, and what could be taken instead, newest first. Raises Refusal or PortError."""
+    """The plan, and the shelf: first what it brings back, then what could be taken instead, newest first.
+
+    Raises Refusal or PortError.
+    """
     there = await reading(backups.list(), f"The backups of {database}")
     found = _meant(there, wanted)
     if found is None:
@@ -110,7 +113,7 @@ async def restore_plan(
         raise Refusal(f"No backup of {database} has been proven. {_there(there)}")
     plan = await reading(backups.plan_restore(found, into), f"The server of {database}")
     others = tuple(shelved(one) for one in there if one.id != found.id)[:OFFERED]
-    return plan, others
+    return plan, (shelved(found), *others)
 
 
 def shelved(backup: Backup) -> Shelved:

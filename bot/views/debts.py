@@ -83,8 +83,8 @@ def _asks(owed_: Owed) -> Block:
 
 
 def close_button(incident: Incident, label: str, *, style: Style | None = None) -> Block | None:
-    """None while something is suspended that nobody sees to: what is to be done about that comes first."""
-    if must_be_seen_to(incident):
+    """None while something is suspended that nobody sees to, or restored: what is to be done about that comes first."""
+    if must_be_seen_to(incident) or incident.restoring is not None:
         return None
     return button(label, Action.CLOSE_OPEN, Ref(incident_id=incident.id), style=style)
 

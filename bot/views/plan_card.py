@@ -67,15 +67,19 @@ def _open(incident: Incident, record: PlanRecord, plan: Plan, policy: Policy) ->
         divider(),
         *held(incident),
         *deciding(incident, plan),
-        section(_obstacle(plan) or _approvals(incident, policy)),
+        section(_obstacle(incident, plan) or _approvals(incident, policy)),
         _buttons(incident, record, plan, policy),
         context(_small_print(record, expires_at(incident, policy))),
     ]
     return card(text, blocks)
 
 
-def _obstacle(plan: Plan) -> str:
+def _obstacle(incident: Incident, plan: Plan) -> str:
     """Why this plan cannot be approved as it is; empty where nothing is in the way."""
+    if (restore := incident.restoring) is not None:
+        return (
+            f":no_entry: *This cannot be approved yet:* a restore of {code(restore.database)} is under way."
+        )
     failed, open_question = failed_checks(plan), obstacle(plan)
     if open_question and not failed:
         return f":no_entry: *This cannot be approved yet:* {open_question}. Then a fresh plan appears."
@@ -115,7 +119,7 @@ def _buttons(incident: Incident, record: PlanRecord, plan: Plan, policy: Policy)
         return actions(hold_button(incident), reject, choose)
     if failed_checks(plan):
         return actions(button("Refresh", Action.ROLLBACK_REFRESH, ref, style="primary"), reject, choose)
-    if undecided(plan.databases):
+    if undecided(plan.databases) or incident.restoring is not None:
         return actions(reject, choose, hold_button(incident))
     approve = button(
         "Approve", Action.ROLLBACK_APPROVE, ref, style="primary", confirm=_question(incident, plan, policy)

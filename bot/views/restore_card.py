@@ -46,9 +46,7 @@ def restore_card(incident: Incident, restore: Restore) -> Card:  # noqa: PLR0911
             return _open(incident, restore, restore.plan)
         case RestoreState.BLOCKED:
             text = f":warning: *Restore {restore.number} of {code(restore.database)} cannot be planned.* {said(restore.detail, 1000)}"
-            return card(
-                text, [section(text), actions(_again(incident, restore), *_reject(incident, restore))]
-            )
+            return card(text, [section(text), actions(*_when_blocked(incident, restore))])
         case RestoreState.RUNNING:
             return _running(restore, restore.detail)
         case RestoreState.ENDED:
@@ -69,7 +67,7 @@ def _open(incident: Incident, restore: Restore, plan: RestorePlan) -> Card:
     missing = PERSONS - len(set(restore.approvals))
     blocks = [
         header(title),
-        *sections(_facts(plan)),
+        *sections(_facts(incident, restore, plan)),
         *sections(
             ["*What will be done*", *(f"{n}.  {line(a, 250)}" for n, a in enumerate(plan.actions, start=1))]
         ),
@@ -83,8 +81,15 @@ def _open(incident: Incident, restore: Restore, plan: RestorePlan) -> Card:
     return card(f"{line(title)}: {counted(missing, 'agreement')} missing.", blocks)
 
 
-def _facts(plan: RestorePlan) -> list[str]:
+def _facts(incident: Incident, restore: Restore, plan: RestorePlan) -> list[str]:
     lines = [f"Backup {code(plan.backup, 100)}"]
+    if (taken := restore.taken) is not None:
+        lines[0] += f", taken {when(taken.at)}, {size(taken.bytes)}, {_PROOF.get(taken.proof, taken.proof)}"
+        if taken.at >= incident.declared_at:
+            lines.append(
+                ":information_source: It was taken in this incident, so whatever went wrong before that is in it. "
+                "For an earlier one press *Other backup*."
+            )
     if plan.replaces:
         lost = f" Everything written to it since {when(plan.lost_since)} is lost." if plan.lost_since else ""
         lines.append(f":rotating_light: *{code(plan.into)} is there and will be replaced.*{lost}")
@@ -112,6 +117,8 @@ def _agreed(incident: Incident, restore: Restore, missing: int) -> str:
 
 
 def _buttons(incident: Incident, restore: Restore) -> tuple[Block | None, ...]:
+    if incident.restoring is not None:
+        return _reject(incident, restore)
     others = button("Other backup", Action.RESTORE_OTHER, _ref(incident, restore)) if restore.others else None
     if restore.failed_checks or incident.status is Status.ROLLING_BACK:
         return (_again(incident, restore), *_reject(incident, restore), others)
@@ -133,6 +140,11 @@ def _question(restore: Restore) -> Block:
         f"Restore {restore.database}?", f"{what}{replaced}{then}", yes="Agree", no="Not yet",
         style="danger" if restore.replaces else "primary",
     )  # fmt: skip
+
+
+def _when_blocked(incident: Incident, restore: Restore) -> tuple[Block | None, ...]:
+    again = _again(incident, restore) if incident.restoring is None else None
+    return (again, *_reject(incident, restore))
 
 
 def _again(incident: Incident, restore: Restore, label: str = "Try again") -> Block:

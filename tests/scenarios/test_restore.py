@@ -95,12 +95,15 @@ async def ended(room: Room, number: int = 1) -> Incident:
 async def test_two_people_bring_it_back_beside_the_real_one(scene: Scene) -> None:
     world = scene.world
     room = await world.declare(severity="Critical")
-    card = await asked_for(room, scene)
+    await room.when(lambda i: any(b.state == "taken" for b in i.backups), "the incident's own backup")
+    card = await asked_for(room, scene, backup=scene.backup.id)
     shown = forms.text_of(card)
     assert scene.backup.id in shown
+    assert "proven by a full read" in shown
+    assert "taken in this incident" not in shown
     assert f"{scene.database}_restored_1" in shown
     assert "nothing else is touched" in shown
-    assert buttons(card) == ["Agree", "Set aside", "Fresh plan"]
+    assert buttons(card) == ["Agree", "Set aside", "Fresh plan", "Other backup"]
 
     assert "You are not among the approvers" in await room.refuses(world.dan, card, "Agree")
     await world.alice.click(card, "Agree")
@@ -121,7 +124,7 @@ async def test_two_people_bring_it_back_beside_the_real_one(scene: Scene) -> Non
 async def test_the_real_one_is_replaced_and_kept_beside(scene: Scene) -> None:
     world = scene.world
     room = await world.declare(severity="Critical")
-    card = await asked_for(room, scene, into="replace")
+    card = await asked_for(room, scene, into="replace", backup=scene.backup.id)
     shown = forms.text_of(card)
     assert "is there and will be replaced" in shown
     assert "is lost" in shown
@@ -174,10 +177,10 @@ async def test_what_cannot_be_planned_says_why_and_can_be_tried_again(scene: Sce
 
 async def test_another_backup_takes_its_place(scene: Scene) -> None:
     world = scene.world
-    newer = await taken(world, "newer")
     room = await world.declare(severity="Critical")
+    await room.when(lambda i: any(b.state == "taken" for b in i.backups), "the incident's own backup")
     card = await asked_for(room, scene)
-    assert newer.id in forms.text_of(card)
+    assert "It was taken in this incident" in forms.text_of(card)
     await world.alice.click(card, "Other backup")
     form = await world.alice.modal("Another backup")
     await world.alice.submit_view(form, {"backup": scene.backup.id})

@@ -69,12 +69,18 @@ def ask_again(
 
 
 def restore_planned(
-    incident: Incident, number: int, plan: RestorePlan, others: Sequence[Shelved], *, now: datetime
+    incident: Incident,
+    number: int,
+    plan: RestorePlan,
+    others: Sequence[Shelved],
+    *,
+    taken: Shelved | None = None,
+    now: datetime,
 ) -> Events:
     """Accept a finished plan; silent where it is not waited for any more."""
     if not _is_planning(incident, number):
         return ()
-    return (e.RestorePlanned(at=now, number=number, plan=plan, others=tuple(others)),)
+    return (e.RestorePlanned(at=now, number=number, plan=plan, taken=taken, others=tuple(others)),)
 
 
 def restore_blocked(incident: Incident, number: int, reason: str, *, now: datetime) -> Events:
@@ -105,6 +111,7 @@ def approve_restore(
         refuse(
             f"You have agreed already; a second person has to. Ask {mention(others) if others else 'someone else'}."
         )
+    must_not_restore(incident)
     if incident.status is Status.ROLLING_BACK:
         refuse("A rollback is under way; wait until it has ended, then agree to the restore.")
     given = e.RestoreApproved(at=now, by=by, number=number, digest=digest)
