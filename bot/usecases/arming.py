@@ -165,7 +165,11 @@ class Arming:
             database_parts(
                 service,
                 hands,
-                Between(spoken(choice.version), spoken(current), in_place_since(offered.get(current))),
+                Between(
+                    spoken(choice.version),
+                    spoken(current),
+                    in_place_since(offered.get(current)) or await self._seen_since(service_name, current),
+                ),
                 ways=ways,
                 skipped=skipped,
             ),
@@ -204,6 +208,12 @@ class Arming:
         releases = [o.release for o in await self._offers(service_name, inspections, tags)]
         running, refs = running_versions(inspections), refs_of(inspections)
         direct(service_name, running, releases, wanted=wanted, refs=refs)
+
+    async def _seen_since(self, service: str, version: Version) -> datetime | None:
+        """When kaeru's own probes were answered by `version` for the first time."""
+        ledger = await self._store.read(lambda uow: uow.releases.all(service))
+        known = ledger.get(spoken(version))
+        return known.first_seen if known is not None else None
 
     async def _offers(
         self, service: str, inspections: Mapping[str, Inspection], tags: tuple[Tagged, ...]

@@ -165,6 +165,11 @@ async def restoring(
     except PortError as error:
         noticed.warn(f"{name}: what could be brought back was not found out. {error.advice}")
         return None
+    noticed.warn(
+        f"{name}: the backup to bring back is of {found.at:%Y-%m-%d %H:%M} UTC, before the present version was "
+        "seen; whether its migrations had run by then, kaeru cannot tell.",
+        Level.INFO,
+    )
     lost = f"everything written to {plan.into} since {plan.lost_since or found.at:%Y-%m-%d %H:%M} UTC"
     return Sideways(
         actions=plan.actions,

@@ -1,6 +1,6 @@
 """Bringing a backup back from chat and from the command line, on a real PostgreSQL."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,15 +12,24 @@ from bot.domain.evidence import Outcome
 from bot.domain.incident import Incident
 from bot.domain.restores import RestoreState
 from bot.ports.backups import Backup, Proof
+from sandbox.shop.releases import Shop
 from sandbox.workspace import forms
 from sandbox.workspace.model import Json
+from tests.contract.shop import copied, running
 from tests.scenarios.conftest import NewWorld
-from tests.scenarios.world import Room, World, buttons, has_button
+from tests.scenarios.schemas import SHOPS_QUERY, furnish
+from tests.scenarios.world import BAD, Room, World, buttons, has_button, opened
 
 if TYPE_CHECKING:
     from tests.postgres import Server
+    from tests.scenarios.conftest import Variant
 
 pytest_plugins = ("tests.postgres",)
+
+ONE_WAY = (
+    "op.drop_column('customers', 'nickname')",
+    "raise NotImplementedError('what was dropped is gone')",
+)
 
 
 def backed_up(server: "Server", database: str, folder: Path) -> Mapping[str, Any]:
@@ -191,3 +200,53 @@ async def test_another_backup_takes_its_place(scene: Scene) -> None:
     assert plan is not None
     assert plan.backup == scene.backup.id
     assert "was set aside" in await room.refuses(world.bob, card, "Agree")
+
+
+async def test_a_backup_from_before_the_migration_is_the_way_back(
+    shops: "Callable[[Variant], Shop]", postgres: "Server", tmp_path: Path
+) -> None:
+    """The newer version dropped a column, and nothing else brings it back: the database goes back, then the code."""
+    shop = copied(shops(((), ())), tmp_path / "shop")
+    url = postgres.url(postgres.create_database())
+    schema = furnish(shop, url, tmp_path, ONE_WAY)
+    database = url.partition("?")[0].rpartition("/")[2]
+    # As it was before the deploy: the schema of v1.2.9 with a customer in it.
+    schema.query("ALTER TABLE customers ADD COLUMN nickname text")
+    schema.query("UPDATE alembic_version SET version_num = '0001'")
+    schema.query("INSERT INTO customers (id, nickname) VALUES (1, 'ann')")
+    described = backed_up(postgres, database, tmp_path)["services"]["shop"]["databases"]["orders"]
+    orders = {**described, "migrations": schema.settings(), "wait_for_backup": "when it changes"}
+    changes = {"services": {"shop": {"databases": {"orders": orders}}}}
+    with running(shop) as live:
+        async with opened(live, tmp_path, changes=changes) as world:
+            await world.known_good()
+            before = await taken(world, "before")
+            await world.deploy(BAD)
+            schema.alembic(BAD, "upgrade", "head")
+            with pytest.raises(psycopg.errors.UndefinedColumn):
+                schema.query(SHOPS_QUERY)
+
+            async def seen() -> bool:
+                return BAD in await world.read(lambda uow: uow.releases.all("shop"))
+
+            await world.until(seen, f"kaeru to see {BAD}")
+            room = await world.declare()
+            asks = await room.button("Restore backup")
+            assert "everything written to" in forms.text_of(asks)
+            await world.bob.click(asks, "Restore backup")
+            card = await room.card()
+            assert "the backup to bring back is of" in forms.text_of(card)
+            assert "cannot approve that alone" in forms.text_of(card)
+            await world.carol.click(card, "Approve")
+            run = (await room.status("verified", timeout_s=60)).runs[-1]
+            assert [step.id for step in run.steps] == [
+                "backup:orders",
+                "restore:orders",
+                "apply:shop",
+                "prove",
+                "watch",
+            ]
+            assert before.id in run.step("restore:orders").detail
+            assert schema.query(SHOPS_QUERY) == ["ann"]
+            assert schema.applied() == ["0001"]
+            assert await world.serves() == "v1.2.9"
