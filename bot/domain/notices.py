@@ -139,7 +139,7 @@ def known(
     if audience is Audience.CUSTOMERS:
         return told
     run = incident.run
-    inside = {
+    inside: dict[str, str | int] = {
         "thread": incident.id,
         "service": incident.service,
         "incident_id": incident.id,

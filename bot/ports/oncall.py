@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Protocol
 
+from pydantic import Field
+
 from bot.domain.base import Value
 from bot.domain.severity import Severity
 
@@ -25,7 +27,7 @@ class Page(Value):
     severity: Severity | None
     at: datetime
     link: str = ""
-    details: dict[str, str] = {}
+    details: dict[str, str] = Field(default_factory=dict)
 
 
 class Paged(Value):
