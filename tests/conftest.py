@@ -6,6 +6,9 @@ from tests.clusters import kubernetes_cluster, kubernetes_namespace, swarm_clust
 
 __all__ = ["kubernetes_cluster", "kubernetes_namespace", "swarm_cluster"]
 
+# A plugin of some modules, and imported by others: whichever comes first.
+pytest.register_assert_rewrite("tests.postgres")
+
 CLUSTER_S = 300
 """A test on a real cluster waits for pods that start beside those of other tests."""
 
