@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.domain.plan import Level, Warn
 from integrations.aws.arns import arn
-from integrations.aws.calls import Calls
+from integrations.aws.calls import Calls, together
 
 PACE_S = 2.0
 """Seconds between two looks while health is waited for."""
@@ -127,7 +127,7 @@ def needed(count: int, percent: int) -> int:
 
 async def look(calls: Calls, group: str) -> Group:
     """Read-only. Raises as `Calls.read`."""
-    targets, found = await asyncio.gather(
+    targets, found = await together(
         _targets(calls, group), calls.read("describe_target_group_attributes", TargetGroupArn=group)
     )
     return Group(group, targets, {one["Key"]: one["Value"] for one in found["Attributes"]})

@@ -1,6 +1,5 @@
 """The listeners and rules whose actions carry the weights: read all at once, changed all or none."""
 
-import asyncio
 from dataclasses import dataclass
 
 from bot.ports.errors import Gone, OutcomeUnknown, PortError
@@ -8,7 +7,7 @@ from integrations.aws import actions as act
 from integrations.aws import health
 from integrations.aws.actions import Action, Pair, Weights
 from integrations.aws.arns import arn
-from integrations.aws.calls import Calls
+from integrations.aws.calls import Calls, together
 from integrations.aws.health import Group
 from integrations.aws.settings import AlbSettings
 
@@ -38,7 +37,7 @@ class Places:
         self._settings, self._pair, self._calls = settings, pair, calls
 
     async def look(self) -> Scene:
-        places, service, other = await asyncio.gather(
+        places, service, other = await together(
             self.read(),
             health.look(self._calls, self._pair.service),
             health.look(self._calls, self._pair.other),
@@ -46,7 +45,7 @@ class Places:
         return Scene(places, service, other)
 
     async def read(self) -> tuple[Place, ...]:
-        listeners, rules = await asyncio.gather(self._listeners(), self._rules())
+        listeners, rules = await together(self._listeners(), self._rules())
         return (*listeners, *rules)
 
     async def _listeners(self) -> list[Place]:
