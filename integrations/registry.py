@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from bot.catalog import Adapter, HealthSpec, Kinds
 from bot.ports import ChangeSource, HealthProbe, Memory, Target
 from bot.ports.backups import Backups
+from bot.ports.caches import Cache
 from bot.ports.logs import Logs
 from bot.ports.metrics import Metrics
 from bot.ports.migrations import Migrations
@@ -124,6 +125,10 @@ METRICS: Mapping[str, Entry] = {
     ),
 }
 TRAFFIC: Mapping[str, Entry] = {
+    "alb": Entry(
+        settings="integrations.aws.settings:AlbSettings",
+        factory="integrations.aws.alb:AlbTraffic",
+    ),
     "command": Entry(
         settings="integrations.traffic.settings:CommandTrafficSettings",
         factory="integrations.traffic.command:CommandTraffic",
@@ -135,6 +140,12 @@ TRAFFIC: Mapping[str, Entry] = {
     "nginx": Entry(
         settings="integrations.traffic.settings:NginxTrafficSettings",
         factory="integrations.traffic.nginx:NginxTraffic",
+    ),
+}
+CACHES: Mapping[str, Entry] = {
+    "cloudfront": Entry(
+        settings="integrations.aws.settings:CloudFrontSettings",
+        factory="integrations.aws.cloudfront:CloudFrontCache",
     ),
 }
 
@@ -181,6 +192,11 @@ def make_metrics(adapter: Adapter) -> Metrics:
 def make_traffic(adapter: Adapter) -> Traffic:
     """What steers the traffic of a service. Raises KeyError for a kind that is not registered."""
     return cast("Traffic", TRAFFIC[adapter.kind].make(adapter.settings))
+
+
+def make_cache(adapter: Adapter) -> Cache:
+    """What keeps answers of a service. Raises KeyError for a kind that is not registered."""
+    return cast("Cache", CACHES[adapter.kind].make(adapter.settings))
 
 
 def make_logs(adapter: Adapter) -> Logs:

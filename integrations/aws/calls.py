@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 from dataclasses import replace
 from typing import Any
 
-from bot.ports.errors import Gone
+from bot.ports.errors import Conflict, Gone
 from integrations.aws_access import Access
 from integrations.aws_errors import Asking, told
 from integrations.aws_session import ATTEMPTS, AwsSession
@@ -16,6 +16,11 @@ _GONE = "Correct its ARN or id, or take it out of the settings."
 MISSING = dict.fromkeys(
     ("ListenerNotFound", "RuleNotFound", "TargetGroupNotFound", "NoSuchDistribution"), (Gone, _GONE)
 )
+
+
+def moved(sentence: str) -> Conflict:
+    """What to raise where somebody else was there in between."""
+    return Conflict(sentence, remedy="Look at what they did, and plan again.")
 
 
 async def together(*reads: Awaitable[Any]) -> list[Any]:

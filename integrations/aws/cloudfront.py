@@ -133,7 +133,10 @@ class CloudFrontCache:
 
 
 def _used(key: str) -> Conflict:
-    return Conflict(f"CloudFront knows an invalidation of the reference {key}, with other paths.")
+    return Conflict(
+        f"CloudFront knows an invalidation of the reference {key}, with other paths.",
+        remedy="Begin it as a step of its own, with a key of its own.",
+    )
 
 
 def _is_done(one: dict[str, Any]) -> bool:

@@ -27,15 +27,12 @@ class Counts:
         self, settings: AlbSettings, calls: Calls, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self._settings, self._calls, self._now = settings, calls, now
-        self._last: Served | None = None
         self.denied = ""
         """Why CloudWatch may not be read, in a sentence; empty where it may, or was not asked yet."""
 
     async def read(self) -> Served | None:
         """None where the right is missing. Raises Unavailable, Refused, and AuthFailed over anything but the right."""
         end = _floor(self._now() - self._settings.metrics_delay, _MINUTE)
-        if self._last is not None and self._last.at == end:
-            return self._last
         begin, hour = _floor(end, _DAY) - _DAY, _floor(end, _HOUR)
         sums: dict[str, float] = {}
         try:
@@ -50,14 +47,13 @@ class Counts:
         self.denied = ""
         mine, others = round(sums.get(_MINE, 0.0)), round(sums.get(_OTHERS, 0.0))
         failed, others_failed = round(sums.get(_FAILED, 0.0)), round(sums.get(_OTHERS_FAILED, 0.0))
-        self._last = Served(
+        return Served(
             at=end,
             to_service=mine,
             total=mine + others,
             errors=failed + others_failed,
             service_errors=failed,
         )
-        return self._last
 
     async def _add(self, sums: dict[str, float], begin: datetime, end: datetime, period: timedelta) -> None:
         token: dict[str, str] = {}

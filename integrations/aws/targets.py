@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.domain.plan import Check, Level, Warn
-from bot.ports.errors import Conflict, OutcomeUnknown, PortError, Refused
+from bot.ports.errors import OutcomeUnknown, PortError, Refused
 from bot.ports.traffic import ShiftPlan, Split
 from integrations.aws import health
-from integrations.aws.calls import Calls
+from integrations.aws.calls import Calls, moved
 from integrations.aws.health import Group, Target
 from integrations.aws.settings import AlbSettings, AlbTarget
 
@@ -64,7 +64,7 @@ class RegisteredTargets:
             warnings=(*warnings, *_stuck(scene.group)),
             checks=(
                 Check(
-                    name=f"healthy targets in {scene.group.name}",
+                    name="a backend is healthy",
                     ok=bool(scene.group.healthy),
                     detail=scene.group.said(),
                     required=False,  # those that are registered now are the ones that people want to get away from
@@ -220,15 +220,13 @@ def _compare(plan: ShiftPlan, scene: Scene, mine: int, others: int) -> None:
     was = plan.fingerprint.split("-")
     now = _fingerprint(scene).split("-")
     if [len(part) for part in was[:2]] != [len(part) for part in now[:2]]:
-        raise Conflict("The targets in the settings are not those of the plan: plan again.")
+        raise moved("The targets in the settings are not those of the plan.")
     if was[2:] != now[2:]:
-        raise Conflict(f"Somebody registered or deregistered other targets of {scene.group.name}.")
+        raise moved(f"Somebody registered or deregistered other targets of {scene.group.name}.")
     for before, after, count in zip(was[:2], now[:2], (mine, others), strict=True):
         for number, (old, new) in enumerate(zip(before, after, strict=True)):
             if new not in (old, "1" if number < count else "0"):
-                raise Conflict(
-                    f"Somebody registered or deregistered targets of {scene.group.name} meanwhile."
-                )
+                raise moved(f"Somebody registered or deregistered targets of {scene.group.name} meanwhile.")
 
 
 def _fingerprint(scene: Scene) -> str:

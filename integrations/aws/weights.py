@@ -3,13 +3,13 @@
 import asyncio
 
 from bot.domain.plan import Check, Level, Warn
-from bot.ports.errors import Conflict, OutcomeUnknown, Refused
+from bot.ports.errors import OutcomeUnknown, Refused
 from bot.ports.traffic import ShiftPlan, Split
 from integrations.aws import actions as act
 from integrations.aws import health
 from integrations.aws.actions import Pair, Weights
 from integrations.aws.arns import arn
-from integrations.aws.calls import Calls
+from integrations.aws.calls import Calls, moved
 from integrations.aws.health import Group
 from integrations.aws.places import Place, Places, Scene
 from integrations.aws.settings import AlbSettings
@@ -58,7 +58,7 @@ class WeightedActions:
             warnings=self._warnings(scene, to),
             checks=tuple(
                 Check(
-                    name=f"enough healthy targets in {group.name}",
+                    name="a backend is healthy",
                     ok=group.enough(self._settings.min_healthy_percent),
                     detail=group.said(),
                     required=False,  # they may become healthy until then, and `shift` waits for that
@@ -85,16 +85,16 @@ class WeightedActions:
         """The places that still stand as planned. Raises Conflict where one stands otherwise and not as wanted."""
         marks = plan.fingerprint.split(".")
         if len(marks) != len(places):
-            raise Conflict("The listeners and rules in the settings are not those of the plan: plan again.")
+            raise moved("The listeners and rules in the settings are not those of the plan.")
         todo = []
         for place, mark in zip(places, marks, strict=True):
             now = self._mark(place)
             if now.split(":")[0] != mark.split(":")[0]:
-                raise Conflict(f"Somebody changed the actions of {place.name} since this was planned.")
+                raise moved(f"Somebody changed the actions of {place.name} since this was planned.")
             if self._stands(place, to):
                 continue
             if now != mark:
-                raise Conflict(f"Somebody changed the weights of {place.name} since this was planned.")
+                raise moved(f"Somebody changed the weights of {place.name} since this was planned.")
             todo.append(place)
         return todo
 

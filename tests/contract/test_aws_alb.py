@@ -396,11 +396,6 @@ async def test_what_was_served_is_counted(world: AlbWorld, traffic: AlbTraffic) 
         assert served is not None
         assert (served.to_service, served.total) == (100, 400)
         assert (served.service_errors, served.errors) == (failed, failed + 250)
-        world.cloud.proxy.calls.clear()
-        assert await other.served() in (
-            served,
-            served.model_copy(update={"at": served.at + timedelta(minutes=1)}),
-        )
         await other.aclose()
 
 

@@ -17,7 +17,7 @@ from tests.contract.traffic_worlds import HaproxyWorld, NginxWorld, World, opene
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-KINDS = ("memory", "nginx", "haproxy", "command")
+KINDS = ("memory", "nginx", "haproxy", "command", "alb")
 STAGES = (0.1, 0.25, 0.5, 1.0)
 LOAD_RPS = 60
 LONGEST_S = 60.0

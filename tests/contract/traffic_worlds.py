@@ -23,6 +23,7 @@ from integrations.traffic.haproxy import HaproxyTraffic
 from integrations.traffic.nginx import NginxTraffic
 from integrations.traffic.settings import CommandTrafficSettings
 from tests.classic.backends import Backend
+from tests.contract.aws_traffic import alb_world
 from tests.contract.traffic_child import killed
 from tests.contract.traffic_proxies import HaproxyDoor, Line, NginxDoor, serving
 from tests.fakes.traffic import MemoryTraffic
@@ -279,6 +280,9 @@ async def opened(kind: str, folder: Path) -> AsyncIterator[World]:
         yield MemoryWorld()
     elif kind == "command":
         yield CommandWorld(folder)
+    elif kind == "alb":
+        with alb_world(folder) as alb:
+            yield alb
     else:
         with three_backends() as (one, two, other):
             ports = [one.port, two.port]
