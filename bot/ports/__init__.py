@@ -19,6 +19,7 @@ from bot.ports.engine import Engine
 from bot.ports.errors import AuthFailed, Conflict, Gone, OutcomeUnknown, PortError, Refused, Unavailable
 from bot.ports.health import HealthProbe
 from bot.ports.memory import Memory, Shape
+from bot.ports.migrations import Migrations, Sources
 from bot.ports.target import (
     Available,
     Capabilities,
@@ -48,12 +49,14 @@ __all__ = [
     "HealthProbe",
     "Inspection",
     "Memory",
+    "Migrations",
     "Observation",
     "OutcomeUnknown",
     "PortError",
     "Proof",
     "Refused",
     "Shape",
+    "Sources",
     "Target",
     "TargetPlan",
     "Unavailable",

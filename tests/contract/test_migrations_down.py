@@ -3,12 +3,14 @@
 On a real PostgreSQL; the program is one of the test's own, which does to the list what Alembic would do.
 """
 
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import psycopg
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from bot.domain.databases import Sideways
@@ -254,6 +256,16 @@ async def test_without_migrations_before_alembic_goes_to_base(world: World) -> N
     plan = await planned(migrations)
     assert plan.about == ("0003", "0002", "0001")
     assert "undo.py base in" in plan.actions[0]
+
+
+def test_the_example_of_the_page_is_one_that_loads() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "migrations.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    shown = yaml.safe_load("\n".join(line for line in block.splitlines() if "backup:" not in line))
+    given = shown["services"]["shop"]["databases"]["orders"]["migrations"]
+    assert given.pop("kind") == "git"
+    given["database_url"] = "postgresql://reader@db.example.com/shop"
+    assert MigrationsSettings.model_validate(given).down[-1] == "{to}"
 
 
 @pytest.mark.parametrize(
