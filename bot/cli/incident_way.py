@@ -20,8 +20,9 @@ from bot.views.data_facts import after_choice
 @click.option("--yes", is_flag=True, help="Do not ask whether to.")
 @acting_as
 def way(which: str, database: str, words: tuple[str, ...], yes: bool, as_: str | None) -> None:  # noqa: FBT001 - click's way
-    """Decide which way DATABASE goes: `code only`, `down migration`, `restore backup` or `forward fix`.
+    """Decide which way a database goes that migrations have changed.
 
+    WAY is `code only`, `down migration`, `restore backup` or `forward fix`.
     The plan is shown first. It dies by the decision, and a fresh one goes that way; somebody else has to approve it.
     """
     chosen = way_named(" ".join(words))
