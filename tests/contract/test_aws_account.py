@@ -142,7 +142,7 @@ async def test_expired_credentials_are_named(world: AlbWorld, more: dict[str, st
 
 
 async def test_throttling_is_waited_for_as_long_as_aws_says(world: AlbWorld) -> None:
-    slow = Fault("DescribeRules", answer=(400, declined("Throttling", "Rate exceeded")), times=ATTEMPTS - 1)
+    slow = Fault("DescribeRules", answer=(400, declined("Throttling", "Rate exceeded")), times=1)
     with world.cloud.proxy.faults(slow):
         traffic = world.traffic()
         assert (await traffic.inspect()).wanted == 2, "a few are borne without a word"
