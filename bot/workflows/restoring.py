@@ -22,6 +22,7 @@ from bot.usecases.desk import Desk
 from bot.usecases.fleet import Fleet
 from bot.usecases.restoring import RestorePlanning, backups_of
 from bot.views.project import project_restore
+from bot.workflows.held import unheld
 from bot.workflows.journal import Journal, already
 from bot.workflows.progress import Progress
 
@@ -72,6 +73,7 @@ class Restoring:
         part = next(d for d in plan.databases if d.name == database)
         if part.restore is None:
             raise Refusal(f"The plan of {run_id} says nothing of how {database} is to be brought back.")
+        await unheld(self._store, incident.id)
         await self._journal.started(incident.id, run, step_id, f"bringing the backup of {database} back")
         progress = Progress(self._journal, incident.id, run, step_id)
         outcome, detail = await self._tried(
