@@ -63,6 +63,8 @@ COMPONENTS = (
     Component("HAProxy", "haproxy", program("haproxy"), "blue-green behind HAProxy"),
     Component("the SSH server", "openssh-server", program("sshd"), "releases on hosts over SSH"),
     Component("the SSH client", "openssh-client", program("ssh"), "what needs keys, and a Swarm over SSH"),
+    Component("Prometheus", "prometheus", program("promtool"), "metrics of a real Prometheus"),
+    Component("the journal", "systemd", program("journalctl"), "logs that a real journald keeps"),
     Component(
         "Active Record", "ruby-activerecord ruby-pg", active_record, "the migrations that Rails really runs"
     ),
