@@ -16,6 +16,7 @@ def assembled(
     unit: str,
     since: datetime,
     step: timedelta,
+    known_until: datetime,
     absent: Literal["gap", "zero"] = "gap",
     events: float | None = 1.0,
     lookback: timedelta | None = None,
@@ -24,11 +25,13 @@ def assembled(
 ) -> Series:
     """The series of `parts`, or of their shares of `wholes`; then one of a whole stands for `events` events.
 
-    `events` is None where it is not known how many there were in each step.
+    `events` is None where it is not known how many there were in each step. Steps that end after `known_until` are
+    gaps, whatever the source says of the future.
     """
     told = list(notes)
     counts: tuple[float | None, ...] | None = None
-    values = tuple(parts)
+    settled = (known_until - since) // step
+    values = tuple(value if index < settled else None for index, value in enumerate(parts))
     if wholes is not None:
         unit = SHARE
         if absent == "zero":

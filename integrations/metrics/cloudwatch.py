@@ -68,15 +68,15 @@ class CloudWatch:
             )
         asked = {"part": own.metric} if own.of is None else {"part": own.metric, "whole": own.of}
         found = _Found(begin, own.period, count)
-        settled = (self._clock() - own.settles - begin) // own.period
         if count:
             await asyncio.to_thread(self._fill, asked, found)
         return assembled(
-            found.values("part", settled),
-            None if own.of is None else found.values("whole", settled),
+            found.values("part"),
+            None if own.of is None else found.values("whole"),
             unit=own.unit,
             since=begin,
             step=own.period,
+            known_until=self._clock() - own.settles,
             absent=own.absent,
             partial=found.partial,
             notes=found.notes,
@@ -153,10 +153,9 @@ class _Found:
                 if math.isfinite(value):
                     values[(at - self.begin) // self.period] = float(value)
 
-    def values(self, name: str, settled: int) -> tuple[float | None, ...]:
-        """Without those that may still change."""
+    def values(self, name: str) -> tuple[float | None, ...]:
         known = self._values.get(name, {})
-        return tuple(known.get(index) if index < settled else None for index in range(self.count))
+        return tuple(known.get(index) for index in range(self.count))
 
     def _note(self, messages: Any) -> None:
         for message in messages or ():

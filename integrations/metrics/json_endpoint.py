@@ -4,22 +4,27 @@ import math
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from bot.domain.series import Series, grid
-from bot.ports.errors import Refused
+from bot.ports.errors import PortError, Refused
 from integrations.metrics.assembling import assembled
 from integrations.metrics.http import JsonClient
 from integrations.metrics.settings import JsonSettings
 
-LATE = 1.5
-"""How many steps old the newest sample may be at the end of a step."""
+LATE = 1.1
+"""How many steps old the newest sample may be at the end of a step: whoever samples is never quite on time."""
+APART = 1.5
+"""How many steps two samples may be apart for the growth between them to be that of one step."""
 
 
 class _Sample(NamedTuple):
+    """`value` is None where it could not be had, which ends what the sample before it says."""
+
     at: datetime
-    value: float
-    whole: float | None
+    value: float | None
+    whole: float | None = None
 
 
 class JsonEndpoint:
@@ -53,8 +58,16 @@ class JsonEndpoint:
         await self._client.aclose()
 
     async def sample(self) -> None:
-        own = self._settings
         at = self._clock()
+        try:
+            value, whole = await self._look()
+        except PortError:
+            self._samples.append(_Sample(at, None))
+            raise
+        self._samples.append(_Sample(at, value, whole))
+
+    async def _look(self) -> tuple[float, float | None]:
+        own = self._settings
         status, answer = await self._client.ask(own.url)
         if status >= 300:
             raise Refused(
@@ -62,14 +75,11 @@ class JsonEndpoint:
             )
         if answer is None:
             raise Refused(f"The endpoint {self._address} does not answer with JSON.", remedy="Correct `url`.")
-        value = self._number(answer, own.value)
-        whole = None if own.of is None else self._number(answer, own.of)
-        self._samples.append(_Sample(at, value, whole))
+        return self._number(answer, own.value), None if own.of is None else self._number(answer, own.of)
 
     async def series(self, since: datetime, until: datetime) -> Series:
         own = self._settings
         begin, count = grid(since, until, own.every)
-        # A step's value is known once the step has ended.
         seen = self._grown() if own.counter else list(self._samples)
         values: list[float | None] = [None] * count
         wholes: list[float | None] = [None] * count
@@ -87,23 +97,23 @@ class JsonEndpoint:
             unit=own.unit,
             since=begin,
             step=own.every,
+            known_until=self._clock(),
             # Without counters it is not known how many there were in each step.
             events=1.0 if own.counter else None,
-            lookback=own.every * LATE * (2 if own.counter else 1),
+            lookback=own.every * (LATE + APART if own.counter else LATE),
         )
 
     def _grown(self) -> list[_Sample]:
-        """Per second, or the parts and wholes that were added; nothing across a reset or a missed sample."""
+        """Per second, or the parts and wholes that were added; None across a reset or a sample that is missing."""
         grown = []
-        pairs = zip(self._samples, list(self._samples)[1:], strict=False)
-        for earlier, later in pairs:
+        for earlier, later in pairwise(self._samples):
             took = later.at - earlier.at
-            added = later.value - earlier.value
-            whole = None if later.whole is None or earlier.whole is None else later.whole - earlier.whole
-            began_anew = added < 0 or (whole is not None and whole < 0)
-            if began_anew or took <= timedelta(0) or took > self._settings.every * LATE:
-                continue
-            value = added if whole is not None else added / took.total_seconds()
+            value = _added(earlier.value, later.value)
+            whole = _added(earlier.whole, later.whole)
+            if took <= timedelta(0) or took > self._settings.every * APART:
+                value = None
+            elif value is not None and self._settings.of is None:
+                value /= took.total_seconds()
             grown.append(_Sample(later.at, value, whole))
         return grown
 
@@ -121,6 +131,11 @@ class JsonEndpoint:
                 remedy="Correct the pointer, or let the endpoint give a number.",
             )
         return number
+
+
+def _added(earlier: float | None, later: float | None) -> float | None:
+    """None also where the counter began anew."""
+    return later - earlier if earlier is not None and later is not None and later >= earlier else None
 
 
 def _at(document: Any, pointer: str) -> Any:

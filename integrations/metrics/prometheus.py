@@ -7,8 +7,8 @@ which Prometheus would repeat for five minutes where it no longer scrapes.
 import asyncio
 import math
 import re
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from bot.domain.series import Series, grid
@@ -30,8 +30,11 @@ _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400,
 class Prometheus:
     """The Metrics port."""
 
-    def __init__(self, settings: PrometheusSettings) -> None:
+    def __init__(
+        self, settings: PrometheusSettings, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
         self._settings = settings
+        self._clock = clock
         headers = {} if settings.tenant is None else {"X-Scope-OrgID": settings.tenant}
         self._client = JsonClient(settings, f"Prometheus at {settings.url}", headers=headers)
         queries = [query for query in (settings.query, settings.of) if query is not None]
@@ -73,6 +76,7 @@ class Prometheus:
             unit=own.unit,
             since=begin,
             step=own.step,
+            known_until=self._clock(),
             absent=own.absent,
             events=own.step.total_seconds() if own.counts == "per second" else 1.0,
             lookback=self._reach,
