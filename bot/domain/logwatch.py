@@ -118,7 +118,7 @@ class Finder:
         if level is None or level is Level.OTHER:
             return None
         if len(text) > READ:  # never half of a secret, which nothing would know as one
-            text = text[:READ].rpartition(" ")[0]
+            text = f"{text[:READ].rpartition(' ')[0]} …"
         shown = " ".join(self.redact(text).split())
         # Not the shape of what is redacted: that is no JSON any more.
         shape = self.redact(shape_of(text))
