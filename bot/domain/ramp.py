@@ -85,7 +85,8 @@ class Standing(Value):
 
     `waiting_since` is when it came here, or when people last let it go on; `failures` counts the steps back since then.
     `first` is where the soak began to be counted. Errors are counted from `older`, which follows one soak or two behind,
-    with `newer` to take its place: a long time that went well must not hide what begins.
+    with `newer` to take its place: a long time that went well must not hide what begins. `latest` is of the last look:
+    only beside that one is it seen that the counters began anew.
     """
 
     stage: int = -1
@@ -94,6 +95,7 @@ class Standing(Value):
     first: Served | None = None
     older: Served | None = None
     newer: Served | None = None
+    latest: Served | None = None
     failures: int = 0
     held: bool = False
     asked: bool = False
@@ -226,16 +228,17 @@ def _counted(ramp: Ramp, standing: Standing, look: Look) -> Standing:
     """Where the counters began anew, so does the soak."""
     if look.served is None or look.served.at < standing.since:
         return standing
-    if between(standing.newer, look.served) is None:
+    if between(standing.latest, look.served) is None:
         return _from(standing, look.served)
+    update: dict[str, object] = {"latest": look.served}
     window = between(standing.newer, look.served)
     if window is not None and window.length >= max(_soak(ramp, standing), _SHORTEST):
-        return standing.model_copy(update={"older": standing.newer, "newer": look.served})
-    return standing
+        update |= {"older": standing.newer, "newer": look.served}
+    return standing.model_copy(update=update)
 
 
 def _from(standing: Standing, served: Served | None) -> Standing:
-    return standing.model_copy(update={"first": served, "older": served, "newer": served})
+    return standing.model_copy(update={"first": served, "older": served, "newer": served, "latest": served})
 
 
 def _parts(ramp: Ramp, standing: Standing, look: Look) -> tuple[Part, ...]:
