@@ -19,6 +19,7 @@ class Journal:
 
     def __init__(self, settings: JournaldLogSettings) -> None:
         self._settings = settings
+        self.most = settings.max_lines
 
     @property
     def identity(self) -> str:
@@ -28,10 +29,10 @@ class Journal:
         return f"the journal{space}{where}: {', '.join(settings.units or settings.identifiers)}"
 
     async def past(self, span: Span) -> AsyncGenerator[list[Raw], None]:
-        found = await self.entries(
-            f"--since=@{span.since.timestamp():.6f}", f"--until=@{span.until.timestamp():.6f}"
-        )
-        if len(found) >= self._settings.max_lines:
+        times = f"--since=@{span.since.timestamp():.6f}", f"--until=@{span.until.timestamp():.6f}"
+        # From a time on, the first lines are shown; the newest ones only from the end back.
+        found = (await self.entries("--reverse", *times))[::-1]
+        if len(found) >= self.most:
             span.missing(
                 f"The journal has more than {len(found)} lines of that time; only the newest were read."
             )
@@ -46,14 +47,14 @@ class Journal:
         """Nothing is open."""
 
     async def entries(self, *which: str) -> list[dict[str, Any]]:
-        """The newest entries that `which` selects, the oldest first. Raises Refused, AuthFailed, Unavailable."""
+        """The first entries that `which` selects. Raises Refused, AuthFailed, Unavailable."""
         settings = self._settings
         argv = [str(settings.journalctl), "--no-pager", "--all", "--output=json", f"--output-fields={FIELDS}"]
         argv += [f"--unit={unit}" for unit in settings.units]
         argv += [f"--identifier={name}" for name in settings.identifiers]
         argv += [f"--namespace={settings.namespace}"] if settings.namespace else []
         argv += [f"--directory={settings.directory}"] if settings.directory else []
-        argv += [f"--lines={settings.max_lines}", *which]
+        argv += [f"--lines={self.most}", *which]
         try:
             done = await run(argv, timeout_s=settings.timeout.total_seconds())
         except TimedOut as error:
@@ -81,9 +82,8 @@ class Journal:
 class JournalTail:
     """Reads on from the last entry that was read: the journal itself knows where that is."""
 
-    behind = False
-
     def __init__(self, journal: Journal, since: datetime) -> None:
+        self.behind = False
         self._journal = journal
         self._since = since
         self._cursor = ""
@@ -93,6 +93,7 @@ class JournalTail:
             f"--after-cursor={self._cursor}" if self._cursor else f"--since=@{self._since.timestamp():.6f}"
         )
         found = await self._journal.entries(after)
+        self.behind = len(found) >= self._journal.most
         if found:
             self._cursor = str(found[-1].get("__CURSOR") or self._cursor)
         return [raw for entry in found if (raw := raw_of(entry)) is not None and raw.at >= self._since]

@@ -175,6 +175,14 @@ class JournalWorld:
         enter = ["sh", "-c", f'echo $$ > {self._group}/cgroup.procs && exec "$@"', "sh"]
         self._logger = subprocess.Popen([*enter, *logger], stdin=subprocess.PIPE)
 
+    @property
+    def folder(self) -> Path:
+        """Where its files are."""
+        (found,) = (
+            at for root in ("/var", "/run") for at in Path(root, "log/journal").glob(f"*.{self.namespace}")
+        )
+        return found
+
     def logs(self, **changed: Any) -> Logs:
         told = {"units": [self.unit], "namespace": self.namespace, "every": "100ms"}
         return made("journald", **(told | changed))
