@@ -79,6 +79,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$"), 
 Address = Annotated[str, AfterValidator(_address)]
 Link = Annotated[str, AfterValidator(_link)]
 UrlPath = Annotated[str, AfterValidator(_path)]
+FieldPath = Annotated[str, StringConstraints(pattern=r"^[^.\s]+(\.[^.\s]+)*$", max_length=120)]
 Channel = Annotated[str, AfterValidator(_channel)]
 TargetSpec = Annotated[dict[str, Any], WithJsonSchema({"$kaeru": "target"})]
 ChangesSpec = Annotated[dict[str, Any], WithJsonSchema({"$kaeru": "changes"})]
@@ -169,11 +170,21 @@ class EndpointSpec(Spec):
     """The path below `url`."""
     method: Literal["GET", "HEAD"] = Field(default="GET", examples=["GET"])
     """The request's method. It is asked every few seconds, so only those that change nothing."""
+    expect: dict[FieldPath, str | int | float | bool | None] = Field(
+        default_factory=dict, max_length=20, examples=[{"status": "ok", "checks.database": True}]
+    )
+    """Fields of the JSON answer and the values they have to have; `checks.0.ok` is a field of the first in a list."""
 
     model_config = ConfigDict(
         use_attribute_docstrings=True,
         json_schema_extra=_or_a_path,
     )
+
+    @model_validator(mode="after")
+    def _has_a_body(self) -> "EndpointSpec":
+        if self.expect and self.method == "HEAD":
+            raise _expected("method: GET where something is expected of the answer")
+        return self
 
     @model_validator(mode="before")
     @classmethod
@@ -183,6 +194,21 @@ class EndpointSpec(Spec):
         if not isinstance(written, dict | BaseModel):
             raise _expected("a path such as /checkout, or {path: /checkout, method: HEAD}")
         return written
+
+
+class VantageSpec(Spec):
+    """Another address at which the service is asked the same, with rows of its own: one of its hosts, or the balancer."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")] = Field(
+        examples=["web1"]
+    )
+    """What people call it."""
+    url: Address = Field(examples=["https://10.0.0.5:8443"])
+    """Where it answers; http or https. The same paths are added to it."""
+    host: (
+        Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?$")] | None
+    ) = Field(default=None, examples=["shop.example.com"])
+    """The name to ask it for, where it serves several; its certificate has to be for this name too."""
 
 
 class ThresholdsSpec(Spec):
@@ -219,6 +245,12 @@ class HealthSpec(Spec):
     """How long an answer may take before it counts as failed."""
     ca_file: Path | None = Field(default=None, examples=["ca.pem"])
     """A certificate authority of your own, in PEM. A path from this file's folder."""
+    vantages: tuple[VantageSpec, ...] = Field(
+        default=(), max_length=50, examples=[[{"name": "web1", "url": "http://10.0.0.5:8080"}]]
+    )
+    """Other addresses of the service. Each of them has to answer with the expected version as well."""
+    certificate_warning: Duration = Field(default=timedelta(days=14), examples=["14d"])
+    """A certificate that ends sooner is warned about; it does not fail anything before it has ended."""
     consecutive: int = Field(default=5, ge=1, le=1000, examples=[5])
     """How many good rounds in a row prove a rollback."""
     interval: Duration = Field(default=timedelta(seconds=1), examples=["1s"])
@@ -229,6 +261,13 @@ class HealthSpec(Spec):
     """How often the service is asked while all is well, to know what good looks like."""
     thresholds: ThresholdsSpec = ThresholdsSpec()
     """What is still acceptable."""
+
+    @model_validator(mode="after")
+    def _has_different_vantages(self) -> "HealthSpec":
+        names = [vantage.name for vantage in self.vantages]
+        if len(set(names)) < len(names):
+            raise _expected("vantages with names of their own")
+        return self
 
 
 class ComponentSpec(Spec):
