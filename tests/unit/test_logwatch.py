@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bot.domain.evidence import Outcome
 from bot.domain.logjudge import LogLimits, compare, tail
 from bot.domain.loglines import Level
+from bot.domain.logrows import rows_of_log
 from bot.domain.logwatch import (
     KINDS,
     MINUTES,
@@ -24,6 +25,7 @@ from bot.domain.logwatch import (
     counted,
     newest_kinds,
 )
+from bot.domain.verdict import Verdict, overall
 from integrations.process import redact
 
 T0 = datetime(2026, 11, 24, 10, 0, 30, tzinfo=UTC)
@@ -213,6 +215,24 @@ def test_warnings_are_judged_on_their_own() -> None:
     errors, warnings = compare(log(*[0] * 30, warnings=2), log(*[0] * 5, warnings=40))
     assert errors.verdict is Outcome.SUCCEEDED
     assert (warnings.what, warnings.verdict) == ("warnings", Outcome.FAILED)
+
+
+def test_a_log_in_the_table() -> None:
+    errors, warnings = rows_of_log("web", log(*[5] * 30), None, log(5, 6, 4, warnings=3))
+    assert (errors.what, errors.verdict, errors.required) == ("errors in web", Verdict.PASS, True)
+    assert errors.before is not None
+    assert errors.after is not None
+    assert (errors.before.shown, errors.after.shown, errors.during) == ("5.0/min", "5.0/min", None)
+    assert errors.after.series is not None
+    assert errors.after.series.values == (5, 6, 4)
+    assert (warnings.verdict, warnings.required) == (Verdict.FAIL, False)
+    silent, _ = rows_of_log("web", log(*[5] * 30), log(complete=False), log(0, quiet=0))
+    assert (silent.after, silent.verdict) == (None, Verdict.UNVERIFIED)
+    gap, _ = rows_of_log("web", log(*[5] * 30), None, log(5, 5, complete=False))
+    assert gap.after is not None
+    assert gap.after.series is not None
+    assert gap.after.series.partial
+    assert overall([gap]) is Verdict.UNVERIFIED
 
 
 @given(st.integers(0, 300), st.floats(1, 600), st.integers(0, 300), st.floats(1, 600))
