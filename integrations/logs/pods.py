@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.ports.errors import AuthFailed, PortError, Refused, Unavailable
@@ -20,6 +20,8 @@ from integrations.logs.settings import KubernetesLogSettings
 
 AT_ONCE = 4
 """Containers that are read at the same time."""
+SECOND = timedelta(seconds=1)
+"""What the API leaves out of its times."""
 _CHUNK = 256 * 1024
 _LONGEST = 1024 * 1024
 
@@ -104,7 +106,8 @@ class PodLogs:
             ended = (status.get("lastState") or {}).get("terminated") or {}
             before = moment(ended.get("finishedAt"))
             restarts = int(status.get("restartCount") or 0)
-            if restarts and before is not None and before >= span.begin(f"{name}/{container}"):
+            begin = span.begin(f"{name}/{container}")
+            if restarts and before is not None and before + SECOND > begin:
                 yield _Run(name, container, previous=True)
                 began = moment(ended.get("startedAt"))
                 if restarts > 1 and began is not None and began > span.since:
