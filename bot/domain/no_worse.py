@@ -263,7 +263,7 @@ def _sentence(case: _Case, grown: Interval, verdict: Verdict) -> str:
     )
     facts = f"{shown(typical(case.after), unit)}, {shown(old, unit)} before"
     up_to = f"{'up' if up else 'down'} to {limit} is acceptable"
-    sure = f"with {case.confidence:.0%} confidence"
+    sure = f"with {case.confidence * 100:g} % confidence"
     if verdict is Verdict.PASS:
         return f"{facts}: {'at most' if up else 'at least'} {worst} {sure}; {up_to}"
     if verdict is Verdict.FAIL:

@@ -136,7 +136,9 @@ def _probed(stats: EndpointStats | None) -> Cell | None:
 
 
 def _limits(one: Comparison) -> str:
-    limits = f"at most {one.limit_error_rate:.1%} errors and p95 {one.limit_p95_ms:.0f} ms are acceptable"
+    limits = (
+        f"at most {one.limit_error_rate * 100:.3g} % errors and p95 {one.limit_p95_ms:.0f} ms are acceptable"
+    )
     if one.after is None or not one.after.count:
         return f"nothing was measured since; {limits}"
     return limits

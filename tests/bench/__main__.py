@@ -26,6 +26,7 @@ from rich.table import Table
 from sandbox.clusters.errors import Unavailable
 from tests.bench import (
     backups,
+    baseline,
     bluegreen,
     effect,
     growth,
@@ -64,6 +65,7 @@ def benches(clusters: Clusters) -> tuple[Bench, ...]:
         Bench(ingest.NAMES, ingest.measure),
         Bench(growth.NAMES, growth.measure),
         Bench(backups.NAMES, backups.measure),
+        Bench(baseline.NAMES, baseline.measure),
         *(
             Bench(size.names, partial(kubernetes.measure, clusters, size), on_cluster=True)
             for size in kubernetes.SIZES

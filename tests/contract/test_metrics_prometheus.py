@@ -206,7 +206,7 @@ async def test_it_knows_how_much_time_a_value_describes(query: str, reach_s: flo
 
 
 async def test_a_password_over_tls(guarded: PrometheusWorld, certificate: tuple[Path, Path]) -> None:
-    who = {"user": "kaeru", "ca_file": certificate[1]}
+    who: dict[str, Any] = {"user": "kaeru", "ca_file": certificate[1]}
     found = await read(guarded, "latency_ms", password=PASSWORD, **who)
     assert found.values == LATENCY
     with pytest.raises(AuthFailed, match="HTTP 401") as raised:
