@@ -199,7 +199,7 @@ def _compared(
         after=after,
         sign=sign,
         margin=_margin(expected, before),
-        memory=tau(before.values, after.values, ranked=before.unit != SHARE),
+        memory=_memory(before, after),
         confidence=expected.confidence,
     )
     grown = _grown(case)
@@ -219,6 +219,12 @@ def _compared(
     if tail is not None and (verdict is Verdict.PASS or tail.verdict is Verdict.FAIL):
         return tail
     return _Part(verdict, _sentence(case, grown, verdict))
+
+
+def _memory(before: Series, after: Series) -> float:
+    """That of both, or of what came after alone: where more fails, it may fail more together than before."""
+    ranked = before.unit != SHARE
+    return max(tau(before.values, after.values, ranked=ranked), tau(after.values, ranked=ranked))
 
 
 def _grown(case: _Case) -> Interval:
