@@ -82,7 +82,7 @@ def test_the_bounds_are_those_that_mann_and_whitney_give() -> None:
 def test_too_few_values_bound_nothing() -> None:
     found = shift([1.0, 2.0], [3.0, 4.0], 1.0, 0.95)
     assert 1 <= found.estimate <= 3
-    assert found == Interval(pytest.approx(2.0, abs=1), -math.inf, math.inf)
+    assert (found.low, found.high) == (-math.inf, math.inf)
 
 
 def test_more_memory_is_less_certainty() -> None:
