@@ -308,3 +308,20 @@ async def test_a_token_from_a_file_is_read_each_time(exporter: Endpoint, tmp_pat
             await metrics.series(begin(), begin() + STEP)
     assert exporter.heads[-1]["X-Scope-OrgID"] == "shop"
     exporter.wanted = None
+
+
+async def test_a_server_that_says_itself_that_it_is_partial(exporter: Endpoint) -> None:
+    """As VictoriaMetrics does."""
+    was = exporter.raw
+    exporter.raw = None
+    at = (begin() + STEP).timestamp()
+    exporter.answer = {
+        "status": "success",
+        "isPartial": True,
+        "data": {"resultType": "matrix", "result": [{"metric": {}, "values": [[at, "5"]]}]},
+    }
+    settings = {"url": exporter.url, "query": "up", "step": "60s"}
+    async with closing(Prometheus(PrometheusSettings.model_validate(settings))) as metrics:
+        found = await metrics.series(begin(), begin() + STEP)
+    exporter.raw = was
+    assert (found.values, found.partial) == ((5.0,), True)
