@@ -112,6 +112,8 @@ def _agreed(incident: Incident, restore: Restore, missing: int) -> str:
         return f":no_entry: *Nobody can agree to this yet:* {line(failed[0].detail, 300)} Put it right and press *Try again*."
     if incident.status is Status.ROLLING_BACK:
         return ":double_vertical_bar: A rollback is under way; agree when it has ended."
+    if incident.held_by is not None:
+        return f":double_vertical_bar: {who(incident.held_by)} put this on hold; agree when it is released."
     given = f"\n:white_check_mark: {whom(restore.approvals)}" if restore.approvals else ""
     return f"*Agreed: {PERSONS - missing} of {PERSONS}*{given}"
 
@@ -120,7 +122,7 @@ def _buttons(incident: Incident, restore: Restore) -> tuple[Block | None, ...]:
     if incident.restoring is not None:
         return _reject(incident, restore)
     others = button("Other backup", Action.RESTORE_OTHER, _ref(incident, restore)) if restore.others else None
-    if restore.failed_checks or incident.status is Status.ROLLING_BACK:
+    if restore.failed_checks or incident.status is Status.ROLLING_BACK or incident.held_by is not None:
         return (_again(incident, restore), *_reject(incident, restore), others)
     agree = button(
         "Agree", Action.RESTORE_APPROVE, _ref(incident, restore),

@@ -54,6 +54,7 @@ class Restoring:
         restore = incident.restore(int(number))
         if restore.state is not RestoreState.RUNNING or restore.plan is None:
             return
+        await unheld(self._store, incident.id)
         outcome, detail = await self._tried(
             incident.service, restore.database, restore.plan, argument, self._shown(incident, restore)
         )

@@ -210,15 +210,19 @@ class Keeping:
         backup = await in_thread(lambda: self._load(plan.backup))
         if backup is None:
             raise Refused(f"There is no backup {plan.backup} any more.", remedy="Choose another one.")
-        safety = None
+        keeps_one = plan.replaces and not self._engine.atomic
         if not await self._engine.restored(into, mark):
-            if not await self._engine.begun(into, mark):
+            begun = await self._engine.begun(into, mark)
+            if not begun:
                 await self._refuse_other_world(backup, plan)
-            if plan.replaces and not self._engine.atomic:
-                safety = await self._take(f"{key}:before", meter)
-            await self._bring_back(backup, into, mark, meter)
-        elif plan.replaces and not self._engine.atomic:
-            safety = await self.find(f"{key}:before")
+            await self._prove_beside(backup, into, mark, meter)
+            if not begun:
+                # The proof takes its time, and the world goes on meanwhile: what is replaced is what is there now.
+                await self._refuse_other_world(backup, plan)
+                if keeps_one:
+                    await self._take_anew(f"{key}:before", meter)
+            await self._switch(backup, into, mark, meter)
+        safety = await self.find(f"{key}:before") if keeps_one else None
         return Restored(
             backup=backup.id,
             into=into,
@@ -235,7 +239,15 @@ class Keeping:
         if refused := [check.detail for check in now.checks if check.required and not check.ok]:
             raise Refused(f"The restore cannot be done: {'; '.join(refused)}.")
 
-    async def _bring_back(self, backup: Backup, into: str, mark: str, meter: Meter) -> None:
+    async def _take_anew(self, key: str, meter: Meter) -> None:
+        """A backup of this key from now; one that an earlier try has taken is older than what is there."""
+        if (older := await self.find(key)) is not None:
+            await in_thread(lambda: self._destination.remove(older.id))
+        meter.bytes, meter.detail = 0, ""
+        await self._take(key, meter)
+
+    async def _prove_beside(self, backup: Backup, into: str, mark: str, meter: Meter) -> None:
+        """Restore it beside what is there, and count its rows. Raises where it is not what was backed up."""
         meter.phase, meter.expected_bytes = Phase.RESTORING, backup.bytes
         try:
             async with (
@@ -250,6 +262,8 @@ class Keeping:
                 limit = self._settings.timeout
                 raise Unavailable(f"The restore did not come to its end within {limit}.") from error
             raise
+
+    async def _switch(self, backup: Backup, into: str, mark: str, meter: Meter) -> None:
         meter.phase, meter.detail = Phase.SWITCHING, ""
         async with self._source(backup, meter) as source:
             await self._engine.switch(into, mark, source)

@@ -1,13 +1,15 @@
 """What only MariaDB and MySQL have: DDL during a dump, dumps that end early, replicas, routines and triggers."""
 
+import asyncio
 import contextlib
+import gzip
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from bot.ports.backups import Backup, Proof
+from bot.ports.backups import Backup, BackupProgress, Phase, Proof, Restored
 from bot.ports.errors import Refused, Unavailable
 from integrations.backups.dump import program
 from tests.contract.backup_worlds import MariadbWorld, end, eventually, files, programs, under_way
@@ -238,3 +240,26 @@ def lag(server: Mariadb) -> int | None:
         names = [column[0] for column in cursor.description]
         seconds: int | None = dict(zip(names, cursor.fetchone(), strict=True))["Seconds_Behind_Master"]
         return seconds
+
+
+async def test_what_is_written_while_the_backup_is_proven_is_in_the_one_that_is_kept(
+    world: MariadbWorld,
+) -> None:
+    """MariaDB drops the real database: the last moment before that counts."""
+    world.fill(20_000)
+    backups = world.backups()
+    taken = await end(backups.take(KEY))
+    plan = await backups.plan_restore(taken, world.database)
+    looks = backups.restore(plan, "restore-late")
+    late = False
+    async for seen in looks:
+        if not late and isinstance(seen, BackupProgress) and seen.phase is Phase.RESTORING:
+            world.run("INSERT INTO a_first VALUES (7007)")
+            late = True
+        last = seen
+    assert late
+    assert isinstance(last, Restored)
+    kept = await backups.find("restore-late:before")
+    assert kept is not None
+    text = gzip.decompress(await asyncio.to_thread(Path(kept.place).read_bytes))
+    assert b"(7007)" in text

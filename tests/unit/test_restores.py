@@ -80,6 +80,7 @@ def test_an_agreement_counts_only_of_people_who_may_decide_by_now() -> None:
     [
         (asked(), {}, "still being made"),
         (planned(), {"digest": "0" * 16}, "older plan"),
+        (grown(planned(), e.HoldPlaced(at=NOW, by=CAROL)), {}, "put this on hold"),
         (planned(), {"now": NOW + timedelta(hours=1)}, "has expired"),
         (
             planned(PLAN.model_copy(update={"checks": (Check(name="rights", ok=False, detail="none"),)})),

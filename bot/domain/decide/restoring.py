@@ -112,6 +112,8 @@ def approve_restore(
             f"You have agreed already; a second person has to. Ask {mention(others) if others else 'someone else'}."
         )
     must_not_restore(incident)
+    if incident.held_by is not None:
+        refuse(f"<@{incident.held_by}> put this on hold. Release it first.")
     if incident.status is Status.ROLLING_BACK:
         refuse("A rollback is under way; wait until it has ended, then agree to the restore.")
     given = e.RestoreApproved(at=now, by=by, number=number, digest=digest)
