@@ -151,6 +151,9 @@ class MariadbRestores:
             for (session,) in await rows(cursor, _OWN_SESSIONS, database):
                 with contextlib.suppress(GoneError):
                     await cursor.execute(f"KILL {int(session)}")
+            # Left to itself it waits for a day for whoever has a transaction open in there.
+            wait_s = max(1, round(self._settings.lock_wait.total_seconds()))
+            await cursor.execute("SET SESSION lock_wait_timeout = %s", (wait_s,))
             await cursor.execute(f"DROP DATABASE IF EXISTS {name(database)}")
             options = f" CHARACTER SET {like[0][0]} COLLATE {like[0][1]}" if like else ""
             await cursor.execute(f"CREATE DATABASE {name(database)}{options}")

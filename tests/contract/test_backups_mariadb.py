@@ -12,7 +12,7 @@ import pytest
 from bot.ports.backups import Backup, BackupProgress, Phase, Proof, Restored
 from bot.ports.errors import Refused, Unavailable
 from integrations.backups.dump import program
-from tests.contract.backup_worlds import MariadbWorld, end, eventually, files, programs, under_way
+from tests.contract.backup_worlds import PASSWORD, MariadbWorld, end, eventually, files, programs, under_way
 from tests.contract.meddler import relayed_socket
 from tests.databases import Mariadb, mariadb, mariadb_running
 
@@ -263,3 +263,22 @@ async def test_what_is_written_while_the_backup_is_proven_is_in_the_one_that_is_
     assert kept is not None
     text = gzip.decompress(await asyncio.to_thread(Path(kept.place).read_bytes))
     assert b"(7007)" in text
+
+
+async def test_a_transaction_of_somebody_else_does_not_hold_the_switch_up_for_ever(
+    world: MariadbWorld,
+) -> None:
+    world.protect("clerk")
+    backups = world.backups(lock_wait="1s")
+    taken = await end(backups.take(KEY))
+    plan = await backups.plan_restore(taken, world.database)
+    with world.server.connect(world.database, user="clerk", password=PASSWORD) as clerk:
+        clerk.begin()
+        with clerk.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM a_first")
+        with pytest.raises(Unavailable):
+            await end(backups.restore(plan, "restore-held-up"))
+        assert world.rows("a_first") == 2
+        clerk.rollback()
+    restored = await end(backups.restore(plan, "restore-held-up"))
+    assert restored.rows["a_first"] == 2
