@@ -24,7 +24,7 @@ from integrations.traffic.shares import (
 )
 
 HEAVIEST = 256
-_ANSWERS = ("hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx", "hrsp_other")
+_WELL = ("hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_other")
 
 Servers = Mapping[str, Server]
 
@@ -92,16 +92,14 @@ class HaproxyTraffic:
                 f"HAProxy has no backend {self.settings.backend}.", remedy="Correct `backend` in kaeru.yml."
             )
         rest = [rows[name] for name in self.settings.otherwise if name in rows]
-        # What HAProxy itself answers for a server that does not (502, 503, 504) is counted of the backend alone.
-        total, errors = _answers(rows["BACKEND"]), int(rows["BACKEND"]["hrsp_5xx"] or 0)
-        elsewhere = sum(_answers(row) for row in rest)
-        errors_elsewhere = sum(int(row["hrsp_5xx"] or 0) for row in rest)
+        # What HAProxy itself answers for a server that does not is counted of the backend alone.
+        total, errors = _ended(rows["BACKEND"]), _unwell(rows["BACKEND"])
         return Served(
             at=at,
-            to_service=max(0, total - elsewhere),
+            to_service=max(0, total - sum(_ended(row) for row in rest)),
             total=total,
             errors=errors,
-            service_errors=max(0, errors - errors_elsewhere),
+            service_errors=max(0, errors - sum(_unwell(row) for row in rest)),
         )
 
     async def _weighed(self, servers: Servers, share: float) -> Split:
@@ -230,5 +228,15 @@ def _weights_of(servers: Servers) -> dict[str, int]:
     return {name: server.weight for name, server in servers.items()}
 
 
-def _answers(row: Mapping[str, str]) -> int:
-    return sum(int(row[name] or 0) for name in _ANSWERS)
+def _ended(row: Mapping[str, str]) -> int:
+    """Requests that are not under way any more."""
+    return int(row["stot"] or 0) - int(row["scur"] or 0)
+
+
+def _unwell(row: Mapping[str, str]) -> int:
+    """Those that did not get an answer below 500.
+
+    Not only those of which HAProxy counts one above: where a server falls silent on a kept connection, it hangs up
+    on the user and counts no answer at all. Users who hang up themselves before an answer cannot be told from that.
+    """
+    return max(0, _ended(row) - sum(int(row[name] or 0) for name in _WELL))

@@ -115,9 +115,10 @@ async def visits(url: str, count: int) -> int:
         nonlocal failed
         for _ in left:
             try:
-                failed += (await client.get(f"{url}/version")).status_code >= 400
+                status = (await client.get(f"{url}/version")).status_code
             except httpx.HTTPError:
-                failed += 1
+                status = 0
+            failed += status != 200
 
     async with httpx.AsyncClient(timeout=10, trust_env=False) as client, asyncio.TaskGroup() as group:
         for _ in range(AT_ONCE):
