@@ -37,6 +37,7 @@ from tests.bench import (
     shop,
     start,
     swarm,
+    traffic,
 )
 from tests.bench.clusters import Clusters
 from tests.bench.result import Result
@@ -61,6 +62,7 @@ def benches(clusters: Clusters) -> tuple[Bench, ...]:
         Bench(shop.NAMES, shop.measure),
         Bench(effect.NAMES, effect.measure),
         Bench(bluegreen.NAMES, bluegreen.measure),
+        Bench(traffic.NAMES, traffic.measure),
         Bench(hosts.NAMES, hosts.measure),
         Bench(ingest.NAMES, ingest.measure),
         Bench(growth.NAMES, growth.measure),

@@ -1,11 +1,9 @@
 """What everything that steers traffic promises, held against each adapter and against the one in memory."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
-import httpx
 import pytest
 import pytest_asyncio
 
@@ -13,14 +11,13 @@ from bot.domain.evidence import Outcome
 from bot.domain.served import between, judge_share
 from bot.ports import Conflict, Refused
 from bot.ports.traffic import Traffic
+from tests.contract.traffic_load import Load
 from tests.contract.traffic_worlds import HaproxyWorld, NginxWorld, World, opened, shifted
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 KINDS = ("memory", "nginx", "haproxy", "command", "alb")
 STAGES = (0.1, 0.25, 0.5, 1.0)
-LOAD_RPS = 60
-LONGEST_S = 60.0
 
 
 @pytest_asyncio.fixture(
@@ -205,39 +202,3 @@ async def test_interrupted_on_the_way_the_retry_finishes(world: World, traffic: 
         window = between(before, await traffic.served())
         assert window is not None
         assert judge_share(window, 0.25, 0.12).outcome is not Outcome.FAILED, where
-
-
-class Load:
-    """Users that come one after the other, each over a connection of its own, until told to stop or for a minute."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.done = 0
-        self.failed: list[str] = []
-        self.stopped = asyncio.Event()
-
-    async def run(self) -> None:
-        until = time.monotonic() + LONGEST_S
-        limits = httpx.Limits(max_keepalive_connections=0)
-        async with (
-            httpx.AsyncClient(timeout=10, trust_env=False, limits=limits) as client,
-            asyncio.TaskGroup() as group,
-        ):
-            while not self.stopped.is_set() and time.monotonic() < until:
-                group.create_task(self._visit(client))
-                await asyncio.sleep(1 / LOAD_RPS)
-
-    async def more_than(self, count: int) -> None:
-        async with asyncio.timeout(LONGEST_S):
-            while self.done < count:  # noqa: ASYNC110 - a poll, as in every test
-                await asyncio.sleep(0.02)
-
-    async def _visit(self, client: httpx.AsyncClient) -> None:
-        try:
-            answer = await client.get(f"{self.url}/version")
-        except httpx.HTTPError as error:
-            self.failed.append(repr(error))
-            return
-        self.done += 1
-        if answer.status_code != 200:
-            self.failed.append(f"HTTP {answer.status_code}")

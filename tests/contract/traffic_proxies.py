@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
@@ -20,6 +21,15 @@ from tests.contract.shop import eventually
 
 @contextlib.contextmanager
 def serving(backend: Backend) -> Iterator[Backend]:
+    told = backend.server.handle_error
+
+    def tell(request: Any, address: Any) -> None:
+        if not isinstance(
+            sys.exception(), ConnectionError
+        ):  # HAProxy's checks hang up once they know the status
+            told(request, address)
+
+    backend.server.handle_error = tell  # type: ignore[method-assign] # the server has no other way in
     thread = threading.Thread(target=backend.server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
