@@ -1,12 +1,13 @@
 """The adapters of a service, made as kaeru.yml says."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 from bot.catalog import Catalog, Service
-from bot.catalog.model import Database
+from bot.catalog.model import Database, Outside
 from bot.ports import ChangeSource, Memory
 from bot.ports.memory import Forgetful
-from bot.usecases.fleet import DatabaseHands, Fleet, Hands
+from bot.usecases.fleet import DatabaseHands, Fleet, Hands, OutsideHands
 from integrations import registry
 
 Memories = Callable[[str, str], Memory]
@@ -27,6 +28,20 @@ def hands_of(service: Service, memories: Memories = _none) -> Hands:
         health=registry.make_health(service.health) if service.health else None,
         changes=changes,
         databases={d.name: _database(d, changes) for d in service.databases},
+        outside=_outside(service.outside),
+    )
+
+
+def _outside(outside: Outside) -> OutsideHands:
+    return OutsideHands(
+        traffic=registry.make_traffic(outside.traffic.through) if outside.traffic else None,
+        caches={name: registry.make_cache(adapter) for name, adapter in outside.caches.items()},
+        metrics={metric.name: registry.make_metrics(metric.source) for metric in outside.metrics},
+        logs={log.name: registry.make_logs(log.source) for log in outside.logs},
+        notices={name: registry.make_notifier(adapter) for name, adapter in outside.notices.items()},
+        on_call=registry.make_on_call(outside.on_call) if outside.on_call else None,
+        tracker=registry.make_tracker(outside.tracker) if outside.tracker else None,
+        papers={name: registry.make_papers(adapter) for name, adapter in outside.papers.items()},
     )
 
 
@@ -51,7 +66,22 @@ async def let_go(hands: Hands) -> None:
     for database in hands.databases.values():
         if database.backups is not None:
             await database.backups.aclose()
+    for closing in _of_outside(hands.outside):
+        await closing.aclose()
     for adapter in (hands.health, hands.changes):
         release = getattr(adapter, "aclose", None)
         if release is not None:
             await release()
+
+
+class _Closes(Protocol):
+    async def aclose(self) -> None: ...
+
+
+def _of_outside(outside: OutsideHands) -> tuple[_Closes, ...]:
+    single = (outside.traffic, outside.on_call, outside.tracker)
+    several = (outside.caches, outside.metrics, outside.logs, outside.notices, outside.papers)
+    return (
+        *(one for one in single if one is not None),
+        *(one for named in several for one in named.values()),
+    )

@@ -17,6 +17,9 @@ from bot.ports.caches import Cache
 from bot.ports.logs import Logs
 from bot.ports.metrics import Metrics
 from bot.ports.migrations import Migrations
+from bot.ports.notices import Notifier
+from bot.ports.oncall import OnCall
+from bot.ports.trackers import Papers, Tracker
 from bot.ports.traffic import Traffic
 
 
@@ -148,16 +151,32 @@ CACHES: Mapping[str, Entry] = {
         factory="integrations.aws.cloudfront:CloudFrontCache",
     ),
 }
+NOTIFIERS: Mapping[str, Entry] = {}
+ONCALL: Mapping[str, Entry] = {}
+TRACKERS: Mapping[str, Entry] = {}
+PAPERS: Mapping[str, Entry] = {}
 
 
 def kinds() -> Kinds:
     """The settings models of every adapter, for the catalog and its schema."""
     return Kinds(
-        targets={kind: entry.settings_model() for kind, entry in TARGETS.items()},
-        changes={kind: entry.settings_model() for kind, entry in CHANGES.items()},
-        backups={kind: entry.settings_model() for kind, entry in BACKUPS.items()},
-        migrations={kind: entry.settings_model() for kind, entry in MIGRATIONS.items()},
+        targets=_models(TARGETS),
+        changes=_models(CHANGES),
+        backups=_models(BACKUPS),
+        migrations=_models(MIGRATIONS),
+        traffic=_models(TRAFFIC),
+        caches=_models(CACHES),
+        metrics=_models(METRICS),
+        logs=_models(LOGS),
+        notices=_models(NOTIFIERS),
+        on_call=_models(ONCALL),
+        trackers=_models(TRACKERS),
+        papers=_models(PAPERS),
     )
+
+
+def _models(entries: Mapping[str, Entry]) -> Mapping[str, type[BaseModel]]:
+    return {kind: entry.settings_model() for kind, entry in entries.items()}
 
 
 def make_target(adapter: Adapter, memory: Memory) -> Target:
@@ -194,14 +213,34 @@ def make_traffic(adapter: Adapter) -> Traffic:
     return cast("Traffic", TRAFFIC[adapter.kind].make(adapter.settings))
 
 
-def make_cache(adapter: Adapter) -> Cache:
-    """What keeps answers of a service. Raises KeyError for a kind that is not registered."""
-    return cast("Cache", CACHES[adapter.kind].make(adapter.settings))
-
-
 def make_logs(adapter: Adapter) -> Logs:
     """A log of a service. Raises KeyError for a kind that is not registered."""
     return cast("Logs", LOGS[adapter.kind].make(adapter.settings))
+
+
+def make_cache(adapter: Adapter) -> Cache:
+    """What keeps old answers of a service. Raises KeyError for a kind that is not registered."""
+    return cast("Cache", CACHES[adapter.kind].make(adapter.settings))
+
+
+def make_notifier(adapter: Adapter) -> Notifier:
+    """One way to tell people outside of Slack. Raises KeyError for a kind that is not registered."""
+    return cast("Notifier", NOTIFIERS[adapter.kind].make(adapter.settings))
+
+
+def make_on_call(adapter: Adapter) -> OnCall:
+    """Who is on call for a service. Raises KeyError for a kind that is not registered."""
+    return cast("OnCall", ONCALL[adapter.kind].make(adapter.settings))
+
+
+def make_tracker(adapter: Adapter) -> Tracker:
+    """Where open actions go. Raises KeyError for a kind that is not registered."""
+    return cast("Tracker", TRACKERS[adapter.kind].make(adapter.settings))
+
+
+def make_papers(adapter: Adapter) -> Papers:
+    """Where postmortems go. Raises KeyError for a kind that is not registered."""
+    return cast("Papers", PAPERS[adapter.kind].make(adapter.settings))
 
 
 def make_health(health: HealthSpec) -> HealthProbe:

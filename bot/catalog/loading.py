@@ -8,7 +8,17 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from bot.catalog.document import Document, Loc, read_document
-from bot.catalog.model import Adapter, Catalog, Component, Database, Service
+from bot.catalog.model import (
+    Adapter,
+    Catalog,
+    Component,
+    Database,
+    Log,
+    Metric,
+    Outside,
+    Service,
+    Traffic,
+)
 from bot.catalog.people import Directory
 from bot.catalog.policies import Layer, PoliciesSpec, unsatisfiable
 from bot.catalog.problems import CatalogInvalid, Problem, did_you_mean
@@ -26,6 +36,14 @@ class Kinds:
     changes: Mapping[str, type[BaseModel]] = field(default_factory=dict)
     backups: Mapping[str, type[BaseModel]] = field(default_factory=dict)
     migrations: Mapping[str, type[BaseModel]] = field(default_factory=dict)
+    traffic: Mapping[str, type[BaseModel]] = field(default_factory=dict)
+    caches: Mapping[str, type[BaseModel]] = field(default_factory=dict)
+    metrics: Mapping[str, type[BaseModel]] = field(default_factory=dict)
+    logs: Mapping[str, type[BaseModel]] = field(default_factory=dict)
+    notices: Mapping[str, type[BaseModel]] = field(default_factory=dict)
+    on_call: Mapping[str, type[BaseModel]] = field(default_factory=dict)
+    trackers: Mapping[str, type[BaseModel]] = field(default_factory=dict)
+    papers: Mapping[str, type[BaseModel]] = field(default_factory=dict)
 
 
 def load_catalog(path: Path, kinds: Kinds, *, environ: Mapping[str, str] | None = None) -> Catalog:
@@ -123,6 +141,7 @@ class _Loading:
         components = self._components(name, raw, at)
         changes = self._adapter(raw.get("changes"), (*at, "changes"), self.kinds.changes)
         databases = self._databases(raw, at, spec)
+        outside = self._outside(raw, at, spec)
         if spec is None:
             return None
         known = spec.services[name]
@@ -141,7 +160,55 @@ class _Loading:
             links=tuple(known.links.items()),
             policies=layers,
             databases=databases,
+            outside=outside,
         )
+
+    def _outside(self, raw: dict[str, Any], at: Loc, spec: FileSpec | None) -> Outside:
+        kinds, known = self.kinds, None if spec is None else spec.services[str(at[-1])]
+        through = self._inner(raw.get("traffic"), "through", (*at, "traffic"), kinds.traffic)
+        caches = self._named(raw.get("caches"), (*at, "caches"), kinds.caches)
+        metrics = self._sources(raw.get("metrics"), (*at, "metrics"), kinds.metrics)
+        logs = self._sources(raw.get("logs"), (*at, "logs"), kinds.logs)
+        shared = self._named(self._workspace.get("notices"), ("workspace", "notices"), kinds.notices)
+        notices = self._named(raw.get("notices"), (*at, "notices"), kinds.notices)
+        on_call = self._adapter(raw.get("on_call"), (*at, "on_call"), kinds.on_call)
+        tracker = self._adapter(raw.get("tracker"), (*at, "tracker"), kinds.trackers)
+        papers = self._named(raw.get("papers"), (*at, "papers"), kinds.papers)
+        if known is None:
+            return Outside()
+        return Outside(
+            traffic=Traffic(through, known.traffic.ramp) if through and known.traffic else None,
+            caches=caches,
+            metrics=tuple(
+                Metric(n, a, known.metrics[n].expectation, required=known.metrics[n].required)
+                for n, a in metrics.items()
+            ),
+            logs=tuple(Log(n, a, required=known.logs[n].required) for n, a in logs.items()),
+            notices={**shared, **notices},
+            on_call=on_call,
+            tracker=tracker,
+            papers=papers,
+        )
+
+    @property
+    def _workspace(self) -> dict[str, Any]:
+        found = self.raw.get("workspace")
+        return found if isinstance(found, dict) else {}
+
+    def _named(self, raw: Any, at: Loc, models: Mapping[str, type[BaseModel]]) -> dict[str, Adapter]:
+        """The adapters of a mapping by their names, without those that are not valid."""
+        listed = raw if isinstance(raw, dict) else {}
+        found = {str(name): self._adapter(inner, (*at, name), models) for name, inner in listed.items()}
+        return {name: adapter for name, adapter in found.items() if adapter is not None}
+
+    def _sources(self, raw: Any, at: Loc, models: Mapping[str, type[BaseModel]]) -> dict[str, Adapter]:
+        """The same where each one stands under `source`, beside what is expected of it."""
+        listed = raw if isinstance(raw, dict) else {}
+        found = {str(n): self._inner(inner, "source", (*at, n), models) for n, inner in listed.items()}
+        return {name: adapter for name, adapter in found.items() if adapter is not None}
+
+    def _inner(self, raw: Any, key: str, at: Loc, models: Mapping[str, type[BaseModel]]) -> Adapter | None:
+        return self._adapter(raw.get(key), (*at, key), models) if isinstance(raw, dict) else None
 
     def _databases(self, raw: dict[str, Any], at: Loc, spec: FileSpec | None) -> tuple[Database, ...]:
         found, listed = [], raw.get("databases")

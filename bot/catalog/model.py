@@ -13,7 +13,9 @@ from bot.catalog.problems import did_you_mean
 from bot.catalog.spec import ForwardFixSpec, HealthSpec, NudgesSpec, WorkspaceSpec
 from bot.domain.base import Refusal, UserId
 from bot.domain.evidence import Thresholds
+from bot.domain.no_worse import Expectation
 from bot.domain.policy import Policy
+from bot.domain.ramp import Ramp
 from bot.domain.severity import Severity
 
 
@@ -46,6 +48,47 @@ class Database:
 
 
 @dataclass(frozen=True)
+class Traffic:
+    """How users' traffic comes back after a rollback."""
+
+    through: Adapter
+    ramp: Ramp
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that somebody else measures. `name` is what the verdict calls it."""
+
+    name: str
+    source: Adapter
+    expectation: Expectation
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class Log:
+    """A log that is watched. `name` is what the verdict calls it."""
+
+    name: str
+    source: Adapter
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What brings users back, proves it, and who is told of it outside of Slack."""
+
+    traffic: Traffic | None = None
+    caches: Mapping[str, Adapter] = field(default_factory=dict)
+    metrics: tuple[Metric, ...] = ()
+    logs: tuple[Log, ...] = ()
+    notices: Mapping[str, Adapter] = field(default_factory=dict)
+    on_call: Adapter | None = None
+    tracker: Adapter | None = None
+    papers: Mapping[str, Adapter] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Service:
     """One service. `components` are ordered by tier, then name; people are Slack ids.
 
@@ -66,6 +109,7 @@ class Service:
     links: tuple[tuple[str, str], ...] = ()
     policies: tuple[Layer, ...] = ()
     databases: tuple[Database, ...] = ()
+    outside: Outside = Outside()
 
     @property
     def thresholds(self) -> Thresholds:

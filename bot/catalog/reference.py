@@ -11,6 +11,14 @@ _KINDS = {
     "changes": "Change sources",
     "backup": "Backups",
     "migrations": "Migrations",
+    "traffic": "Traffic",
+    "cache": "Caches",
+    "metric": "Metrics",
+    "log": "Logs",
+    "notice": "Notices",
+    "on_call": "On-call",
+    "tracker": "Trackers",
+    "paper": "Papers",
 }
 
 

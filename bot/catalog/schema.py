@@ -32,6 +32,14 @@ def catalog_schema(kinds: Kinds) -> dict[str, Any]:
         "changes": _union(kinds.changes, "changes", definitions),
         "backup": _union(kinds.backups, "backup", definitions),
         "migrations": _union(kinds.migrations, "migrations", definitions),
+        "traffic": _union(kinds.traffic, "traffic", definitions),
+        "cache": _union(kinds.caches, "cache", definitions),
+        "metric": _union(kinds.metrics, "metric", definitions),
+        "log": _union(kinds.logs, "log", definitions),
+        "notice": _union(kinds.notices, "notice", definitions),
+        "on_call": _union(kinds.on_call, "on_call", definitions),
+        "tracker": _union(kinds.trackers, "tracker", definitions),
+        "paper": _union(kinds.papers, "paper", definitions),
     }
     filled = _fill(schema, unions)
     assert isinstance(filled, dict)  # noqa: S101 - _fill keeps the type; this tells the type checker

@@ -16,22 +16,14 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from bot.catalog.base import Name, Spec
+from bot.catalog.base import expected as _expected
 from bot.catalog.durations import Duration
+from bot.catalog.outside import LogSpec, MetricSpec, TrafficSpec
 from bot.catalog.people import SLACK_USER, People
 from bot.catalog.policies import PoliciesSpec
 from bot.catalog.problems import did_you_mean
-from bot.domain.base import Value
 from bot.domain.evidence import Thresholds
-
-
-class Spec(Value):
-    """Settings; each is documented under its attribute."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-
-def _expected(expected: str) -> PydanticCustomError:
-    return PydanticCustomError("expected", "{expected}", {"expected": expected})
 
 
 def _timezone(name: str) -> str:
@@ -75,7 +67,6 @@ def _channel(name: str) -> str:
     return bare
 
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$"), Field(examples=["shop"])]
 Address = Annotated[str, AfterValidator(_address)]
 Link = Annotated[str, AfterValidator(_link)]
 UrlPath = Annotated[str, AfterValidator(_path)]
@@ -85,6 +76,14 @@ TargetSpec = Annotated[dict[str, Any], WithJsonSchema({"$kaeru": "target"})]
 ChangesSpec = Annotated[dict[str, Any], WithJsonSchema({"$kaeru": "changes"})]
 BackupSpec = Annotated[dict[str, Any], WithJsonSchema({"$kaeru": "backup"})]
 MigrationsSpec = Annotated[dict[str, Any], WithJsonSchema({"$kaeru": "migrations"})]
+CacheSpec = Annotated[dict[str, Any], WithJsonSchema({"$kaeru": "cache"})]
+NoticeSpec = Annotated[dict[str, Any], WithJsonSchema({"$kaeru": "notice"})]
+OnCallSpec = Annotated[dict[str, Any], WithJsonSchema({"$kaeru": "on_call"})]
+TrackerSpec = Annotated[dict[str, Any], WithJsonSchema({"$kaeru": "tracker"})]
+PaperSpec = Annotated[dict[str, Any], WithJsonSchema({"$kaeru": "paper"})]
+
+
+Label = Annotated[str, StringConstraints(min_length=1, max_length=60)]
 
 
 class WorkspaceSpec(Spec):
@@ -94,6 +93,12 @@ class WorkspaceSpec(Spec):
     """The channel that is told when an incident begins, is mitigated, and ends. Name or id."""
     timezone: Annotated[str, AfterValidator(_timezone)] = Field(default="UTC", examples=["Europe/Berlin"])
     """The time zone of documents for people, such as the postmortem. IANA name."""
+    notices: dict[Label, NoticeSpec] = Field(
+        default_factory=dict, max_length=20, examples=[{"management": {"kind": "email"}}]
+    )
+    """Who is told outside of Slack about every service's incidents."""
+    archive_after: Duration | None = Field(default=None, ge=timedelta(hours=1), examples=["14d"])
+    """When the channel of a closed incident is archived. Left out: never."""
     channel_prefix: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,19}$")] = Field(
         default="inc", examples=["inc"]
     )
@@ -330,13 +335,41 @@ class ServiceSpec(Spec):
     """The databases whose rows and schema the service uses, by name."""
     health: HealthSpec | None = Field(default=None, examples=[{"url": "https://shop.example.com"}])
     """How it is seen from outside. Without it no rollback of the service can be proven."""
+    traffic: TrafficSpec | None = Field(
+        default=None, examples=[{"through": {"kind": "haproxy", "socket": "/run/haproxy/admin.sock"}}]
+    )
+    """How users' traffic comes back after the rollback. Left out: the rollback itself brings it back."""
+    caches: dict[Name, CacheSpec] = Field(
+        default_factory=dict, max_length=20, examples=[{"cdn": {"kind": "cloudfront"}}]
+    )
+    """What keeps old answers and is told to forget them, by name."""
+    metrics: dict[Label, MetricSpec] = Field(
+        default_factory=dict, max_length=30, examples=[{"orders": {"source": {"kind": "json"}}}]
+    )
+    """Numbers that somebody else measures, by the names that the verdict calls them."""
+    logs: dict[Label, LogSpec] = Field(
+        default_factory=dict, max_length=20, examples=[{"app": {"source": {"kind": "file"}}}]
+    )
+    """Logs that are watched, by the names that the verdict calls them."""
+    notices: dict[Label, NoticeSpec] = Field(
+        default_factory=dict, max_length=20, examples=[{"status page": {"kind": "statuspage"}}]
+    )
+    """Who is told outside of Slack, besides those of the workspace."""
+    on_call: OnCallSpec | None = Field(default=None, examples=[{"kind": "pagerduty"}])
+    """Who is called when an incident begins, and how."""
+    tracker: TrackerSpec | None = Field(default=None, examples=[{"kind": "github"}])
+    """Where the open actions of a postmortem go."""
+    papers: dict[Label, PaperSpec] = Field(
+        default_factory=dict, max_length=10, examples=[{"wiki": {"kind": "confluence"}}]
+    )
+    """Where the postmortem goes besides the incident's channel."""
     watch: Duration = Field(default=timedelta(minutes=5), examples=["5m"])
     """How long the service is watched after a rollback until it counts as verified."""
     watch_interval: Duration = Field(default=timedelta(seconds=5), examples=["5s"])
     """The time between two looks while it is watched."""
     policies: PoliciesSpec = PoliciesSpec()
     """Approval policies of this service; what is left out comes from the file's own."""
-    links: dict[Annotated[str, StringConstraints(min_length=1, max_length=60)], Link] = Field(
+    links: dict[Label, Link] = Field(
         default_factory=dict, max_length=20, examples=[{"Runbook": "https://wiki.example.com/shop"}]
     )
     """Bookmarks of the incident's channel, such as runbook and dashboards, by their titles."""

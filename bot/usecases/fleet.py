@@ -6,7 +6,14 @@ from dataclasses import dataclass, field
 from bot.domain.base import Refusal
 from bot.ports import ChangeSource, HealthProbe, Target
 from bot.ports.backups import Backups
+from bot.ports.caches import Cache
+from bot.ports.logs import Logs
+from bot.ports.metrics import Metrics
 from bot.ports.migrations import Migrations
+from bot.ports.notices import Notifier
+from bot.ports.oncall import OnCall
+from bot.ports.trackers import Papers, Tracker
+from bot.ports.traffic import Traffic
 
 
 @dataclass(frozen=True)
@@ -18,6 +25,20 @@ class DatabaseHands:
 
 
 @dataclass(frozen=True)
+class OutsideHands:
+    """What brings users back, proves it, and tells people outside of Slack. Each is by its name in kaeru.yml."""
+
+    traffic: Traffic | None = None
+    caches: Mapping[str, Cache] = field(default_factory=dict)
+    metrics: Mapping[str, Metrics] = field(default_factory=dict)
+    logs: Mapping[str, Logs] = field(default_factory=dict)
+    notices: Mapping[str, Notifier] = field(default_factory=dict)
+    on_call: OnCall | None = None
+    tracker: Tracker | None = None
+    papers: Mapping[str, Papers] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Hands:
     """What kaeru touches one service with. `targets` is by component, in the order of the rollback."""
 
@@ -25,6 +46,7 @@ class Hands:
     health: HealthProbe | None
     changes: ChangeSource | None
     databases: Mapping[str, DatabaseHands] = field(default_factory=dict)
+    outside: OutsideHands = OutsideHands()
 
     def database(self, name: str) -> DatabaseHands:
         """Raises Refusal for a database that is no longer configured."""
