@@ -153,8 +153,26 @@ CACHES: Mapping[str, Entry] = {
 }
 NOTIFIERS: Mapping[str, Entry] = {}
 ONCALL: Mapping[str, Entry] = {}
-TRACKERS: Mapping[str, Entry] = {}
-PAPERS: Mapping[str, Entry] = {}
+TRACKERS: Mapping[str, Entry] = {
+    "github": Entry(
+        settings="integrations.trackers.settings:GithubSettings",
+        factory="integrations.trackers.github:GithubTracker",
+    ),
+    "jira": Entry(
+        settings="integrations.trackers.settings:JiraSettings",
+        factory="integrations.trackers.jira:JiraTracker",
+    ),
+}
+PAPERS: Mapping[str, Entry] = {
+    "confluence": Entry(
+        settings="integrations.papers.settings:ConfluenceSettings",
+        factory="integrations.papers.confluence:ConfluencePapers",
+    ),
+    "git": Entry(
+        settings="integrations.papers.settings:GitRepositorySettings",
+        factory="integrations.papers.git_repository:GitRepository",
+    ),
+}
 
 
 def kinds() -> Kinds:

@@ -1,7 +1,7 @@
 """Where the work that an incident leaves behind goes: actions into a tracker, the postmortem among other papers."""
 
 import hashlib
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from bot.domain.base import Value
@@ -41,13 +41,17 @@ class Filed(Value):
 
 
 class Paper(Value):
-    """A postmortem. `name` is a file's name without its ending: letters, digits and dashes."""
+    """A postmortem. `name` is a file's name without its ending: letters, digits and dashes.
+
+    `known` is the reference of an earlier revision, where there is one: it is looked for there first.
+    """
 
     incident_id: str
     name: str
     title: str
     markdown: str
     revision: int
+    known: str = ""
 
 
 class Tracker(Protocol):
@@ -56,6 +60,11 @@ class Tracker(Protocol):
     @property
     def identity(self) -> str:
         """Which tracker and project, for people and for keys, without secrets."""
+        ...
+
+    @property
+    def settles(self) -> timedelta:
+        """How long an issue that was just made may not be found yet. `file` is not repeated before that."""
         ...
 
     async def file(self, task: Task) -> Filed:

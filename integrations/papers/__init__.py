@@ -1,0 +1,1 @@
+"""Where postmortems go: a git repository, Confluence. See README.md."""

@@ -1,0 +1,1 @@
+"""Where open actions become issues: GitHub and Jira. See README.md."""
