@@ -18,6 +18,7 @@ from bot.domain.plan import Plan
 from bot.domain.restores import RestorePlan, Shelved
 from bot.domain.run import Step
 from bot.domain.severity import Severity
+from bot.domain.verdict import VerdictTable
 from bot.domain.ways_back import Way
 
 
@@ -266,6 +267,23 @@ class IncidentRelapsed(Happened):
     findings: tuple[Finding, ...] = ()
 
 
+class VerdictReached(Happened):
+    """All evidence in one table, with its raw numbers."""
+
+    type: Literal["verdict_reached"] = "verdict_reached"
+    run_id: str
+    table: VerdictTable
+
+
+class IncidentLeftUnverified(Happened):
+    """The watch has ended; nothing was seen to be ill, and not everything that has to be well could be measured."""
+
+    type: Literal["incident_left_unverified"] = "incident_left_unverified"
+    run_id: str
+    reason: str
+    findings: tuple[Finding, ...] = ()
+
+
 class DebtTaken(Happened):
     """Something was suspended in the world so that the rollback lasts."""
 
@@ -343,6 +361,42 @@ class BackupSkipped(Happened):
     type: Literal["backup_skipped"] = "backup_skipped"
     database: str
     number: int
+
+
+class TrafficShifted(Happened):
+    """`share` of the users' traffic, 0 to 1, reaches the service from now on, and that was observed.
+
+    `before` is what was found before kaeru set anything, None: not known. `back` says that it was a step back.
+    """
+
+    type: Literal["traffic_shifted"] = "traffic_shifted"
+    run_id: str
+    share: float
+    sentence: str
+    before: float | None = None
+    back: bool = False
+
+
+class TrafficAsked(Happened):
+    """Whether users come back any further is for people to say; `sentence` has the reason."""
+
+    type: Literal["traffic_asked"] = "traffic_asked"
+    run_id: str
+    sentence: str
+
+
+class TrafficContinued(Happened):
+    """Somebody let it go on, and stands for what could not be verified."""
+
+    type: Literal["traffic_continued"] = "traffic_continued"
+    run_id: str
+
+
+class TrafficStopped(Happened):
+    """Somebody leaves traffic as it is; the run ends with that."""
+
+    type: Literal["traffic_stopped"] = "traffic_stopped"
+    run_id: str
 
 
 class RestoreAsked(Happened):
@@ -468,6 +522,8 @@ Event = Annotated[
     | IncidentVerified
     | RollbackFailed
     | IncidentRelapsed
+    | VerdictReached
+    | IncidentLeftUnverified
     | DebtTaken
     | DebtTakenOver
     | RepaymentAsked
@@ -478,6 +534,10 @@ Event = Annotated[
     | BackupFailed
     | BackupAccepted
     | BackupSkipped
+    | TrafficShifted
+    | TrafficAsked
+    | TrafficContinued
+    | TrafficStopped
     | RestoreAsked
     | RestorePlanned
     | RestoreBlocked

@@ -22,6 +22,8 @@ from bot.domain.incident import (
     Status,
 )
 from bot.domain.lifecycle_backups import backed_up
+from bot.domain.lifecycle_evidence import judged
+from bot.domain.lifecycle_traffic import shifted
 from bot.domain.restores import Restore, RestoreState
 from bot.domain.run import Run, Step, StepState
 from bot.domain.ways_back import Way
@@ -64,6 +66,8 @@ TRANSITIONS: dict[type[e.Happened], tuple[frozenset[Status], Status | None]] = {
     e.IncidentVerified: (frozenset({Status.MITIGATED}), Status.VERIFIED),
     e.RollbackFailed: (_RUNNING, Status.STUCK),
     e.IncidentRelapsed: (frozenset({Status.MITIGATED}), Status.STUCK),
+    e.VerdictReached: (_OPEN, None),
+    e.IncidentLeftUnverified: (frozenset({Status.MITIGATED}), None),
     e.DebtTaken: (_ANY, None),
     e.DebtTakenOver: (_ANY, None),
     e.RepaymentAsked: (_ANY - _RUNNING, None),
@@ -74,6 +78,10 @@ TRANSITIONS: dict[type[e.Happened], tuple[frozenset[Status], Status | None]] = {
     e.BackupFailed: (_ANY, None),
     e.BackupAccepted: (_OPEN, None),
     e.BackupSkipped: (_OPEN, None),
+    e.TrafficShifted: (_RUNNING, None),
+    e.TrafficAsked: (_RUNNING, None),
+    e.TrafficContinued: (_RUNNING, None),
+    e.TrafficStopped: (_RUNNING, None),
     e.RestoreAsked: (_OPEN, None),
     e.RestorePlanned: (_OPEN, None),
     e.RestoreBlocked: (_OPEN, None),
@@ -201,6 +209,8 @@ def _changes(incident: Incident, event: e.Event) -> dict[str, Any]:  # noqa: C90
                 findings=event.findings,
             )
             return {**ended, "mitigated_at": None}
+        case e.VerdictReached() | e.IncidentLeftUnverified():
+            return judged(incident, event)
         case e.DebtTaken():
             others = tuple(owed for owed in incident.debts if owed.debt.id != event.debt.id)
             return {"debts": (*others, Owed(debt=event.debt, since=event.at))}
@@ -215,6 +225,8 @@ def _changes(incident: Incident, event: e.Event) -> dict[str, Any]:  # noqa: C90
             return {"debts": tuple(owed for owed in incident.debts if owed.debt.id != event.debt_id)}
         case e.BackupBegun() | e.BackupFinished() | e.BackupFailed() | e.BackupAccepted() | e.BackupSkipped():
             return backed_up(incident, event)
+        case e.TrafficShifted() | e.TrafficAsked() | e.TrafficContinued() | e.TrafficStopped():
+            return shifted(incident, event)
         case e.RestoreAsked():
             asked = Restore(
                 number=event.number,

@@ -10,7 +10,9 @@ from bot.domain.durations import human
 from bot.domain.evidence import Finding, Outcome
 from bot.domain.incident import Incident
 from bot.domain.narrate_backups import narrate_backup
+from bot.domain.narrate_evidence import narrate_evidence
 from bot.domain.narrate_restores import narrate_restore
+from bot.domain.narrate_traffic import narrate_traffic
 from bot.domain.plan import Plan
 from bot.domain.prose import people, person, typed, undecorated
 
@@ -102,6 +104,8 @@ def narrate(event: e.Event, incident: Incident | None = None) -> str:  # noqa: C
             return _printed(event, incident)
         case e.StepFinished():
             return _finished(event, incident)
+        case e.VerdictReached() | e.IncidentLeftUnverified():
+            return narrate_evidence(event)
         case e.DebtTaken():
             told = f"{_ended(typed(event.debt.text))} {typed(event.debt.until)}".strip()
             return f"Suspended ({typed(event.debt.id)}): {told}"
@@ -116,6 +120,8 @@ def narrate(event: e.Event, incident: Incident | None = None) -> str:  # noqa: C
             return f"{how} ({typed(event.debt_id)}){_because(event.text)}"
         case e.BackupBegun() | e.BackupFinished() | e.BackupFailed() | e.BackupAccepted() | e.BackupSkipped():
             return narrate_backup(event)
+        case e.TrafficShifted() | e.TrafficAsked() | e.TrafficContinued() | e.TrafficStopped():
+            return narrate_traffic(event)
         case e.IncidentMitigated():
             return f"Mitigated: the bad version serves nobody any more{_findings(event.findings)}"
         case e.IncidentVerified():

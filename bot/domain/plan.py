@@ -5,9 +5,11 @@ import json
 from datetime import datetime
 from enum import StrEnum
 
+from bot.domain.afterwards import CachePart, TrafficPart
 from bot.domain.base import UserId, Value, Version
 from bot.domain.databases import DatabasePart
 from bot.domain.evidence import Baseline
+from bot.domain.glance import Glance
 from bot.domain.releases import Release
 from bot.domain.ways_back import Way
 
@@ -113,6 +115,9 @@ class Plan(Value):
     created_at: datetime
     proof_s: float = 0.0
     databases: tuple[DatabasePart, ...] = ()
+    traffic: TrafficPart | None = None
+    caches: tuple[CachePart, ...] = ()
+    evidence: tuple[Glance, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -121,6 +126,9 @@ class Plan(Value):
         everything: list[object] = [self.service, self.number, vouched]
         if self.databases:
             everything.append([d.model_dump(mode="json", exclude=_HINTS) for d in self.databases])
+        around = (self.traffic, *self.caches)
+        if said := [part.model_dump(mode="json") for part in around if part is not None]:
+            everything.append(said)
         text = json.dumps(everything, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -3,10 +3,12 @@
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from bot.domain.afterwards import TrafficState
 from bot.domain.base import UserId, Value, Version
 from bot.domain.databases import Sideways, waited_for
 from bot.domain.evidence import Finding, Outcome
 from bot.domain.plan import Plan
+from bot.domain.verdict import Moment, VerdictTable
 from bot.domain.ways_back import Way
 
 
@@ -37,7 +39,8 @@ class Step(Value):
 class Run(Value):
     """`outcome` is None while the run goes on. `approved_by` are distinct people, in order.
 
-    `took_place` is false of one that failed without its target having been given its chance.
+    `took_place` is false of one that failed without its target having been given its chance. `verdicts` are without
+    their values over time, which are in the events.
     """
 
     id: str
@@ -54,11 +57,22 @@ class Run(Value):
     ended_at: datetime | None = None
     findings: tuple[Finding, ...] = ()
     took_place: bool = True
+    traffic: TrafficState = TrafficState()
+    verdicts: tuple[VerdictTable, ...] = ()
+
+    def verdict(self, moment: Moment) -> VerdictTable | None:
+        """The newest table of this moment, without the values over time."""
+        return next((table for table in reversed(self.verdicts) if table.moment is moment), None)
 
     @property
     def proven(self) -> bool:
         """Whether its target was seen serving well, however it ended later."""
         return any(step.id == PROVE and step.state is StepState.SUCCEEDED for step in self.steps)
+
+    @property
+    def stranded(self) -> bool:
+        """Whether it ended while its users were being brought back."""
+        return any(s.id == RAMP and s.state in (StepState.FAILED, StepState.UNKNOWN) for s in self.steps)
 
     @property
     def has_switched(self) -> bool:
@@ -85,6 +99,8 @@ class Run(Value):
 
 PROVE = "prove"
 WATCH = "watch"
+OFF = "off:traffic"
+RAMP = "ramp:traffic"
 
 
 def apply_step(component: str) -> str:
@@ -112,6 +128,11 @@ def restore_step(database: str) -> str:
     return f"restore:{database}"
 
 
+def cache_step(cache: str) -> str:
+    """The id of the step that tells a cache to forget."""
+    return f"cache:{cache}"
+
+
 def steps_for(plan: Plan, *, watch: timedelta) -> tuple[Step, ...]:
     """The checklist of a run of `plan`."""
     switches = [
@@ -132,14 +153,21 @@ def steps_for(plan: Plan, *, watch: timedelta) -> tuple[Step, ...]:
         for d in plan.databases
         if d.way is Way.RESTORE_BACKUP and d.restore is not None
     ]
+    traffic = plan.traffic
+    off = [Step(id=OFF, title="Take users to the maintenance page")] if traffic and traffic.off else []
+    caches = [Step(id=cache_step(c.name), title=f"Let {c.name} forget old answers") for c in plan.caches]
+    ramp = [Step(id=RAMP, title="Bring users back")] if traffic else []
     minutes = watch.total_seconds() / 60
     length = f"{minutes:.0f} min" if minutes >= 1 else f"{watch.total_seconds():.0f} s"
     return (
         *waits,
+        *off,
         *undone,
         *restored,
         *switches,
         Step(id=PROVE, title="Prove from outside that users are well"),
+        *caches,
+        *ramp,
         Step(id=WATCH, title=f"Watch for {length}"),
     )
 

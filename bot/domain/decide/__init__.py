@@ -50,6 +50,14 @@ from bot.domain.decide.steering import (
     set_severity,
     why_unverified,
 )
+from bot.domain.decide.traffic import (
+    continue_traffic,
+    is_coming_back,
+    still_owed,
+    stop_traffic,
+    traffic_asked,
+    traffic_shifted,
+)
 from bot.domain.decide.ways import choose_way
 
 __all__ = [
@@ -66,6 +74,7 @@ __all__ = [
     "choose_version",
     "choose_way",
     "close",
+    "continue_traffic",
     "debt_kept",
     "debt_repaid",
     "debts_seen",
@@ -77,6 +86,7 @@ __all__ = [
     "given_back_by_hand",
     "hold",
     "is_alive",
+    "is_coming_back",
     "join",
     "must_be_seen_to",
     "must_not_restore",
@@ -95,7 +105,11 @@ __all__ = [
     "roll_back_after_all",
     "set_severity",
     "skip_backup",
+    "still_owed",
+    "stop_traffic",
     "take_over_debt",
+    "traffic_asked",
+    "traffic_shifted",
     "use_backup",
     "why_unverified",
     "world_moved",
