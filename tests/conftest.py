@@ -1,5 +1,7 @@
 """What holds for every test."""
 
+import gc
+
 import pytest
 
 from tests.clusters import kubernetes_cluster, kubernetes_namespace, swarm_cluster
@@ -9,6 +11,8 @@ __all__ = ["kubernetes_cluster", "kubernetes_namespace", "swarm_cluster"]
 # A plugin of some modules, and imported by others: whichever comes first.
 pytest.register_assert_rewrite("tests.postgres")
 
+RARELY = 50_000
+"""After so many new objects garbage is looked for: what is imported here makes that cost a sixth of all tests."""
 CLUSTER_S = 300
 """A test on a real cluster waits for pods that start beside those of other tests."""
 
@@ -18,3 +22,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         in_cluster = item.get_closest_marker("kubernetes") or item.get_closest_marker("swarm")
         if in_cluster and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(CLUSTER_S))
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # modules and tests stay to the end: there is no garbage among them
+    gc.set_threshold(RARELY, 20, 50)
