@@ -193,7 +193,9 @@ def _ssh(own: GitRepositorySettings) -> str:
 
 
 def gist(said: tuple[str, ...]) -> str:
-    """The line that says what went wrong; around it git gives advice."""
-    signs = ("remote: error: ", "remote: ", "fatal: ", "error: ")
-    found = next((line for sign in signs for line in said if line.lower().startswith(sign)), None)
-    return (found or (said[-1] if said else "no reason given")).rstrip(". ")
+    """The line that says what went wrong; around it git gives advice, and ssh says more than git."""
+    known = (*_NOT_LET_IN, *_AWAY, *_CUT)
+    told = [line for line in said if any(sign in line.lower() for sign in known)]
+    for sign in ("remote: error: ", "remote: ", "fatal: ", "error: "):
+        told += [line for line in said if line.lower().startswith(sign)]
+    return (told or said[-1:] or ("no reason given",))[0].rstrip(". ")

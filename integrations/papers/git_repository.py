@@ -71,20 +71,26 @@ class GitRepository:
     async def _head(self, git: Git) -> str | None:
         """The newest commit of the branch, fetched; None for a repository in which there is none at all."""
         own = self._settings
-        listed = await git.from_remote("ls-remote", "--heads", own.remote)
-        heads = {line.partition("\t")[2] for line in listed.splitlines()}
         reference = f"refs/heads/{own.branch}"
-        if reference not in heads:
-            if heads:
-                raise Refused(
-                    f"{own.remote} has no branch {own.branch}.", remedy="Make it there, or correct `branch`."
-                )
-            return None
-        await git.from_remote(
-            "fetch", "--quiet", "--depth=1", "--no-tags", "--no-write-fetch-head", "--force", own.remote,
+        done = await git.run(
+            "fetch",
+            "--quiet",
+            "--depth=1",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--force",
+            own.remote,
             f"{reference}:refs/kaeru/head",
-        )  # fmt: skip
-        return (await git.text("rev-parse", "refs/kaeru/head")).strip()
+        )
+        if done.code == 0:
+            return (await git.text("rev-parse", "refs/kaeru/head")).strip()
+        if not any("find remote ref" in line for line in done.said):
+            git.failed("git fetch", done.said, writes=False)
+        if await git.from_remote("ls-remote", "--heads", own.remote):
+            raise Refused(
+                f"{own.remote} has no branch {own.branch}.", remedy="Make it there, or correct `branch`."
+            )
+        return None
 
     async def _there(self, git: Git, head: str | None, path: str) -> str | None:
         """The file as it is; None where there is none. Raises Conflict for what is no file."""
