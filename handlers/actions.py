@@ -65,6 +65,8 @@ COMMANDS: dict[Action, Command] = {
     Action.BACKUP_SKIP: lambda ref, by: c.SkipBackup(
         by=by, incident_id=ref.incident_id, database=ref.arg, number=ref.number
     ),
+    Action.TRAFFIC_CONTINUE: lambda ref, by: c.ContinueTraffic(by=by, incident_id=ref.incident_id),
+    Action.TRAFFIC_STOP: lambda ref, by: c.StopTraffic(by=by, incident_id=ref.incident_id),
     Action.NEXT_VERSION: lambda ref, by: c.ChooseVersion(
         by=by, incident_id=ref.incident_id, version=ref.arg or None
     ),

@@ -24,6 +24,7 @@ class IncidentCommand:
             "role": self._role,
             "hold": self._hold,
             "way": self._way,
+            "traffic": self._traffic,
             "lessons": self._lessons,
             "restore": self._restore,
             "close": self._close,
@@ -101,6 +102,12 @@ class IncidentCommand:
             return
         hold = c.Hold(by=asked.by, incident_id=asked.incident.id, reason=asked.rest)
         await self._do(asked, hold, "On hold: nothing new begins until `/incident hold off`.")
+
+    async def _traffic(self, asked: "_Asked") -> None:
+        goes_on = parse.goes_on(asked.rest)
+        kind = c.ContinueTraffic if goes_on else c.StopTraffic
+        said = "Users come back further." if goes_on else "Traffic is left as it is, and the run ends."
+        await self._do(asked, kind(by=asked.by, incident_id=asked.incident.id), said)
 
     async def _restore(self, asked: "_Asked") -> None:
         await asked.surface.open_modal(restore_form(self._rooms, asked.incident, asked.rest))

@@ -41,7 +41,7 @@ class IncidentRequest(Value):
 
 
 VERBS = (
-    "status", "severity", "note", "action", "role", "hold", "way", "restore", "lessons", "close", "export", "list", "help",
+    "status", "severity", "note", "action", "role", "hold", "way", "traffic", "restore", "lessons", "close", "export", "list", "help",
 )  # fmt: skip
 _ALIASES = {"sev": "severity", "?": "help", "--help": "help", "": "status", "ls": "list", "release": "hold"}
 
@@ -107,6 +107,16 @@ def database_and_way(text: str) -> tuple[str, Way]:
         words = ", ".join(one.value for one in Way)
         raise Refusal(f"Say which database and which way: `/incident way shop code only`. The ways: {words}.")
     return name, way
+
+
+def goes_on(text: str) -> bool:
+    """`continue` or `stop`. Raises Refusal."""
+    word = text.strip().lower()
+    if word not in ("continue", "stop"):
+        raise Refusal(
+            "Say `/incident traffic continue` to let users come back further, or `/incident traffic stop`."
+        )
+    return word == "continue"
 
 
 def user(text: str) -> UserId:

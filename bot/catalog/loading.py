@@ -156,6 +156,7 @@ class _Loading:
             health=self._rooted_health(known.health),
             watch=known.watch,
             watch_interval=known.watch_interval,
+            watch_patience=known.watch_patience,
             postmortem_template=self._template(known),
             links=tuple(known.links.items()),
             policies=layers,
@@ -177,7 +178,9 @@ class _Loading:
         if known is None:
             return Outside()
         return Outside(
-            traffic=Traffic(through, known.traffic.ramp) if through and known.traffic else None,
+            traffic=Traffic(through, known.traffic.ramp, known.traffic.maintenance)
+            if through and known.traffic
+            else None,
             caches=caches,
             metrics=tuple(
                 Metric(n, a, known.metrics[n].expectation, required=known.metrics[n].required)

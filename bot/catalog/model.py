@@ -49,10 +49,11 @@ class Database:
 
 @dataclass(frozen=True)
 class Traffic:
-    """How users' traffic comes back after a rollback."""
+    """How users' traffic comes back after a rollback. `maintenance` is as in `TrafficSpec`."""
 
     through: Adapter
     ramp: Ramp
+    maintenance: str = "never"
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,7 @@ class Service:
     policies: tuple[Layer, ...] = ()
     databases: tuple[Database, ...] = ()
     outside: Outside = Outside()
+    watch_patience: timedelta = timedelta(minutes=10)
 
     @property
     def thresholds(self) -> Thresholds:

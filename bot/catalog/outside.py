@@ -23,6 +23,10 @@ class TrafficSpec(Spec):
     """What steers it; `kind` names the adapter."""
     stages: tuple[Percent, ...] = Field(default=(10, 25, 50, 100), min_length=1, examples=[[10, 25, 50, 100]])
     """The shares of traffic, in percent, one after the other."""
+    maintenance: Literal["never", "when data changes", "always"] = Field(
+        default="never", examples=["when data changes"]
+    )
+    """When users see the maintenance page while the rollback runs. `health.url` then has to reach the service past the balancer."""
     soak: Duration = Field(default=timedelta(minutes=2), examples=["2m"])
     """For how long each stage has to go well."""
     fast: bool = Field(default=False, examples=[True])

@@ -27,6 +27,10 @@ open it may be left out, except before other words.""",
         ),
         "hold": ("bot.cli.incident_decide:hold", "Let nothing new begin until it is released."),
         "release": ("bot.cli.incident_decide:release", "Release the hold."),
+        "traffic": (
+            "bot.cli.incident_traffic:traffic",
+            "Let users come back further where kaeru asks, or leave traffic as it is.",
+        ),
         "give-back": (
             "bot.cli.incident_debts:give_back",
             "Let kaeru switch on again what it suspended for the rollback.",

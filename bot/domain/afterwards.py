@@ -76,6 +76,11 @@ def is_of_traffic(debt: Debt) -> bool:
     return debt.id.startswith(_TRAFFIC)
 
 
+def is_suspension(debt_id: str) -> bool:
+    """Whether it is about something that was switched off so that the rollback lasts."""
+    return not debt_id.startswith((_TRAFFIC, _CACHE))
+
+
 def cache_of(debt: Debt) -> str | None:
     """The name of the cache that it is about; None where it is about something else."""
     return debt.id.rpartition("/")[2] if debt.id.startswith(_CACHE) else None

@@ -80,6 +80,8 @@ def in_vain(incident: Incident) -> tuple[Goal, ...]:
 
 def _how(run: Run) -> str | None:
     """How it may have come to its target; None where that was tried and did not help."""
+    if run.outcome is Outcome.FAILED and not run.took_place and run.stranded:
+        return "a rollback brought it there, and not all users were brought back to it"
     if run.outcome is Outcome.FAILED and not run.took_place:
         return "somebody else was in the way of its run"
     return _HOW.get(run.outcome) if run.outcome is not None else None

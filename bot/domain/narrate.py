@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from bot.domain import events as e
+from bot.domain.afterwards import is_suspension
 from bot.domain.base import BOT
 from bot.domain.durations import human
 from bot.domain.evidence import Finding, Outcome
@@ -108,11 +109,14 @@ def narrate(event: e.Event, incident: Incident | None = None) -> str:  # noqa: C
             return narrate_evidence(event)
         case e.DebtTaken():
             told = f"{_ended(typed(event.debt.text))} {typed(event.debt.until)}".strip()
-            return f"Suspended ({typed(event.debt.id)}): {told}"
+            what = "Suspended" if is_suspension(event.debt.id) else "Owed"
+            return f"{what} ({typed(event.debt.id)}): {told}"
         case e.DebtTakenOver():
-            return f"{who} sees to what is suspended outside kaeru ({typed(event.debt_id)})"
+            what = "suspended" if is_suspension(event.debt_id) else "owed"
+            return f"{who} sees to what is {what} outside kaeru ({typed(event.debt_id)})"
         case e.RepaymentAsked():
-            return f"{who} asked kaeru to give back what is suspended ({typed(event.debt_id)})"
+            what = "suspended" if is_suspension(event.debt_id) else "owed"
+            return f"{who} asked kaeru to give back what is {what} ({typed(event.debt_id)})"
         case e.DebtKept():
             return f"Could not be given back ({typed(event.debt_id)}){_because(event.reason)}"
         case e.DebtRepaid():

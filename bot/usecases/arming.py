@@ -21,11 +21,13 @@ from bot.ports import Change, Inspection, PortError, Unavailable
 from bot.ports.changes import Tagged
 from bot.store import Store
 from bot.store.errors import StoreError
+from bot.usecases.around_parts import around_parts
 from bot.usecases.baselines import baseline_of
 from bot.usecases.data_parts import Between, database_parts
 from bot.usecases.data_watch import DataWatch
 from bot.usecases.desk import Desk
 from bot.usecases.fleet import Fleet
+from bot.usecases.gathering import Gathering
 from bot.usecases.looking import between, inspect_all, plan_all, versions
 from bot.usecases.offer import Offer, Remembered, in_place_since, offers, well_time
 from bot.usecases.plan_parts import (
@@ -56,6 +58,7 @@ class Arming:
         self._desk = desk
         self._clock = clock
         self._data_watch = DataWatch()
+        self._gathering = Gathering(store, catalog, fleet, clock=clock)
 
     async def arm(self, incident_id: str, number: int) -> None:
         """Make plan `number` and put it on the card, or say why there is none."""
@@ -74,6 +77,7 @@ class Arming:
                     ways=record.ways,
                     skipped=incident.without_backup,
                 )
+                seen = await self._gathering.prepare(incident, plan)
             except Unavailable as error:
                 if attempt < ATTEMPTS:
                     await asyncio.sleep(min(error.retry_after_s, 5.0))
@@ -89,7 +93,7 @@ class Arming:
                 _log.exception("plan %s of %s broke down", number, incident_id)
                 await self._block(incident_id, number, _broke_down(error))
             else:
-                await self._show(incident_id, plan)
+                await self._show(incident_id, plan.model_copy(update={"evidence": seen}))
             return
 
     async def _show(self, incident_id: str, plan: Plan) -> None:
@@ -151,7 +155,7 @@ class Arming:
             )
             for name, seen in inspections.items()
         }
-        plans, changes, baseline, data = await asyncio.gather(
+        plans, changes, baseline, data, around = await asyncio.gather(
             plan_all(hands.targets, steps),
             between(hands.changes, spoken(choice.version), spoken(current)),
             baseline_of(
@@ -173,7 +177,9 @@ class Arming:
                 ways=ways,
                 skipped=skipped,
             ),
+            around_parts(service, hands),
         )
+        around = around.with_data(data.parts, service.outside.traffic)
         if any(database.migrations for database in service.databases):
             # They are known by what they are, and not guessed by where they lie.
             changes = changes.model_copy(update={"migrations": ()})
@@ -188,13 +194,23 @@ class Arming:
                 for n in steps
             ),
             changes=changes,
-            warnings=(*warnings_of(inspections, together, plans, choice, releases, own=own), *data.warnings),
-            checks=(*(check for plan in plans.values() for check in plan.checks), *data.checks),
+            warnings=(
+                *warnings_of(inspections, together, plans, choice, releases, own=own),
+                *data.warnings,
+                *around.warnings,
+            ),
+            checks=(
+                *(check for plan in plans.values() for check in plan.checks),
+                *data.checks,
+                *around.checks,
+            ),
             baseline=baseline,
             candidates=tuple(r for r in releases if set(together.values()) != {r.version})[:25],
             created_at=self._clock(),
             proof_s=proof_s_of(service),
             databases=data.parts,
+            traffic=around.traffic,
+            caches=around.caches,
         )
 
     async def check_version(self, service_name: str, wanted: Version) -> None:

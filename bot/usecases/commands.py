@@ -147,6 +147,18 @@ class SkipBackup(BackupCommand):
     """Let the rollback not wait for it."""
 
 
+class TrafficCommand(IncidentCommand):
+    """One about users who are being brought back."""
+
+
+class ContinueTraffic(TrafficCommand):
+    """Let it go on, where kaeru asked."""
+
+
+class StopTraffic(TrafficCommand):
+    """Leave traffic as it is; the run ends with that."""
+
+
 class AddNote(IncidentCommand):
     text: str
 

@@ -87,6 +87,10 @@ def decision_on(  # noqa: C901, PLR0911, PLR0912 - a table in match form
             return _on_debts(incident, command, policy, now)
         case c.BackupCommand():
             return _on_backups(incident, command, policy, now)
+        case c.ContinueTraffic():
+            return decide.continue_traffic(incident, by=by, policy=policy, now=now)
+        case c.StopTraffic():
+            return decide.stop_traffic(incident, by=by, policy=policy, now=now)
         case c.AskRestore() | c.RestoreCommand():
             return _on_restores(incident, command, policy, now)
         case c.Close(summary=summary, unverified=unverified):

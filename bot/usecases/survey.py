@@ -19,6 +19,7 @@ from bot.store import Store, UnitOfWork
 from bot.usecases.bounds import reading
 from bot.usecases.desk import Desk
 from bot.usecases.fleet import Fleet, Hands
+from bot.usecases.kept_users import notice_users_back
 from bot.usecases.owing import owing
 from bot.usecases.probing import ROUNDS
 
@@ -63,6 +64,7 @@ class Survey:
         ]
         for incident in (*((before,) if before else ()), *older):
             await self._tell_debts(incident, seen)
+        await notice_users_back(self._store, self._desk, service, hands, clock=self._clock)
 
     async def _tell_debts(self, before: Incident, seen: Mapping[str, Inspection]) -> None:
         if _news(before, seen, now=self._clock()):

@@ -1,6 +1,7 @@
 """What deserves a message of its own, once, when it happens. Everything that a card shows anyway does not."""
 
 from bot.domain import events as e
+from bot.domain.afterwards import is_suspension
 from bot.domain.base import BOT, Version
 from bot.domain.evidence import Outcome
 from bot.domain.incident import Incident, PlanState, Status
@@ -9,6 +10,7 @@ from bot.domain.releases import spoken
 from bot.views.blocks import Card, note
 from bot.views.data_facts import decided_note
 from bot.views.mrkdwn import because, clock, code, ended, length, line, said, who
+from bot.views.verdict_table import verdict_card
 from bot.views.wording import SEVERITY_EMOJI, approval_missing, from_whom, standing
 
 
@@ -52,11 +54,13 @@ def announce(incident: Incident, event: e.Event, policy: Policy) -> Card | None:
             return note(f":leftwards_arrow_with_hook: {by} chose to roll back after all. The plan is below.")
         case e.DebtTakenOver():
             what = next((o.debt.text for o in incident.debts if o.debt.id == event.debt_id), event.debt_id)
-            return note(f":raising_hand: {by} sees to what is suspended: {ended(line(what, 400))}")
+            kind = "suspended" if is_suspension(event.debt_id) else "owed"
+            return note(f":raising_hand: {by} sees to what is {kind}: {ended(line(what, 400))}")
         case e.DebtKept():
             return note(f":warning: It could not be given back: {ended(line(event.reason, 1000))}")
         case e.DebtRepaid():
-            how = "Found given back" if event.by == BOT else f"{by} gave back what was suspended"
+            kind = "suspended" if is_suspension(event.debt_id) else "owed"
+            how = "Found given back" if event.by == BOT else f"{by} gave back what was {kind}"
             return note(f":electric_plug: {how}: {ended(line(event.text or event.debt_id, 400))}")
         case e.BackupAccepted():
             return note(
@@ -70,6 +74,13 @@ def announce(incident: Incident, event: e.Event, policy: Policy) -> Card | None:
             return note(
                 f":white_check_mark: *Verified.* {line(incident.service)} stayed well for the whole watch window. "
                 "Close the incident with `/incident close`."
+            )
+        case e.VerdictReached():
+            return verdict_card(event.table, incident.service)
+        case e.IncidentLeftUnverified():
+            return note(
+                f":grey_question: *Not verified.* Nothing was seen ill, and this could not be known: "
+                f"{ended(line(event.reason, 1500))} Look at it, and close the incident with `/incident close unverified`."
             )
         case e.RollbackFailed():
             return note(

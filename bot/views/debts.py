@@ -1,11 +1,54 @@
 """What is suspended in the world because of an incident, on whichever card is in use, until it is given back."""
 
+from typing import NamedTuple
+
+from bot.domain.afterwards import cache_of, is_of_traffic
+from bot.domain.debts import Debt
 from bot.domain.decide import must_be_seen_to
 from bot.domain.incident import Incident, Owed, Status
 from bot.views.blocks import Block, Card, Style, actions, button, card, confirm, context, section
 from bot.views.ids import Action, Ref
 from bot.views.limits import CONFIRM_TEXT
 from bot.views.mrkdwn import counted, ended, line, when, who
+
+
+class _Kind(NamedTuple):
+    """How one kind of debt is spoken of."""
+
+    title: str
+    label: str
+    asks: str
+    does: str
+
+
+_SUSPENDED = _Kind(
+    title=":electric_plug: *Suspended so that the rollback lasts*",
+    label="Give back",
+    asks="Give it back now?",
+    does=(
+        "kaeru switches it on again at once, and looks whether it is. Whatever it deploys from then on may take "
+        "the place of the version that was gone back to."
+    ),
+)
+_KEPT = _Kind(
+    title=":construction: *Users are kept from the service*",
+    label="Bring all back",
+    asks="Bring all users back now?",
+    does="kaeru sends all traffic to the service at once, and looks whether it arrives.",
+)
+_STALE = _Kind(
+    title=":wastebasket: *Old answers may still be served*",
+    label="Forget now",
+    asks="Let it forget now?",
+    does="kaeru tells the cache to forget, and waits until it has.",
+)
+
+
+def _kind(debt: Debt) -> _Kind:
+    if is_of_traffic(debt):
+        return _KEPT
+    return _SUSPENDED if cache_of(debt) is None else _STALE
+
 
 _SHOWN = 4
 _TEXT = 400
@@ -45,7 +88,7 @@ def look_at(incident: Incident, owed_: Owed, place: str) -> Block | None:
 
 def _told(owed_: Owed) -> str:
     parts = [
-        f":electric_plug: *Suspended so that the rollback lasts*\n{ended(line(owed_.debt.text, _TEXT))}",
+        f"{_kind(owed_.debt).title}\n{ended(line(owed_.debt.text, _TEXT))}",
         f"Since {when(owed_.since)}. {ended(line(owed_.debt.until, _TEXT))}",
         _whose(owed_),
     ]
@@ -62,7 +105,7 @@ def _whose(owed_: Owed) -> str:
 
 def _buttons(incident: Incident, owed_: Owed, suffix: str) -> tuple[Block | None, ...]:
     ref = Ref(incident_id=incident.id, arg=owed_.debt.key)
-    give = button("Give back", Action.DEBT_GIVE_BACK, ref, suffix=suffix, confirm=_asks(owed_))
+    give = button(_kind(owed_.debt).label, Action.DEBT_GIVE_BACK, ref, suffix=suffix, confirm=_asks(owed_))
     take = button(
         "I see to it instead" if owed_.owner else "I see to it", Action.DEBT_TAKE_OVER, ref, suffix=suffix
     )
@@ -72,14 +115,10 @@ def _buttons(incident: Incident, owed_: Owed, suffix: str) -> tuple[Block | None
 
 def _asks(owed_: Owed) -> Block:
     """What exactly a press on Give back does."""
-    what = (
-        "kaeru switches it on again at once, and looks whether it is. Whatever it deploys from then on may take "
-        "the place of the version that was gone back to."
-    )
+    kind = _kind(owed_.debt)
+    what = kind.does
     until = line(owed_.debt.until, CONFIRM_TEXT - len(what) - 20)
-    return confirm(
-        "Give it back now?", f"{what} {until}".strip(), yes="Give back", no="Not yet", style="danger"
-    )
+    return confirm(kind.asks, f"{what} {until}".strip(), yes=kind.label, no="Not yet", style="danger")
 
 
 def close_button(incident: Incident, label: str, *, style: Style | None = None) -> Block | None:

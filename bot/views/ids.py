@@ -42,6 +42,8 @@ class Action(StrEnum):
     BACKUP_AGAIN = "backup_again"
     BACKUP_USE = "backup_use"
     BACKUP_SKIP = "backup_skip"
+    TRAFFIC_CONTINUE = "traffic_continue"
+    TRAFFIC_STOP = "traffic_stop"
     CLOSE_OPEN = "close_open"
     LESSONS_OPEN = "lessons_open"
     PICKER_OPEN = "picker_open"

@@ -4,6 +4,7 @@ from bot.domain.decide import is_alive
 from bot.domain.evidence import Outcome
 from bot.domain.incident import Incident, Status
 from bot.domain.run import PROVE, WATCH, Run, StepState
+from bot.domain.verdict import Moment, VerdictTable
 from bot.views.blocks import Block, Card, button, card, context, header, row, section
 from bot.views.debts import close_button, owed
 from bot.views.evidence import evidence
@@ -46,19 +47,32 @@ def _owed(incident: Incident, run: Run) -> list[Block]:
 def _mitigated(incident: Incident, run: Run, watch_s: float) -> Card:
     service = line(incident.service)
     since = f"Since {clock(incident.mitigated_at)} nobody" if incident.mitigated_at else "Nobody"
-    watched = incident.status is Status.MITIGATED
+    here = incident.status is Status.MITIGATED
+    watched = here and run.ended_at is None
     coming = f"kaeru watches it for {length(watch_s)} and then says whether it stayed well."
+    waiting = run.verdict(Moment.VERIFIED)
+    if watched and waiting is not None and waiting.waits_until is not None:
+        coming = f"It was watched for {length(watch_s)}. {_waits(waiting)}"
+    unproven = (
+        f"It was not verified: {ended(line(run.reason, 800))}" if run.reason else "It was not verified."
+    )
     blocks = [
         header(f"Mitigated: {incident.service} is well on {run.to_version}"),
-        section(
-            f"{since} is served by {code(run.from_version)}. {coming if watched else 'It was not verified.'}"
-        ),
+        section(f"{since} is served by {code(run.from_version)}. {coming if watched else unproven}"),
         *evidence(run.findings),
         *_owed(incident, run),
     ]
-    if watched:
-        blocks += [*held(incident), *row(close_button(incident, "Close without waiting"), _release(incident))]
+    if here:
+        label = "Close without waiting" if watched else "Close unverified"
+        blocks += [*held(incident), *row(close_button(incident, label), _release(incident))]
     return card(f"Mitigated: {service} is well on {line(run.to_version)}.", blocks)
+
+
+def _waits(table: VerdictTable) -> str:
+    """What is still missing, and for how long."""
+    missing = ", ".join(code(row.what) for row in table.missing[:8]) or "anything to measure"
+    until = f" until {clock(table.waits_until)}" if table.waits_until else ""
+    return f"Not verified yet: kaeru waits{until} for {missing}."
 
 
 def _verified(incident: Incident, run: Run, watch_s: float) -> Card:
@@ -92,6 +106,8 @@ def stuck_card(incident: Incident, run: Run) -> Card:
 
 
 def _how_it_went(run: Run) -> str:
+    if run.outcome is not Outcome.UNKNOWN and run.stranded and not run.took_place:
+        return f"Not all users were brought back to {run.to_version}"
     if run.outcome is Outcome.UNKNOWN:
         return f"It is not known how the rollback to {run.to_version} ended"
     if run.took_place:

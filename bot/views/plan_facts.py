@@ -5,6 +5,7 @@ from itertools import chain
 from bot.domain.incident import Incident
 from bot.domain.plan import Changes, ComponentChange, Level, Plan
 from bot.domain.prose import listed
+from bot.views.around_facts import afterwards, first
 from bot.views.backup_facts import backups
 from bot.views.blocks import Block, context, sections
 from bot.views.data_facts import data_facts, done_to
@@ -17,6 +18,7 @@ _ACTIONS = 12
 _DIFF = 12
 _CHECKS = 12
 _WARNINGS = 8
+_SOURCES = 6
 _LEVELS = {
     Level.DANGER: ":rotating_light:",
     Level.WARNING: ":warning:",
@@ -40,8 +42,23 @@ def facts(plan: Plan, incident: Incident | None = None) -> list[Block]:
         *_steps(plan),
         *_checks(plan),
         *_warnings(plan),
+        *_evidence(plan),
         context(f"Health will be compared with {line(plan.baseline.sentence, 300)}."),
     ]
+
+
+def _evidence(plan: Plan) -> list[Block]:
+    """Whether metrics and logs can be read at all, and what is wrong now; nothing where none are configured."""
+    if not plan.evidence:
+        return []
+    readable = sum(one.readable for one in plan.evidence)
+    of = counted(len(plan.evidence), "metric or log", "metrics and logs")
+    lines = [f"*Evidence*  {readable} of {of} can be read"]
+    for one in sorted(plan.evidence, key=lambda one: (one.readable, not one.wrong))[:_SOURCES]:
+        emoji = ":x:" if one.wrong else ":white_check_mark:" if one.readable else ":grey_question:"
+        state = "is worse now: " if one.wrong else "" if one.readable else "cannot be read: "
+        lines.append(f"{emoji} {code(one.what)} {state}{line(one.sentence, 300)}")
+    return sections(lines)
 
 
 def _way_back(plan: Plan) -> list[Block]:
@@ -102,7 +119,12 @@ def _migrations(changes: Changes) -> list[Block]:
 def _steps(plan: Plan) -> list[Block]:
     on_data = [f"{line(p.name, 60)}: {line(text, 200)}" for p in plan.databases for text in done_to(p)]
     alone = len(plan.components) == 1 and not on_data
-    every = [*on_data, *chain.from_iterable(_actions(c, alone=alone) for c in plan.components)]
+    every = [
+        *first(plan),
+        *on_data,
+        *chain.from_iterable(_actions(c, alone=alone) for c in plan.components),
+        *(line(text, 200) for text in afterwards(plan)),
+    ]
     lines = [f"{number}.  {text}" for number, text in enumerate(every[:_ACTIONS], start=1)]
     if len(every) > _ACTIONS:
         lines.append(f"and {len(every) - _ACTIONS} more steps")

@@ -44,6 +44,7 @@ from bot.views.restore_card import restore_card
 from bot.views.run_card import run_card
 from bot.views.severity_card import severity_card
 from bot.views.status import source_line
+from bot.views.traffic_card import asks_now, traffic_card
 from bot.views.wording import invited, lead
 
 
@@ -220,6 +221,8 @@ def _plan_slot(incident: Incident, record: PlanRecord) -> str:
 
 def _run_cards(incident: Incident, run: Run, place: int, context: Context) -> list[tuple[str, Card]]:
     cards = [(f"run-{place}", run_card(incident, run))]
+    if asks_now(incident, run):
+        cards.append((f"traffic-{place}-{run.traffic.asks}", traffic_card(incident, run)))
     failed = run.outcome in (Outcome.FAILED, Outcome.UNKNOWN)
     if run.outcome is Outcome.SUCCEEDED or (failed and held_for_a_while(run)):
         cards.append((f"outcome-{place}", good_card(incident, run, watch_s=context.watch_s)))

@@ -1,5 +1,6 @@
 """The live checklist of a run. It is edited in place, so nothing in it changes by the mere passing of time."""
 
+from bot.domain.decide import is_coming_back
 from bot.domain.evidence import Outcome
 from bot.domain.incident import Incident, Status
 from bot.domain.run import PROVE, WATCH, Run, Step, StepState
@@ -8,6 +9,7 @@ from bot.views.debts import owed
 from bot.views.hold import held, hold_button
 from bot.views.limits import CONTEXT_TEXT, clip
 from bot.views.mrkdwn import because, code, length, line, said, when, whom
+from bot.views.traffic_card import stop_button
 
 _EMOJI = {
     StepState.PENDING: ":white_circle:",
@@ -30,8 +32,11 @@ def run_card(incident: Incident, run: Run) -> Card:
     blocks = [header(title), *sections(shown or ["Beginning…"]), context(_approved(run))]
     if incident.status is Status.ROLLING_BACK and run == incident.run:
         blocks += [*held(incident), *owed(incident)]
-        if incident.held_by is not None or _can_wait(run):
-            blocks.append(actions(hold_button(incident, label="Hold before the next step")))
+        coming_back = is_coming_back(incident)
+        if incident.held_by is not None or coming_back or _can_wait(run):
+            label = "Hold at this share" if coming_back else "Hold before the next step"
+            stop = stop_button(incident) if coming_back else None
+            blocks.append(actions(hold_button(incident, label=label), stop))
     return card(_text(title, run), blocks)
 
 

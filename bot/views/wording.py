@@ -11,6 +11,7 @@ from bot.domain.policy import Policy, Tally, adds_nothing, tally
 from bot.domain.releases import Release, Standing, choose
 from bot.domain.severity import Severity
 from bot.views.mrkdwn import clock, code, ended, is_member, line, who, whom
+from bot.views.traffic_card import whose_move
 
 SEVERITY_EMOJI = {
     Severity.CRITICAL: ":red_circle:",
@@ -115,7 +116,7 @@ def next_step(incident: Incident, policy: Policy) -> str:  # noqa: PLR0911 - one
         case Status.DECIDING:
             return _decision(incident, policy)
         case Status.ROLLING_BACK:
-            return "The rollback is under way; nothing to do but watch it."
+            return whose_move(incident) or "The rollback is under way; nothing to do but watch it."
         case Status.STUCK:
             return (
                 "The rollback did not help. Choose another version, or fix forward."

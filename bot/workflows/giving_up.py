@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
+from bot.domain import decide
 from bot.domain import events as e
 from bot.domain.base import Refusal
 from bot.domain.evidence import Outcome, judge
@@ -22,6 +23,7 @@ from bot.workflows.journal import Journal
 from bot.workflows.progress import Progress
 from bot.workflows.schemas import on_schemas, taken_back
 from bot.workflows.together import together
+from bot.workflows.users import Users, while_coming_back
 from bot.workflows.verdict import (
     NOT_TRIED,
     Requests,
@@ -48,6 +50,7 @@ class GivingUp:
         self._store = store
         self._fleet = fleet
         self._desk = desk
+        self._users = Users(fleet, desk, clock=clock)
         self._journal = journal
         self._clock = clock
 
@@ -63,6 +66,8 @@ class GivingUp:
         stage = stage_of(run, plan)
         outcome, reason = how_it_ended(run)
         decision = safest(stage, outcome, Requests.of(before), Requests.of(after), schemas=taken_back(run))
+        if stage is Stage.RAMP:
+            decision = while_coming_back(run, outcome)
         back = to_put_back(run, plan) if decision.go_back else ()
         # What somebody else has taken away says nothing about the version that it was to be.
         overtaken = await self._taken_away(incident.service, run, plan, stage)
@@ -76,7 +81,13 @@ class GivingUp:
             )
             settled += await together(settling)
         overtaken = overtaken or any(one.overtaken for one in settled)
-        said = [*(one.said for one in settled), *on_schemas(run, plan)]
+        if stage is Stage.RAMP and not decision.target_is_bad:
+            overtaken = True  # nothing was learned of the target: it is not blamed
+        ended_well = outcome is Outcome.FAILED and all(o.outcome is Outcome.SUCCEEDED for o in settled)
+        of_use = not before or Requests.of(before).serves
+        as_before = ended_well and of_use and (decision.go_back or stage is Stage.UNTOUCHED)
+        about_users, owed = await self._users.left(incident, run, plan, as_before=as_before)
+        said = [*(one.said for one in settled), *on_schemas(run, plan), *about_users]
         event = e.RollbackFailed(
             at=self._clock(),
             run_id=run_id,
@@ -91,7 +102,7 @@ class GivingUp:
             if now_it_is.status is not Status.ROLLING_BACK:
                 return ()
             asked = what_next(now_it_is, run, stage, outcome, now=self._clock(), overtaken=overtaken)
-            return (event, *asked)
+            return (event, *decide.still_owed(now_it_is, owed, now=event.at), *asked)
 
         await self._desk.change(
             incident.id,

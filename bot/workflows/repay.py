@@ -18,7 +18,8 @@ from bot.store import Store
 from bot.usecases.bounds import reading, writing
 from bot.usecases.desk import Desk
 from bot.usecases.fleet import Fleet
-from bot.usecases.owing import owing
+from bot.workflows.giving_back import giving_back
+from bot.workflows.settling import repaid_everywhere
 
 _log = logging.getLogger(__name__)
 
@@ -43,8 +44,12 @@ class Repaying:
         if owed is None:
             return
         try:
-            target = self._fleet.hands(incident.service).target(owed.debt.component)
-            await given_back(target, owed.debt, f"{incident.id}/repay:{owed.attempt}")
+            key = f"{incident.id}/repay:{owed.attempt}"
+            if (giving := giving_back(self._fleet, incident.service, owed.debt, key)) is not None:
+                await giving
+            else:
+                target = self._fleet.hands(incident.service).target(owed.debt.component)
+                await given_back(target, owed.debt, key)
         except Refusal:
             await self._kept(incident, owed, _by_hand(incident, owed.debt))
         except PortError as error:
@@ -62,14 +67,12 @@ class Repaying:
 
     async def _repaid(self, incident: Incident, owed: Owed) -> None:
         """An earlier incident of the service may owe the same thing: it is given back for all of them."""
-        for one in await self._store.read(owing):
-            if one.service == incident.service:
-                await self._desk.change(
-                    one.id,
-                    lambda now_it_is: decide.debt_repaid(
-                        now_it_is, owed.debt.id, by=owed.asked_by or BOT, now=self._clock()
-                    ),
-                )
+        await repaid_everywhere(
+            self._store,
+            self._desk,
+            incident.service,
+            lambda one: decide.debt_repaid(one, owed.debt.id, by=owed.asked_by or BOT, now=self._clock()),
+        )
 
 
 async def given_back(target: Target, debt: Debt, key: str) -> None:

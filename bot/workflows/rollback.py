@@ -14,18 +14,22 @@ from bot.ports.engine import Steps, Workflow
 from bot.store import Store
 from bot.usecases.desk import Desk
 from bot.usecases.fleet import Fleet
+from bot.usecases.gathering import Gathering
 from bot.usecases.probing import Probing
 from bot.workflows.back_up import BackingUp
 from bot.workflows.backup_wait import BackupWait
+from bot.workflows.caching import Caching
 from bot.workflows.giving_up import GivingUp
 from bot.workflows.guard import Guard
 from bot.workflows.journal import Journal
 from bot.workflows.migrating import Migrating
 from bot.workflows.proving import Proving
+from bot.workflows.ramping import Ramping
 from bot.workflows.restoring import Restoring
 from bot.workflows.switching import Switching, worst
 from bot.workflows.together import together
 from bot.workflows.turns import Turns
+from bot.workflows.watching import Watching
 
 
 async def rollback(steps: Steps, run_id: str, work: "RollbackSteps") -> None:
@@ -34,7 +38,8 @@ async def rollback(steps: Steps, run_id: str, work: "RollbackSteps") -> None:
     A step's name is how a run that is under way is found again after an upgrade: it never changes.
     """
     stages = await steps.run("begin", lambda: work.stages(run_id))
-    for number, parts in enumerate(stages):
+    before = [parts for parts in stages if not _comes_after(parts)]
+    for number, parts in enumerate(before):
         outcome = await steps.run(
             f"apply:{number}",
             lambda names=parts: work.do(run_id, names),  # type: ignore[misc]  # binds the loop's value
@@ -48,12 +53,28 @@ async def rollback(steps: Steps, run_id: str, work: "RollbackSteps") -> None:
     if outcome != Outcome.SUCCEEDED:
         await steps.run("give-up", lambda: work.giving_up.give_up(run_id))
         return
+    # In the order in which they are done, and only where the plan has them: older runs know nothing of these steps.
+    for parts in (parts for parts in stages if _comes_after(parts)):
+        kind = parts[0].partition(":")[0]
+        outcome = await steps.run(
+            kind,
+            lambda names=parts: work.do(run_id, names),  # type: ignore[misc]  # binds the loop's value
+        )
+        if kind == "ramp" and outcome != Outcome.SUCCEEDED:
+            await steps.run("give-up", lambda: work.giving_up.give_up(run_id))
+            return
     await steps.run("mitigated", lambda: work.journal.mitigated(run_id))
-    await steps.run(WATCH, lambda: work.guard.run(run_id, WATCH, lambda: work.proving.watch(run_id)))
+    await steps.run(WATCH, lambda: work.guard.run(run_id, WATCH, lambda: work.watching.watch(run_id)))
 
 
 OnData = Callable[[str, str], Awaitable[str]]
-"""What is done to one database within a run: takes the run's id and the database's name, gives the outcome's value."""
+"""What is done to one database or cache within a run: takes the run's id and its name, gives the outcome's value."""
+AFTER = ("cache:", "ramp:")
+"""What is done once the components are proven."""
+
+
+def _comes_after(parts: list[str]) -> bool:
+    return parts[0].startswith(AFTER)
 
 
 class RollbackSteps:
@@ -72,28 +93,39 @@ class RollbackSteps:
         self.journal = Journal(store, desk, clock=clock)
         self.guard = Guard(self.journal)
         self.switching = Switching(store, catalog, fleet, probing, journal=self.journal, guard=self.guard)
-        self.proving = Proving(store, catalog, probing, self.journal, clock=clock)
+        self.proving = Proving(catalog, probing, self.journal, clock=clock)
+        gathering = Gathering(store, catalog, fleet, clock=clock)
+        self.watching = Watching(store, catalog, probing, gathering, self.journal, clock=clock)
         self.giving_up = GivingUp(store, fleet, desk, self.journal, clock=clock)
         self.migrating = Migrating(store, fleet, self.journal)
         self.restoring = Restoring(store, fleet, desk, self.journal, clock=clock)
         self.turns = Turns()
         self.backing_up = BackingUp(store, fleet, desk, self.turns, clock=clock)
         waiting = BackupWait(store, desk, self.journal, self.backing_up, clock=clock)
+        self.ramping = Ramping(
+            store, catalog, fleet, desk, probing=probing, journal=self.journal, clock=clock
+        )
+        self.caching = Caching(store, fleet, desk, self.journal, clock=clock)
         # In the order in which they are done: nothing is changed before the backup is there.
         self.on_data: Mapping[str, OnData] = {
             "backup": waiting.wait,
+            "off": self.ramping.off,
             "migrate": self.migrating.migrate,
             "restore": self.restoring.restore_in_run,
+            "cache": self.caching.forget,
+            "ramp": self.ramping.ramp,
         }
 
     async def stages(self, run_id: str) -> list[list[str]]:
         """What is done one after the other, and within a stage at once.
 
-        First what concerns databases, as ids of steps (`backup:shop`); then the components of each tier, by name.
+        What concerns databases, users and caches as ids of steps (`backup:shop`), the components of each tier by name.
         """
         _, run, _ = await self.journal.load(run_id)
         on_data = [[s.id for s in run.steps if s.id.startswith(f"{kind}:")] for kind in self.on_data]
-        return [*(ids for ids in on_data if ids), *await self.switching.tiers(run_id)]
+        listed = [ids for ids in on_data if ids]
+        first = [ids for ids in listed if not _comes_after(ids)]
+        return [*first, *await self.switching.tiers(run_id), *(ids for ids in listed if _comes_after(ids))]
 
     async def do(self, run_id: str, parts: list[str]) -> str:
         """One stage. Gives the worst outcome's value."""

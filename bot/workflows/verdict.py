@@ -15,7 +15,17 @@ from bot.domain.incident import Incident
 from bot.domain.plan import ComponentChange, Plan
 from bot.domain.prose import listed
 from bot.domain.releases import spoken
-from bot.domain.run import Run, StepState, apply_step, backup_step, migrate_step, restore_step, revert_step
+from bot.domain.run import (
+    OFF,
+    Run,
+    StepState,
+    apply_step,
+    backup_step,
+    cache_step,
+    migrate_step,
+    restore_step,
+    revert_step,
+)
 from bot.workflows.schemas import taken_back, touched
 
 BEFORE = timedelta(minutes=2)
@@ -27,7 +37,9 @@ SURE = 2.0
 
 
 _BAD = (StepState.FAILED, StepState.UNKNOWN)
-_ON_DATA = (backup_step(""), migrate_step(""), restore_step(""))
+_ON_DATA = (backup_step(""), OFF, migrate_step(""), restore_step(""))
+_BESIDE = (OFF, cache_step(""))
+"""What may fail while the rollback of the code goes on; it is the reason only where nothing else is."""
 
 
 class Stage(StrEnum):
@@ -41,6 +53,7 @@ class Stage(StrEnum):
     HALFWAY = "halfway"
     APPLY = "apply"
     PROVE = "prove"
+    RAMP = "ramp"
     WATCH = "watch"
 
 
@@ -187,6 +200,7 @@ def how_it_ended(run: Run) -> tuple[Outcome, str]:
     ]
     if not ill:
         return Outcome.UNKNOWN, "a step ended without a result"
+    ill = [step for step in ill if not step.id.startswith(_BESIDE)] or ill
     unknown = any(step.state is StepState.UNKNOWN for step in ill)
     *others, last = [f"{step.title}: {step.detail}" for step in ill]
     reason = "; ".join((*(told.rstrip(".") for told in others), last))
@@ -204,6 +218,8 @@ def stage_of(run: Run, plan: Plan) -> Stage:
     untouched = Stage.DATA if touched(run) or taken_back(run) else Stage.UNTOUCHED
     if on_data and not any(step.started_at for step in steps):
         return untouched
+    if run.stranded:
+        return Stage.RAMP
     if not ill:
         return Stage.PROVE if all(step.finished_at for step in steps) else Stage.APPLY
     if not all(step.untouched for step in ill):
