@@ -25,6 +25,7 @@ from bot.usecases.desk import Desk
 from bot.usecases.drills import Drills
 from bot.usecases.due import ARM, BACKUP, CLOSE, DRILL, PLAN_RESTORE, REPAY, RESTORE, ROLLBACK
 from bot.usecases.echo import Echo
+from bot.usecases.gathering import Gathering
 from bot.usecases.home import Home
 from bot.usecases.memories import StoreMemory
 from bot.usecases.nudges import Nudges
@@ -139,6 +140,7 @@ class Kaeru:
         self.echo = Echo(store, self.desk, clock=clock)
         self.sweep = Sweep(store, catalog, self.desk, clock=clock)
         self.probing = Probing(store, catalog, fleet, clock=clock)
+        self.gathering = Gathering(store, catalog, fleet, clock=clock)
         self.arming = Arming(store, catalog, fleet, self.desk, clock=clock)
         self.survey = Survey(store, catalog, fleet, self.desk, clock=clock)
         self.recorder = Recorder(store, clock, bot_user=self._identity.user_id)
@@ -201,6 +203,12 @@ class Kaeru:
                     service.health.probe_every,
                     f"probe {service.name}",
                     lambda name=service.name: self.probing.probe(name),  # type: ignore[misc]  # binds the loop's value
+                )
+            for metric, interval in self.gathering.sampled(service.name).items():
+                self._clockwork.every(
+                    interval,
+                    f"sample {metric} of {service.name}",
+                    lambda name=service.name, metric=metric: self.gathering.sample(name, metric),  # type: ignore[misc]  # binds the loop's values
                 )
         self._clockwork.every(TICK, "tick", self.sweep.tick)
         self._clockwork.every(WORLD, "world", self.arming.watch_worlds)

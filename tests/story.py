@@ -22,8 +22,10 @@ from bot.domain.plan import Changes, Check, Commit, ComponentChange, FileChange,
 from bot.domain.releases import Release, Standing
 from bot.domain.restores import RestorePlan
 from bot.domain.run import Step, steps_for
+from bot.domain.series import SHARE, Series
 from bot.domain.severity import Severity
 from bot.domain.timeline import GENESIS, Entry, Kind, Verification, seal, verify
+from bot.domain.verdict import Cell, Moment, Row, Verdict, VerdictTable
 
 ID = "inc-20261124-shop-1"
 ROUGH_ID = "inc-20261124-shop-2"
@@ -232,6 +234,48 @@ def events() -> tuple[e.Event, ...]:
         e.IncidentClosed(
             at=at("14:31:05"), by=ALICE, summary=f"Checkout failed with {BAD}; back on {GOOD}, verified."
         ),
+    )
+
+
+def table(moment: Moment, clock: str) -> VerdictTable:
+    """A metric that is not known at first, and passes in the end."""
+    known = moment is Moment.VERIFIED
+    before = series("13:58:00", *(0.003, 0.004, None, 0.002))
+    during = series("14:08:00", *(0.31, 0.42, 0.4, 0.38))
+    row = Row(
+        source="metrics",
+        what="failed checkouts",
+        before=Cell(shown="0.3 %", numbers={"value": 0.003}, series=before),
+        during=Cell(shown="38 %", numbers={"value": 0.38}, series=during),
+        after=Cell(shown="0.2 %", series=series("14:14:00", 0.002, 0.003, 0.001)) if known else None,
+        verdict=Verdict.PASS if known else Verdict.UNVERIFIED,
+        sentence="0.2 %, 0.3 % before: at most 0.9 %" if known else "nothing was measured since",
+    )
+    log = Row(
+        source="logs",
+        what="errors in app.log",
+        before=None,
+        during=Cell(shown="41.0/min"),
+        after=Cell(shown="0.4/min"),
+        verdict=Verdict.PASS,
+        sentence="0.4/min errors",
+        required=False,
+        lines=("twice since 14:14:10 UTC: ERROR no rate for <b>",),
+    )
+    return VerdictTable(moment=moment, at=at(clock), rows=(row, log))
+
+
+def series(since: str, *values: float | None) -> Series:
+    return Series(unit=SHARE, since=at(since), step=timedelta(minutes=1), values=values)
+
+
+def evidence_events() -> tuple[e.Event, ...]:
+    """What is said of all evidence when it is mitigated and after the watch; and how it ends where that is not enough."""
+    run_id = f"{ID}-run-1"
+    return (
+        e.VerdictReached(at=at("14:13:40.4"), run_id=run_id, table=table(Moment.MITIGATED, "14:13:40.3")),
+        e.VerdictReached(at=at("14:18:40"), run_id=run_id, table=table(Moment.VERIFIED, "14:18:40")),
+        e.IncidentLeftUnverified(at=at("14:28:40"), run_id=run_id, reason="<orders>: 1 value is missing"),
     )
 
 

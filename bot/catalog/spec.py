@@ -367,6 +367,8 @@ class ServiceSpec(Spec):
     """How long the service is watched after a rollback until it counts as verified."""
     watch_interval: Duration = Field(default=timedelta(seconds=5), examples=["5s"])
     """The time between two looks while it is watched."""
+    watch_patience: Duration = Field(default=timedelta(minutes=10), examples=["10m"])
+    """How long after that what has to be measured and could not be is waited for. Then it ends as not verified."""
     policies: PoliciesSpec = PoliciesSpec()
     """Approval policies of this service; what is left out comes from the file's own."""
     links: dict[Label, Link] = Field(

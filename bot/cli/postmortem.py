@@ -56,7 +56,7 @@ async def _write(word: str, folder: Path, template: Path | None) -> list[str]:
         picture = folder / f"{incident.id}.png"
         try:
             charts = MatplotlibCharts(zone=str(records.zone))
-            write_file(picture, await charts.incident(chart_of(incident, probes)))
+            write_file(picture, await charts.incident(chart_of(incident, probes, written.verdicts)))
         except PortError as error:
             return [*said, f"There is no picture. {error.advice}"]
         return [*said, f"{picture} is written."]

@@ -3,17 +3,30 @@
 from datetime import timedelta
 
 from bot.domain.logjudge import LogFinding, LogLimits, compare
-from bot.domain.logwatch import MINUTE, LogCounts
+from bot.domain.loglines import Level
+from bot.domain.logwatch import MINUTE, LineKind, LogCounts, newest_kinds
 from bot.domain.series import Series
 from bot.domain.verdict import Cell, Row, Verdict
 
 UNIT = "/min"
 
 
+_LEVELS = {"errors": Level.ERROR, "warnings": Level.WARN}
+
+
 def rows_of_log(
-    name: str, before: LogCounts, during: LogCounts | None, after: LogCounts, limits: LogLimits | None = None
+    name: str,
+    before: LogCounts,
+    during: LogCounts | None,
+    after: LogCounts,
+    limits: LogLimits | None = None,
+    *,
+    required: bool = True,
 ) -> tuple[Row, ...]:
-    """Two rows. More warnings alone keep nothing from passing unless there are too many: they are not required."""
+    """Two rows. More warnings alone keep nothing from passing unless there are too many: they are never required.
+
+    Each has the newest kinds of line that were not there before, and `last_seen` in seconds since 1970.
+    """
     return tuple(
         Row(
             source="logs",
@@ -23,8 +36,9 @@ def rows_of_log(
             after=_cell(finding.what, after),
             verdict=Verdict.of(finding.verdict),
             sentence=finding.sentence,
-            numbers=_numbers(finding),
-            required=finding.what == "errors",
+            numbers=_numbers(finding) | _last_seen(finding.what, after),
+            required=required and finding.what == "errors",
+            lines=_new_kinds(finding.what, before, after),
         )
         for finding in compare(before, after, limits)
     )
@@ -62,3 +76,22 @@ def _cell(what: str, counts: LogCounts) -> Cell | None:
 def _numbers(finding: LogFinding) -> dict[str, float]:
     told = {"before": finding.before, "after": finding.after, "p": finding.p}
     return {name: value for name, value in told.items() if value is not None}
+
+
+def _last_seen(what: str, counts: LogCounts) -> dict[str, float]:
+    seen = [kind.last_seen for kind in counts.kinds if kind.level is _LEVELS[what]]
+    return {"last_seen": max(seen).timestamp()} if seen else {}
+
+
+def _new_kinds(what: str, before: LogCounts, after: LogCounts) -> tuple[str, ...]:
+    """Of the newest kinds those of this level that are new; all are, where nothing is known from before."""
+    known = {(kind.shape, kind.level) for kind in before.kinds}
+    level = _LEVELS[what]
+    ours = after.model_copy(update={"kinds": tuple(kind for kind in after.kinds if kind.level is level)})
+    newest = newest_kinds(ours, before)
+    return tuple(_told(kind) for kind in newest if (kind.shape, kind.level) not in known)
+
+
+def _told(kind: LineKind) -> str:
+    times = "once" if kind.count == 1 else f"{kind.count} times"
+    return f"{times} since {kind.first_seen:%H:%M:%S} UTC: {kind.example}"

@@ -113,9 +113,15 @@ def row(
     after: Series | None,
     source: str = "metrics",
     required: bool = True,
+    lately: bool = False,
 ) -> Row:
-    """The same as a row of the verdict's table, with everything that was measured."""
+    """The same as a row of the verdict's table, with everything that was measured.
+
+    With `lately`, what is surely worse in the newest values alone fails as well: all of them together would dilute it.
+    """
     found = assess(expected, before, after)
+    if lately and after is not None and found.verdict is not Verdict.FAIL:
+        found = _lately(expected, before, after) or found
     return Row(
         source=source,
         what=what,
@@ -127,6 +133,18 @@ def row(
         numbers=found.numbers,
         required=required,
     )
+
+
+def _lately(expected: Expectation, before: Series | None, after: Series) -> Assessment | None:
+    """None where the newest values alone are not surely worse, or are all there are."""
+    count = expected.least * 2
+    if len(after.values) <= count:
+        return None
+    newest = after.between(after.since + after.step * (len(after.values) - count), after.until)
+    found = assess(expected, before, newest)
+    if found.verdict is not Verdict.FAIL:
+        return None
+    return found.model_copy(update={"sentence": f"lately: {found.sentence}"})
 
 
 def unread(*, what: str, reason: str, source: str = "metrics", required: bool = True) -> Row:

@@ -32,6 +32,7 @@ from bot.domain.plan import Plan
 from bot.domain.prose import Names, escaped, listed, name, plain
 from bot.domain.releases import spoken
 from bot.domain.timeline import Completeness, Entry, Verification
+from bot.domain.verdict import VerdictTable
 
 
 class Role(Value):
@@ -88,6 +89,7 @@ class Postmortem(Value):
     backups: tuple[BackupLine, ...]
     baseline: str
     evidence: tuple[Comparison, ...]
+    verdicts: tuple[VerdictTable, ...]
     root_cause: str
     lessons: str
     actions: tuple[OpenAction, ...]
@@ -162,6 +164,7 @@ def build(
             plan.baseline if plan else None,
             began=incident.mitigated_at or incident.detected_at or incident.declared_at,
         ),
+        verdicts=tuple(ev.table for ev in events if isinstance(ev, e.VerdictReached)),
         root_cause=_said(incident.root_cause, names),
         lessons=_said(incident.lessons, names),
         actions=_actions(incident, names),

@@ -10,8 +10,7 @@ from enum import StrEnum
 from pydantic import Field, FiniteFloat
 
 from bot.domain.base import Value
-from bot.domain.comparison import Comparison
-from bot.domain.evidence import EndpointStats, Outcome
+from bot.domain.evidence import Outcome
 from bot.domain.series import Series
 
 
@@ -33,10 +32,11 @@ _OF_OUTCOME = {
 
 
 class Moment(StrEnum):
-    """When a table is made: once the bad version has no traffic, and once the service was watched for its window."""
+    """When a table is made: the bad version has no traffic; the watch is over; or it was ill again meanwhile."""
 
     MITIGATED = "mitigated"
     VERIFIED = "verified"
+    RELAPSED = "relapsed"
 
 
 class Cell(Value):
@@ -53,7 +53,7 @@ class Row(Value):
     `source` is the kind of evidence ("HTTP", "metrics", "logs"), `what` names the thing in its own words (an
     endpoint, a metric). `sentence` is the reason for the verdict, in plain text. `numbers` are what the verdict was
     reached with (bounds, limits, how many values). What is not `required` cannot keep the whole from passing by
-    being unverified, but fails it like any other.
+    being unverified, but fails it like any other. `lines` are what it said since, without secrets, the newest first.
     """
 
     source: str
@@ -65,18 +65,30 @@ class Row(Value):
     sentence: str
     numbers: dict[str, FiniteFloat] = Field(default_factory=dict)
     required: bool = True
+    lines: tuple[str, ...] = ()
 
 
 class VerdictTable(Value):
-    """The rows for one moment."""
+    """The rows for one moment. `waits_until` is until when at most what is unverified is waited for."""
 
     moment: Moment
     at: datetime
     rows: tuple[Row, ...] = ()
+    waits_until: datetime | None = None
 
     @property
     def overall(self) -> Verdict:
         return overall(self.rows)
+
+    @property
+    def lean(self) -> "VerdictTable":
+        """Without the values over time."""
+        return self.model_copy(update={"rows": tuple(_lean(row) for row in self.rows)})
+
+    @property
+    def missing(self) -> tuple[Row, ...]:
+        """What keeps the whole from passing, because it is not known."""
+        return tuple(row for row in self.rows if row.required and row.verdict is Verdict.UNVERIFIED)
 
     @property
     def ranked(self) -> tuple[Row, ...]:
@@ -107,38 +119,8 @@ def overall(rows: Iterable[Row]) -> Verdict:
     return Verdict.PASS if passed and not doubted else Verdict.UNVERIFIED
 
 
-def rows_of_probes(comparisons: Iterable[Comparison]) -> tuple[Row, ...]:
-    """Rows of kaeru's own probes, endpoint by endpoint, as they were judged."""
-    return tuple(
-        Row(
-            source="HTTP",
-            what=one.endpoint,
-            before=_probed(one.before),
-            during=_probed(one.during),
-            after=_probed(one.after),
-            verdict=Verdict.of(one.after_verdict),
-            sentence=_limits(one),
-            numbers={"limit_error_rate": one.limit_error_rate, "limit_p95_ms": one.limit_p95_ms},
-        )
-        for one in comparisons
+def _lean(row: Row) -> Row:
+    cells = {"before": row.before, "during": row.during, "after": row.after}
+    return row.model_copy(
+        update={name: one and one.model_copy(update={"series": None}) for name, one in cells.items()}
     )
-
-
-def _probed(stats: EndpointStats | None) -> Cell | None:
-    if stats is None or not stats.count:
-        return None
-    p95 = "" if stats.p95_ms is None else f", p95 {stats.p95_ms:.0f} ms"
-    numbers = {"count": stats.count, "errors": stats.errors, "p50_ms": stats.p50_ms, "p95_ms": stats.p95_ms}
-    return Cell(
-        shown=f"{stats.errors} of {stats.count} failed{p95}",
-        numbers={name: float(value) for name, value in numbers.items() if value is not None},
-    )
-
-
-def _limits(one: Comparison) -> str:
-    limits = (
-        f"at most {one.limit_error_rate * 100:.3g} % errors and p95 {one.limit_p95_ms:.0f} ms are acceptable"
-    )
-    if one.after is None or not one.after.count:
-        return f"nothing was measured since; {limits}"
-    return limits

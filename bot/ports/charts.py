@@ -23,10 +23,22 @@ class Span(Value):
     good: bool
 
 
+class Curve(Value):
+    """Another number over time. A point without a value is a gap: nothing is drawn across it.
+
+    `share` is whether values are between 0 and 1, and shown as percent.
+    """
+
+    label: str
+    unit: str
+    points: tuple[tuple[datetime, float | None], ...]
+    share: bool = False
+
+
 class ChartData(Value):
     """What the picture shows: error rate and latency over time, the marks, and the versions beneath.
 
-    `baseline_p95_ms` is drawn as a line where it is known.
+    `baseline_p95_ms` is drawn as a line where it is known; of `curves` the first two have a panel each.
     """
 
     title: str
@@ -34,6 +46,7 @@ class ChartData(Value):
     moments: tuple[Moment, ...]
     spans: tuple[Span, ...]
     baseline_p95_ms: float | None = None
+    curves: tuple[Curve, ...] = ()
 
 
 class Charts(Protocol):

@@ -18,6 +18,7 @@ from bot.domain.evidence import Probe
 from bot.domain.incident import Incident
 from bot.domain.postmortem import Postmortem, build
 from bot.domain.timeline import Completeness, Entry, Kind, Verification
+from bot.domain.verdict import VerdictTable
 from bot.ports import Charts, Chat, PortError
 from bot.ports.chat import INCIDENT_CHANNEL, Post, Upload
 from bot.store import Store
@@ -69,7 +70,7 @@ class Closing:
         postmortem, probes = await self.compose(incident_id, expected=expected, revision=revision)
         service = self._catalog.services.get(incident.service)
         text = render(postmortem, service.postmortem_template if service else None)
-        picture, why_not = await self._picture(incident, probes)
+        picture, why_not = await self._picture(incident, probes, postmortem.verdicts)
         digest = hashlib.sha256(text.encode()).hexdigest()
 
         first = False
@@ -186,11 +187,13 @@ class Closing:
                 return
             await asyncio.sleep(0.1)
 
-    async def _picture(self, incident: Incident, probes: tuple[Probe, ...]) -> tuple[bytes | None, str]:
+    async def _picture(
+        self, incident: Incident, probes: tuple[Probe, ...], verdicts: tuple[VerdictTable, ...]
+    ) -> tuple[bytes | None, str]:
         if not probes:
             return None, "nothing was measured"
         try:
-            return await self._charts.incident(chart_of(incident, probes)), ""
+            return await self._charts.incident(chart_of(incident, probes, verdicts)), ""
         except PortError as error:
             return None, error.advice
 

@@ -41,6 +41,8 @@ def entry(incident: Incident, event: e.Event) -> tuple[int, str] | None:  # noqa
             return logging.ERROR, _line(incident, said)
         case e.IncidentRelapsed():
             return logging.WARNING, _line(incident, f"it is ill again: {event.reason}")
+        case e.IncidentLeftUnverified():
+            return logging.WARNING, _line(incident, f"not verified: {event.reason}")
         case e.BackupFinished():
             told = f"the backup of {event.database} is taken: {taken_in_words(event.backup)}"
             return logging.WARNING if event.backup.dangers else logging.INFO, _line(incident, told)

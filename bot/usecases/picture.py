@@ -7,13 +7,18 @@ from itertools import groupby
 from bot.domain.evidence import Outcome, Probe, percentile
 from bot.domain.incident import Incident
 from bot.domain.releases import spoken
-from bot.ports.charts import ChartData, Moment, Span
+from bot.domain.series import SHARE
+from bot.domain.verdict import VerdictTable
+from bot.ports.charts import ChartData, Curve, Moment, Span
 
 SHORTEST_LEAD, LONGEST_LEAD = timedelta(seconds=20), timedelta(minutes=10)
 
 
-def chart_of(incident: Incident, probes: Sequence[Probe]) -> ChartData:
-    """The picture's data. Before the incident it shows about as much time as the incident itself took."""
+def chart_of(incident: Incident, probes: Sequence[Probe], verdicts: Sequence[VerdictTable] = ()) -> ChartData:
+    """The picture's data. Before the incident it shows about as much time as the incident itself took.
+
+    The curves are the numbers of the newest verdict, as they stand in its table.
+    """
     began = incident.detected_at or incident.declared_at
     ended = incident.closed_at or (probes[-1].at if probes else began)
     lead = min(max(ended - began, SHORTEST_LEAD), LONGEST_LEAD)
@@ -24,7 +29,24 @@ def chart_of(incident: Incident, probes: Sequence[Probe]) -> ChartData:
         moments=tuple(sorted(_moments(incident), key=lambda moment: moment.at)),
         spans=tuple(_spans(shown, _bad(incident))),
         baseline_p95_ms=_while_well(incident, probes, began),
+        curves=tuple(_curves(verdicts[-1], began - lead)) if verdicts else (),
     )
+
+
+def _curves(table: VerdictTable, since: datetime) -> Iterator[Curve]:
+    """One for each row that has values over time, what matters most first."""
+    for row in table.ranked:
+        found = [cell.series for cell in (row.before, row.during, row.after) if cell and cell.series]
+        points = [
+            (series.ends(index), value)
+            for series in found
+            for index, value in enumerate(series.values)
+            if series.ends(index) >= since
+        ]
+        if any(value is not None for _, value in points):
+            unit = found[0].unit
+            ordered = tuple(sorted(points, key=lambda point: point[0]))
+            yield Curve(label=row.what, unit=unit, points=ordered, share=unit == SHARE)
 
 
 def _moments(incident: Incident) -> Iterator[Moment]:

@@ -19,6 +19,7 @@ from bot.views.blocks import context, divider, fields, header, section
 from bot.views.limits import FALLBACK_TEXT, clip, fit
 from bot.views.markdown import Markdown, block, cell, inline
 from bot.views.mrkdwn import escape
+from bot.views.verdict_table import verdict_line, verdict_markdown
 
 if TYPE_CHECKING:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -82,6 +83,7 @@ def _environment(folder: Path | None) -> "ImmutableSandboxedEnvironment":
         share=share,
         ms=milliseconds,
         verdict=_VERDICTS.__getitem__,
+        verdict_table=lambda table: Markdown(verdict_markdown(table)),
     )
     return environment
 
@@ -202,9 +204,10 @@ def _evidence(pm: Postmortem) -> str:
         endpoint = escape(row.endpoint)
         return f"{endpoint}: {rates[0]}{slow[0]} while ill → {rates[1]}{slow[1]} after ({_VERDICTS[row.after_verdict]})"
 
+    judged = [f"*Verdict* {escape(verdict_line(pm.verdicts[-1]))}"] if pm.verdicts else []
     if not pm.evidence:
-        return "Nothing was measured from outside."
-    return _listing([told(row) for row in pm.evidence])
+        return _listing(judged) if judged else "Nothing was measured from outside."
+    return _listing([*judged, *(told(row) for row in pm.evidence)])
 
 
 def _actions(pm: Postmortem) -> list[str]:

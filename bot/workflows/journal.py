@@ -10,6 +10,7 @@ from bot.domain.evidence import Finding, Outcome
 from bot.domain.incident import Incident, Status
 from bot.domain.plan import Plan
 from bot.domain.run import WATCH, Run, StepState
+from bot.domain.verdict import VerdictTable
 from bot.store import Store, UnitOfWork
 from bot.usecases.desk import Desk
 from bot.views.project import project_run
@@ -140,20 +141,58 @@ class Journal:
             ),
         )
 
+    async def judged(self, incident_id: str, run_id: str, table: VerdictTable) -> None:
+        """The evidence of this moment, once, or again where it is waited for what was not verified."""
+
+        def decision(incident: Incident) -> tuple[e.Event, ...]:
+            run = incident.find_run(run_id)
+            known = run.verdict(table.moment)
+            if run.ended_at is not None or (known and known.waits_until == table.waits_until):
+                return ()
+            return self._reached(run_id, table)
+
+        await self._desk.change(incident_id, decision)
+
+    def _reached(self, run_id: str, table: VerdictTable | None) -> tuple[e.Event, ...]:
+        return () if table is None else (e.VerdictReached(at=self._clock(), run_id=run_id, table=table),)
+
     async def verified(
-        self, incident_id: str, run_id: str, detail: str, findings: tuple[Finding, ...]
+        self, incident_id: str, run_id: str, detail: str, findings: tuple[Finding, ...], table: VerdictTable
     ) -> None:
-        """The watch has ended well."""
+        """The watch has ended well, as the table says."""
 
         def decision(incident: Incident) -> tuple[e.Event, ...]:
             if incident.status is not Status.MITIGATED:
                 return ()
             ended = self.end_of_step(incident, run_id, WATCH, outcome=Outcome.SUCCEEDED, detail=detail)
-            return (*ended, e.IncidentVerified(at=self._clock(), run_id=run_id, findings=findings))
+            verified = e.IncidentVerified(at=self._clock(), run_id=run_id, findings=findings)
+            return (*ended, *self._reached(run_id, table), verified)
 
         await self._desk.change(incident_id, decision)
 
-    async def relapsed(self, incident_id: str, run: Run, reason: str, findings: tuple[Finding, ...]) -> str:
+    async def left_unverified(
+        self, incident_id: str, run_id: str, reason: str, findings: tuple[Finding, ...], table: VerdictTable
+    ) -> str:
+        """The watch has ended, and nobody knows for sure: nothing was seen ill, not all could be measured."""
+
+        def decision(incident: Incident) -> tuple[e.Event, ...]:
+            if incident.status is not Status.MITIGATED or incident.find_run(run_id).ended_at is not None:
+                return ()
+            ended = self.end_of_step(incident, run_id, WATCH, outcome=Outcome.UNKNOWN, detail=reason)
+            left = e.IncidentLeftUnverified(at=self._clock(), run_id=run_id, reason=reason, findings=findings)
+            return (*ended, *self._reached(run_id, table), left)
+
+        await self._desk.change(incident_id, decision)
+        return Outcome.UNKNOWN.value
+
+    async def relapsed(
+        self,
+        incident_id: str,
+        run: Run,
+        reason: str,
+        findings: tuple[Finding, ...],
+        table: VerdictTable | None = None,
+    ) -> str:
         """The watch has ended, because it is ill again."""
 
         def decision(incident: Incident) -> tuple[e.Event, ...]:
@@ -162,7 +201,8 @@ class Journal:
             now = self._clock()
             ended = self.end_of_step(incident, run.id, WATCH, outcome=Outcome.FAILED, detail=reason)
             relapsed = e.IncidentRelapsed(at=now, run_id=run.id, reason=reason, findings=findings)
-            return (*ended, relapsed, *what_next(incident, run, Stage.WATCH, Outcome.FAILED, now=now))
+            following = what_next(incident, run, Stage.WATCH, Outcome.FAILED, now=now)
+            return (*ended, *self._reached(run.id, table), relapsed, *following)
 
         await self._desk.change(incident_id, decision)
         return Outcome.FAILED.value

@@ -1,18 +1,15 @@
-"""Proving from outside that users are well, and watching that they stay so."""
+"""Proving from outside that users are well."""
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from bot.catalog import Catalog
-from bot.catalog.model import Service
 from bot.domain.base import Version
-from bot.domain.evidence import Baseline, Finding, Outcome, Probe, consecutive_version, judge, overall
-from bot.domain.incident import Status
+from bot.domain.evidence import Finding, Outcome, Probe, consecutive_version, judge, overall
 from bot.domain.plan import Plan
 from bot.domain.releases import spoken
-from bot.domain.run import PROVE, WATCH, Run, apply_step
-from bot.store import Store
+from bot.domain.run import PROVE, Run, apply_step
 from bot.usecases.probing import Probing
 from bot.workflows.journal import Journal, already
 from bot.workflows.progress import Progress
@@ -20,18 +17,16 @@ from bot.workflows.verdict import changing
 
 
 class Proving:
-    """The steps that only look. Each may be done again after a crash."""
+    """The step that only looks. It may be done again after a crash."""
 
     def __init__(
         self,
-        store: Store,
         catalog: Catalog,
         probing: Probing,
         journal: Journal,
         *,
         clock: Callable[[], datetime],
     ) -> None:
-        self._store = store
         self._catalog = catalog
         self._probing = probing
         self._journal = journal
@@ -75,56 +70,6 @@ class Proving:
             await progress.say(f"{min(streak, health.consecutive)} of {health.consecutive} in a row well")
             await asyncio.sleep(max(0.0, next_round - loop.time()))
 
-    async def watch(self, run_id: str) -> str:
-        """Watch for the window that begins with mitigation; a crash does not begin it anew."""
-        incident, run, plan = await self._journal.load(run_id)
-        if (done := already(run, WATCH)) is not None:
-            return done
-        service = self._catalog.service(incident.service)
-        since = incident.mitigated_at or self._clock()
-        until = since + service.watch
-        await self._journal.started(incident.id, run, WATCH, "every probe is compared with the baseline")
-        # Where kaeru was down for what was left of the window, it has to look before it may say how it went.
-        rounds, needed = 0, service.health.consecutive if service.health else 1
-        ill_before = False
-        while self._clock() < until or rounds < needed:
-            await asyncio.sleep(_pause(service.watch_interval, until - self._clock()))
-            await self._probing.probe(incident.service)
-            rounds += 1
-            if not await self._still_watching(incident.id, run_id):
-                return Outcome.UNKNOWN.value
-            findings = await self._findings(
-                service, plan.baseline, self._clock() - service.watch_interval * 10, since
-            )
-            reason = _relapse(findings, spoken(run.to_version), await self._versions_now(service.name, since))
-            if reason and ill_before:
-                return await self._journal.relapsed(incident.id, run, reason, findings)
-            ill_before = bool(reason)
-        findings = await self._findings(service, plan.baseline, since, since)
-        reason = _relapse(findings, spoken(run.to_version), set())
-        if reason or not findings:
-            return await self._journal.relapsed(
-                incident.id, run, reason or "nothing could be measured", findings
-            )
-        count = sum(f.stats.count for f in findings)
-        detail = f"{count} probes, all within {plan.baseline.limits}"
-        await self._journal.verified(incident.id, run_id, detail, findings)
-        return Outcome.SUCCEEDED.value
-
-    async def _still_watching(self, incident_id: str, run_id: str) -> bool:
-        incident = await self._store.read(lambda uow: uow.incidents.get(incident_id))
-        return incident.status is Status.MITIGATED and incident.run is not None and incident.run.id == run_id
-
-    async def _findings(
-        self, service: Service, baseline: Baseline, since: datetime, not_before: datetime
-    ) -> tuple[Finding, ...]:
-        begin = max(since, not_before)
-        return judge(await self._store.read(lambda uow: uow.probes.window(service.name, begin)), baseline)
-
-    async def _versions_now(self, service: str, since: datetime) -> set[str]:
-        probes = await self._store.read(lambda uow: uow.probes.window(service, since))
-        return {p.version for p in probes[-10:] if p.version}
-
 
 def counts_from(run: Run, plan: Plan) -> datetime:
     """From when on a good round may be the target's: since the last component began to change.
@@ -145,14 +90,3 @@ def _why_unproven(probes: list[Probe], findings: tuple[Finding, ...], version: V
     if ill:
         return "; ".join(ill)
     return f"{version} did not answer well often enough in a row"
-
-
-def _relapse(findings: tuple[Finding, ...], version: Version, versions: set[str]) -> str:
-    if versions and version not in versions:
-        return f"{', '.join(sorted(versions))} answers now instead of {version}: someone deployed"
-    return "; ".join(f"{f.endpoint}: {f.sentence}" for f in findings if f.verdict is Outcome.FAILED)
-
-
-def _pause(interval: timedelta, left: timedelta) -> float:
-    """Seconds until the next look: the last one is at the window's end, and later ones keep the interval."""
-    return (min(interval, left) if left > timedelta(0) else interval).total_seconds()

@@ -18,6 +18,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from bot.ports.charts import ChartData, Moment, Span
+from integrations.charts.curves import MOST, draw_curve
 from integrations.charts.frame import (
     BLUE,
     DPI,
@@ -59,11 +60,16 @@ def draw(data: ChartData, zone: tzinfo) -> bytes:
     texts = [_text(moment, frame) for moment in moments]
     marks = [(frame.x(m.at), frame.width(text, LARGE)) for m, text in zip(moments, texts, strict=True)]
     places = arrange(marks, width=WIDTH - 16, rows=MOST_ROWS)
-    errors, latency, strip = _panels(frame, rows=max((p.row + 1 for p in places), default=0))
+    curves = data.curves[:MOST]
+    rows = max((p.row + 1 for p in places), default=0)
+    errors, latency, *further, strip = _panels(frame, rows=rows, count=2 + len(curves))
     _errors(frame, errors, series)
     _latency(frame, latency, series, data.baseline_p95_ms)
     _versions(frame, strip, data.spans)
-    _shade((errors, latency), data.spans)
+    for axes, curve in zip(further, curves, strict=True):
+        box = axes.get_position()
+        draw_curve(frame, axes, curve, middle=_middle(axes), left=LEFT, top=float(box.y1) * HEIGHT)
+    _shade((errors, latency, *further), data.spans)
     _moments(frame, errors, marks, places, texts)
     _frame_text(frame, strip, data, known=stretched is not None, unnamed=len(moments) - len(places))
     buffer = io.BytesIO()
@@ -79,12 +85,12 @@ def _text(moment: Moment, frame: Frame) -> str:
     return f"{label} {local:%d %b %H:%M}" if frame.several_days else f"{label} {local:%H:%M}"
 
 
-def _panels(frame: Frame, *, rows: int) -> tuple[Axes, Axes, Axes]:
-    """What the labels above do not need is the panels'."""
+def _panels(frame: Frame, *, rows: int, count: int) -> list[Axes]:
+    """`count` panels and the strip. What the labels above do not need is the panels'."""
     top = HEIGHT - HEAD - rows * ROW
-    free = top - FOOT - STRIP - 2 * GAP
+    free = top - FOOT - STRIP - count * GAP
     found = []
-    for height in (free // 2, free - free // 2, STRIP):
+    for height in (*(free // count,) * (count - 1), free - free // count * (count - 1), STRIP):
         box = (LEFT / WIDTH, (top - height) / HEIGHT, (RIGHT - LEFT) / WIDTH, height / HEIGHT)
         axes = frame.figure.add_axes(box)
         axes.set_xlim(frame.since.timestamp(), frame.until.timestamp())
@@ -97,7 +103,7 @@ def _panels(frame: Frame, *, rows: int) -> tuple[Axes, Axes, Axes]:
         axes.set_axisbelow(True)
         found.append(axes)
         top -= height + GAP
-    return found[0], found[1], found[2]
+    return found
 
 
 def _middle(axes: Axes) -> float:

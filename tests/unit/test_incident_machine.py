@@ -20,6 +20,7 @@ from bot.domain.plan import Changes, ComponentChange, Level, Plan, Warn
 from bot.domain.policy import Policy, tally
 from bot.domain.run import Step, steps_for
 from bot.domain.severity import Severity
+from bot.domain.verdict import Moment, VerdictTable
 from bot.domain.ways_back import Way
 from tests.unit.data_worlds import gone, migration, part
 
@@ -355,6 +356,16 @@ class IncidentMachine(RuleBasedStateMachine):
             else e.IncidentRelapsed(at=self.now, run_id=run_id, reason="errors again")
         )
         self.record((event,))
+
+    @precondition(lambda self: self.incident and self.incident.status is Status.MITIGATED)
+    @rule(moment=st.sampled_from(list(Moment)), gives_up=st.booleans())
+    def is_judged(self, moment: Moment, gives_up: bool) -> None:
+        run_id = self.incident.run.id
+        self.record(
+            (e.VerdictReached(at=self.now, run_id=run_id, table=VerdictTable(moment=moment, at=self.now)),)
+        )
+        if gives_up and self.incident.run.ended_at is None:
+            self.record((e.IncidentLeftUnverified(at=self.now, run_id=run_id, reason="orders unknown"),))
 
     @rule(by=people, unverified=st.booleans())
     def close(self, by: str, unverified: bool) -> None:

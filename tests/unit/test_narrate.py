@@ -22,6 +22,7 @@ ALL = (
     *story.debt_events(),
     *story.backup_events(),
     *story.restore_events(),
+    *story.evidence_events(),
     e.WayChosen(
         at=story.at("14:12:08"),
         by=story.BOB,

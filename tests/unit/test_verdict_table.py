@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from bot.domain.comparison import Comparison
 from bot.domain.evidence import EndpointStats, Outcome
-from bot.domain.verdict import Cell, Moment, Row, Verdict, VerdictTable, overall, rows_of_probes
+from bot.domain.proberows import rows_of_probes
+from bot.domain.verdict import Cell, Moment, Row, Verdict, VerdictTable, overall
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 RANK = {Verdict.FAIL: 0, Verdict.UNVERIFIED: 1, Verdict.PASS: 2}

@@ -20,6 +20,8 @@ from bot.domain.releases import Release, Standing
 from bot.domain.restores import RestorePlan, Shelved
 from bot.domain.run import steps_for
 from bot.domain.severity import Severity
+from bot.domain.verdict import Cell, Moment, Row, VerdictTable
+from bot.domain.verdict import Verdict as Found
 from bot.domain.ways_back import MATRIX, Verdict, Way
 from bot.views.project import Context, Slot, project, project_event
 from tests.story import ALICE, BOB, CAROL, DAVE, at
@@ -370,13 +372,42 @@ def _of_run(kind: Callable[..., e.Event]) -> _Maker:
         if kind is e.RollbackFailed:
             outcome = draw(st.sampled_from((Outcome.FAILED, Outcome.UNKNOWN)))
             extra |= {"outcome": outcome, "reason": draw(texts), "safe_state": draw(texts)}
-        if kind is e.IncidentRelapsed:
+        if kind in (e.IncidentRelapsed, e.IncidentLeftUnverified):
             extra["reason"] = draw(texts)
         if kind is not e.StepStarted:
             extra["findings"] = draw(finding_lists)
         return kind(**base, **extra)
 
     return make
+
+
+_cells = st.none() | st.builds(Cell, shown=texts)
+_tables = st.builds(
+    VerdictTable,
+    moment=st.sampled_from(Moment),
+    at=st.just(at("13:00:00")),
+    waits_until=st.none() | st.just(at("13:10:00")),
+    rows=times(
+        st.builds(
+            Row,
+            source=texts,
+            what=texts,
+            before=_cells,
+            during=_cells,
+            after=_cells,
+            verdict=st.sampled_from(Found),
+            sentence=texts,
+            required=st.booleans(),
+            lines=times(texts, 3),
+        ),
+        30,
+    ),
+)
+
+
+def _judged(draw: st.DrawFn, incident: Incident, base: dict[str, Any]) -> e.Event | None:
+    run = incident.run
+    return None if run is None else e.VerdictReached(**base, run_id=run.id, table=draw(_tables))
 
 
 def _simple(kind: Callable[..., e.Event], **strategies: st.SearchStrategy[Any]) -> _Maker:
@@ -510,6 +541,8 @@ _MAKERS: dict[str, _Maker] = {
     "verified": _of_run(e.IncidentVerified),
     "failed": _of_run(e.RollbackFailed),
     "relapsed": _of_run(e.IncidentRelapsed),
+    "judged": _judged,
+    "left_unverified": _of_run(e.IncidentLeftUnverified),
     "debt": _debt_taken,
     "debt_owned": _about_debt(e.DebtTakenOver),
     "debt_asked": _about_debt(e.RepaymentAsked),

@@ -78,9 +78,11 @@ def why_unverified(incident: Incident) -> str:
 
     Where nothing was rolled back, whoever closes it knows better than kaeru.
     """
+    run = incident.run
+    if incident.status is Status.MITIGATED and run is not None and run.ended_at is not None:
+        return f"It was watched and could not be verified ({run.reason}). Look at what is missing"
     if incident.status is Status.MITIGATED:
         return "The service is being watched and not verified yet. Wait for it"
-    run = incident.run
     if run is None or incident.verified_at is not None:
         return ""
     how = "was not verified" if run.outcome is Outcome.SUCCEEDED else "did not succeed"
