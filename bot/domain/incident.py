@@ -90,10 +90,36 @@ class Owed(Value):
     note: str = ""
 
 
+class Accepted(Value):
+    """Something that was left open when the incident was closed, and who accepts that."""
+
+    id: str
+    text: str
+    by: UserId
+    at: datetime
+
+
+class Filing(Value):
+    """How far an open action has come on its way into the tracker, or the postmortem to a place of papers.
+
+    `reference` and `url` say where it is, `revision` which one of a postmortem is there. `tries` have failed since,
+    the newest one for `trouble`; the next one is at `again_at`. `stopped`: only people have it tried again.
+    """
+
+    reference: str = ""
+    url: str = ""
+    revision: int = 0
+    tries: int = 0
+    trouble: str = ""
+    again_at: datetime | None = None
+    stopped: bool = False
+
+
 class Incident(Value):
     """Everything that decisions and views need.
 
-    `length` counts the events folded in; `postmortem_wanted` the postmortem revisions that are due by now.
+    `length` counts the events folded in; `postmortem_wanted` the postmortem revisions that are due by now. `filings`
+    are by `action_id` or `paper_id`; `lifted` are versions of it that are quarantined no longer.
     """
 
     id: str
@@ -129,6 +155,12 @@ class Incident(Value):
     summary: str = ""
     postmortem_wanted: int = 0
     postmortem_revision: int = 0
+    postmortem_sha256: str = ""
+    accepted: tuple[Accepted, ...] = ()
+    lifted: tuple[Version, ...] = ()
+    filings: dict[str, Filing] = Field(default_factory=dict)
+    filing_asked: int = 0
+    archived_at: datetime | None = None
     length: int = 1
 
     @property

@@ -23,6 +23,7 @@ from bot.domain.incident import (
 )
 from bot.domain.lifecycle_backups import backed_up
 from bot.domain.lifecycle_evidence import judged
+from bot.domain.lifecycle_filing import filed, with_a_new_revision
 from bot.domain.lifecycle_traffic import shifted
 from bot.domain.restores import Restore, RestoreState
 from bot.domain.run import Run, Step, StepState
@@ -94,6 +95,14 @@ TRANSITIONS: dict[type[e.Happened], tuple[frozenset[Status], Status | None]] = {
     e.LessonsRecorded: (_ANY, None),
     e.IncidentClosed: (_OPEN - _RUNNING, Status.CLOSED),
     e.PostmortemPosted: (frozenset({Status.CLOSED}), None),
+    e.DebtAccepted: (_ANY, None),
+    e.QuarantineLifted: (_ANY, None),
+    e.ActionFiled: (_ANY, None),
+    e.ActionNotFiled: (_ANY, None),
+    e.PostmortemPublished: (_ANY, None),
+    e.PostmortemNotPublished: (_ANY, None),
+    e.FilingAsked: (_ANY, None),
+    e.ChannelArchived: (_ANY, None),
 }
 
 
@@ -138,7 +147,7 @@ def _declared(event: e.IncidentDeclared) -> Incident:
     )
 
 
-def _changes(incident: Incident, event: e.Event) -> dict[str, Any]:  # noqa: C901, PLR0911, PLR0912 - a table in match form
+def _changes(incident: Incident, event: e.Event) -> dict[str, Any]:  # noqa: C901, PLR0911, PLR0912, PLR0915 - a table in match form
     match event:
         case e.ChannelOpened():
             return {"channel_id": event.channel_id, "channel_name": event.name}
@@ -273,7 +282,18 @@ def _changes(incident: Incident, event: e.Event) -> dict[str, Any]:  # noqa: C90
             closed = {"closed_at": event.at, "closed_by": event.by, "summary": event.summary}
             return {**closed, "held_by": None, "postmortem_wanted": incident.postmortem_wanted + 1}
         case e.PostmortemPosted():
-            return {"postmortem_revision": event.revision}
+            return with_a_new_revision(incident, event)
+        case (
+            e.ActionFiled()
+            | e.ActionNotFiled()
+            | e.PostmortemPublished()
+            | e.PostmortemNotPublished()
+            | e.FilingAsked()
+            | e.DebtAccepted()
+            | e.QuarantineLifted()
+            | e.ChannelArchived()
+        ):
+            return filed(incident, event)
         case _:
             return {}
 

@@ -12,6 +12,7 @@ from bot.domain.evidence import Finding, Outcome
 from bot.domain.incident import Incident
 from bot.domain.narrate_backups import narrate_backup
 from bot.domain.narrate_evidence import narrate_evidence
+from bot.domain.narrate_filing import narrate_filing
 from bot.domain.narrate_restores import narrate_restore
 from bot.domain.narrate_traffic import narrate_traffic
 from bot.domain.plan import Plan
@@ -39,6 +40,12 @@ _DETAILS = (
     e.RestorePlanned,
     e.DeliveryFailed,
     e.PostmortemPosted,
+    e.ActionFiled,
+    e.ActionNotFiled,
+    e.PostmortemPublished,
+    e.PostmortemNotPublished,
+    e.FilingAsked,
+    e.ChannelArchived,
 )
 
 
@@ -156,6 +163,17 @@ def narrate(event: e.Event, incident: Incident | None = None) -> str:  # noqa: C
             return f"Incident closed by {who}{_because(event.summary)}"
         case e.PostmortemPosted():
             return f"Postmortem posted, revision {event.revision} (SHA-256 {event.sha256})"
+        case (
+            e.ActionFiled()
+            | e.ActionNotFiled()
+            | e.PostmortemPublished()
+            | e.PostmortemNotPublished()
+            | e.FilingAsked()
+            | e.DebtAccepted()
+            | e.QuarantineLifted()
+            | e.ChannelArchived()
+        ):
+            return narrate_filing(event)
         case _:
             assert_never(event)
 

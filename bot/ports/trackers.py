@@ -7,11 +7,6 @@ from typing import Protocol
 from bot.domain.base import Value
 
 
-def action_id(text: str) -> str:
-    """What names an open action within its incident: the same as long as its words are."""
-    return hashlib.sha256(" ".join(text.split()).encode()).hexdigest()[:12]
-
-
 class Task(Value):
     """An open action. Title and text are plain; `since` is when the incident was declared, nothing older is it.
 

@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from bot.domain.filing import action_id
 from bot.ports.errors import AuthFailed, Gone, OutcomeUnknown, PortError, Refused, Unavailable
-from bot.ports.trackers import Tracker, action_id
+from bot.ports.trackers import Tracker
 from tests.contract.api_servers import serving
 from tests.contract.trackers_worlds import TOKEN, GithubWorld, JiraWorld, World, task
 
