@@ -221,6 +221,8 @@ def said(answer: Any) -> str:
     if isinstance(errors, dict):
         parts += [f"{name}: {text}" for name, text in errors.items()]
     for one in _listed(errors):
+        if isinstance(one, str):
+            parts.append(one)
         if isinstance(one, dict):
             named = [str(one[n]) for n in ("field", "title", "message", "detail", "code") if one.get(n)]
             parts.append(" ".join(named))

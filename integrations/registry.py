@@ -152,7 +152,20 @@ CACHES: Mapping[str, Entry] = {
     ),
 }
 NOTIFIERS: Mapping[str, Entry] = {}
-ONCALL: Mapping[str, Entry] = {}
+ONCALL: Mapping[str, Entry] = {
+    "opsgenie": Entry(
+        settings="integrations.oncall.settings:OpsgenieSettings",
+        factory="integrations.oncall.opsgenie:Opsgenie",
+    ),
+    "pagerduty": Entry(
+        settings="integrations.oncall.settings:PagerDutySettings",
+        factory="integrations.oncall.pagerduty:PagerDuty",
+    ),
+    "slack_usergroup": Entry(
+        settings="integrations.oncall.settings:SlackUsergroupSettings",
+        factory="integrations.oncall.slack_usergroup:SlackUsergroup",
+    ),
+}
 TRACKERS: Mapping[str, Entry] = {
     "github": Entry(
         settings="integrations.trackers.settings:GithubSettings",

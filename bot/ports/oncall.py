@@ -10,16 +10,21 @@ from bot.domain.severity import Severity
 
 
 class OnCallPerson(Value):
-    """`level` 1 is called first. `email` is empty and `until` None where the other side does not say."""
+    """`level` 1 is called first. `email` and `slack` (an id) are empty and `until` None where they are not known."""
 
     name: str
     email: str = ""
+    slack: str = ""
     level: int = 1
     until: datetime | None = None
 
 
 class Page(Value):
-    """Why somebody is called. `incident_id` is the deduplication key; `link` leads to where people talk about it."""
+    """Why somebody is called. `incident_id` is the deduplication key; `link` leads to where people talk about it.
+
+    `at` is when this call was decided on: the same in every repetition of it. `channel` is the Slack id of the
+    incident's channel, empty where there is none yet.
+    """
 
     incident_id: str
     service: str
@@ -27,6 +32,7 @@ class Page(Value):
     severity: Severity | None
     at: datetime
     link: str = ""
+    channel: str = ""
     details: dict[str, str] = Field(default_factory=dict)
 
 

@@ -8,6 +8,7 @@ from sandbox.workspace import (
     api_members,
     api_reactions,
     api_team,
+    api_usergroups,
     api_users,
     api_views,
 )
@@ -15,6 +16,7 @@ from sandbox.workspace.methods import Registry
 
 REGISTRY = Registry()
 for family in (
-    api_bookmarks, api_chat, api_conversations, api_files, api_members, api_reactions, api_team, api_users, api_views,
+    api_bookmarks, api_chat, api_conversations, api_files, api_members, api_reactions, api_team, api_usergroups,
+    api_users, api_views,
 ):  # fmt: skip
     REGISTRY.add(*family.METHODS)

@@ -48,6 +48,37 @@ class User:
 
 
 @dataclass(slots=True)
+class UserGroup:
+    """`handle` is what is typed after the @; `users` are ids."""
+
+    id: str
+    handle: str
+    name: str
+    users: list[str] = field(default_factory=list)
+
+    def shape(self, team_id: str) -> Json:
+        return {
+            "id": self.id,
+            "team_id": team_id,
+            "is_usergroup": True,
+            "is_subteam": True,
+            "name": self.name,
+            "description": "",
+            "handle": self.handle,
+            "is_external": False,
+            "date_create": 0,
+            "date_update": 0,
+            "date_delete": 0,
+            "auto_type": None,
+            "created_by": "",
+            "updated_by": "",
+            "deleted_by": None,
+            "prefs": {"channels": [], "groups": []},
+            "user_count": len(self.users),
+        }
+
+
+@dataclass(slots=True)
 class Channel:
     """A channel or an IM with everything in it.
 

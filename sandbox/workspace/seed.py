@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.workspace.manifest import Manifest
-from sandbox.workspace.model import Channel, User
+from sandbox.workspace.model import Channel, User, UserGroup
 from sandbox.workspace.state import Workspace
 
-# {"users": [{"id", "name", "real_name"}], "channels": [{"id", "name", "topic"?, "members"?: all by default, "bot"?}]}
+# {"users": [{"id", "name", "real_name"}], "usergroups"?: [{"id", "handle", "name", "users"}], "channels": [{"id", "name", "topic"?, "members"?: all by default, "bot"?}]}
 DEFAULT: dict[str, Any] = {
     "team": "kaeru demo",
     "users": [
@@ -17,6 +17,7 @@ DEFAULT: dict[str, Any] = {
         {"id": "U0CAROL", "name": "carol", "real_name": "Carol"},
         {"id": "U0DAN", "name": "dan", "real_name": "Dan"},
     ],
+    "usergroups": [{"id": "S0ONCALL", "handle": "oncall", "name": "On call", "users": ["U0ALICE", "U0BOB"]}],
     "channels": [
         {"id": "C0GENERAL", "name": "general", "topic": "Everybody", "bot": True},
         {"id": "C0DEPLOYS", "name": "deploys", "topic": "What went to production"},
@@ -39,6 +40,8 @@ def plant(state: Workspace, manifest: Manifest, seed: dict[str, Any]) -> None:
         state.add_user(User(one["id"], one["name"], one["real_name"]))
     people = list(state.users)
     state.add_user(User(state.bot_user, manifest.bot_name, manifest.name, is_bot=True))
+    for one in seed.get("usergroups", ()):
+        state.add_usergroup(UserGroup(one["id"], one["handle"], one["name"], list(one["users"])))
     for one in seed["channels"]:
         members = one.get("members", people)
         channel = Channel(one["id"], one["name"], creator=people[0], created=state.now())

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from itertools import count
 
 from sandbox.workspace.errors import SlackError
-from sandbox.workspace.model import Change, Channel, Json, Listener, StoredFile, User, stamp
+from sandbox.workspace.model import Change, Channel, Json, Listener, StoredFile, User, UserGroup, stamp
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -28,6 +28,7 @@ class Workspace:
         self.bot_id = "B0KAERU"
         self.bot_user = "U0KAERU"
         self.users: dict[str, User] = {}
+        self.usergroups: dict[str, UserGroup] = {}
         self.channels: dict[str, Channel] = {}
         self.names: dict[str, str] = {}
         self.ims: dict[tuple[str, str], str] = {}
@@ -74,6 +75,10 @@ class Workspace:
 
     def by_name(self, name: str) -> User | None:
         return next((user for user in self.users.values() if user.name == name), None)
+
+    def add_usergroup(self, group: UserGroup) -> UserGroup:
+        self.usergroups[group.id] = group
+        return group
 
     # channels
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, fields
 from itertools import count
 from pathlib import Path
 
-from sandbox.workspace.model import Channel, StoredFile, User
+from sandbox.workspace.model import Channel, StoredFile, User, UserGroup
 from sandbox.workspace.state import Workspace
 
 
@@ -18,6 +18,7 @@ def save(state: Workspace, path: Path) -> None:
         "last_stamp": state.last_stamp,
         "serial": next(state.serial),
         "users": [asdict(user) for user in state.users.values()],
+        "usergroups": [asdict(group) for group in state.usergroups.values()],
         "channels": [{name: getattr(channel, name) for name in kept} for channel in state.channels.values()],
         "files": [
             {
@@ -40,6 +41,8 @@ def restore(state: Workspace, path: Path) -> None:
     state.last_stamp, state.serial = whole["last_stamp"], count(whole["serial"])
     for user in whole["users"]:
         state.add_user(User(**user))
+    for group in whole.get("usergroups", ()):
+        state.add_usergroup(UserGroup(**group))
     for channel in whole["channels"]:
         state.add_channel(Channel(**channel))
     for file in whole["files"]:

@@ -21,7 +21,7 @@ class Api:
     answer either), or a status with headers.
     """
 
-    def __init__(self, authorization: str) -> None:
+    def __init__(self, authorization: str | None) -> None:
         self.authorization = authorization
         self.problems: list[str] = []
         self.writes = 0

@@ -1,0 +1,1 @@
+"""Who is on call, and how they are called: PagerDuty, Opsgenie, and user groups of Slack."""
