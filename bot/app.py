@@ -23,8 +23,9 @@ from bot.usecases.catchup import CatchUp
 from bot.usecases.closing import Closing
 from bot.usecases.desk import Desk
 from bot.usecases.drills import Drills
-from bot.usecases.due import ARM, BACKUP, CLOSE, DRILL, PLAN_RESTORE, REPAY, RESTORE, ROLLBACK
+from bot.usecases.due import ARM, BACKUP, CLOSE, DRILL, FILE, PLAN_RESTORE, REPAY, RESTORE, ROLLBACK
 from bot.usecases.echo import Echo
+from bot.usecases.filing import Filing
 from bot.usecases.gathering import Gathering
 from bot.usecases.home import Home
 from bot.usecases.memories import StoreMemory
@@ -35,7 +36,7 @@ from bot.usecases.recorder import Recorder
 from bot.usecases.restoring import RestorePlanning
 from bot.usecases.survey import Survey
 from bot.usecases.sweep import Sweep
-from bot.workflows import arm, back_up, close, drill, repay, restoring, rollback
+from bot.workflows import arm, back_up, close, drill, filing, repay, restoring, rollback
 from bot.workflows.broken import Broken
 from bot.workflows.clockwork import Clockwork
 from bot.workflows.delivery import Delivery
@@ -58,6 +59,7 @@ SURVEY = timedelta(seconds=15)
 LINK = timedelta(seconds=5)
 NUDGE = timedelta(minutes=1)
 DRILLS = timedelta(minutes=1)
+FILING = timedelta(seconds=5)
 HOURLY = timedelta(hours=1)
 ALONE = timedelta(seconds=15)
 DRAIN_S = 10.0
@@ -169,6 +171,9 @@ class Kaeru:
         self.drills = Drills(store, catalog, self.engine, clock=clock, wake=self.delivery.wake)
         self.engine.add(DRILL, drill.bind(drill.Drilling(fleet, self.drills, work.turns, clock=clock)))
         self.engine.add(CLOSE, close.bind(self.closing))
+        self.filing = Filing(store, catalog, fleet, self.desk, chat=chat, clock=clock)
+        self.closing.before_writing = self.filing.settled
+        self.engine.add(FILE, filing.bind(self.filing))
         home = Home(store, catalog, self.desk, clock=clock)
         rooms = Rooms(store, catalog, self.desk, self.arming, self.closing, self.recorder, home)
         self._handlers = Handlers(rooms)
@@ -215,6 +220,7 @@ class Kaeru:
         self._clockwork.every(SURVEY, "survey", self.survey.sweep)
         self._clockwork.every(LINK, "link", self._mend_gap)
         self._clockwork.every(NUDGE, "nudges", self.nudges.remind)
+        self._clockwork.every(FILING, "filing", self.filing.sweep)
         self._clockwork.every(DRILLS, "drills", self.drills.start_due)
         self._clockwork.every(HOURLY, "prune", self.pruning.prune)
         self._clockwork.every(HOURLY, "recover", self.sweep.recover)

@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
 from bot.catalog import Catalog
@@ -58,6 +58,8 @@ class Closing:
         self._recorder = recorder
         self._chat = chat
         self._charts = charts
+        self.before_writing: Callable[[str], Awaitable[None]] | None = None
+        """What is worth a moment's waiting before a postmortem is written: it then names what came of it."""
         self._clock = clock
 
     async def write_postmortem(self, incident_id: str, revision: int) -> None:
@@ -66,6 +68,8 @@ class Closing:
         if incident.postmortem_revision >= revision:
             return
         await self._settle()
+        if self.before_writing is not None:
+            await self.before_writing(incident_id)
         expected = await self.catch_up(incident)
         postmortem, probes = await self.compose(incident_id, expected=expected, revision=revision)
         service = self._catalog.services.get(incident.service)

@@ -26,10 +26,11 @@ from bot.store import Store
 from bot.store.unit import UnitOfWork
 from bot.usecases import commands as c
 from bot.usecases.dispatch import Facts, decision_on
-from bot.usecases.due import due_workflows
+from bot.usecases.due import due_filings, due_workflows
 from bot.usecases.logbook import entry
 from bot.usecases.owing import keep_owing
 from bot.usecases.quarantine import keep_out
+from bot.usecases.unfinished import Ends, keep_unfinished
 from bot.views.project import Context, Link, Slot, project, project_event
 
 _log = logging.getLogger(__name__)
@@ -115,6 +116,8 @@ class Desk:
             # The channel comes first in its lane: nothing can be said in it before it is there.
             self._put(uow, incident, project(incident, context))
         keep_owing(uow, before, incident)
+        if not incident.is_open:
+            keep_unfinished(uow, incident, self.ends(incident))
         for event in events:
             kept = uow.timeline.append(
                 incident.id,
@@ -154,13 +157,28 @@ class Desk:
         """Something may be in the outbox."""
         self._on_commit()
 
-    async def start_due(self, incident: Incident) -> None:
-        """Start what the state calls for. Safe to repeat: workflow ids are derived from the state."""
-        for name, workflow_id, argument in due_workflows(incident):
+    async def start_due(self, incident: Incident, *, now: datetime | None = None) -> None:
+        """Start what the state calls for; with a `now`, also what had to wait until then.
+
+        Safe to repeat: workflow ids are derived from the state.
+        """
+        for name, workflow_id, argument in (
+            *due_workflows(incident),
+            *due_filings(incident, self.ends(incident), now),
+        ):
             try:
                 await self._engine.start(name, workflow_id, argument)
             except Exception:  # noqa: BLE001 - the decision is committed and stands; the next sweep starts it
                 _log.exception("could not start %s for now", workflow_id)
+
+    def ends(self, incident: Incident) -> Ends:
+        """Where its actions and papers go, by what kaeru.yml says now."""
+        service = self._catalog.services.get(incident.service)
+        archives = self._catalog.workspace.archive_after is not None
+        if service is None:
+            return Ends(archives=archives)
+        outside = service.outside
+        return Ends(tracker=outside.tracker is not None, papers=tuple(outside.papers), archives=archives)
 
     def context(self, incident: Incident) -> Context:
         """What the views need beyond the incident itself."""

@@ -1,11 +1,16 @@
 """Which durable workflows an incident's state calls for. Their ids are derived from it: one id, one execution."""
 
+from datetime import datetime
+
 from bot.domain.backups import BackupState
+from bot.domain.filing import pending
 from bot.domain.incident import Incident, PlanState, Status
 from bot.domain.restores import RestoreState
+from bot.usecases.unfinished import Ends
 
 ARM, ROLLBACK, REPAY, CLOSE = "arm.v1", "rollback.v1", "repay.v1", "close.v1"
 BACKUP, DRILL = "backup.v1", "drill.v1"
+FILE = "file.v1"
 PLAN_RESTORE, RESTORE = "plan-restore.v1", "restore.v1"
 
 
@@ -34,6 +39,16 @@ def due_workflows(incident: Incident) -> tuple[tuple[str, str, str], ...]:
             workflow_id = f"close:{incident.id}/{revision}/{incident.postmortem_wanted}"
             due.append((CLOSE, workflow_id, f"{incident.id}/{revision}"))
     return tuple(due)
+
+
+def due_filings(incident: Incident, ends: Ends, now: datetime | None) -> tuple[tuple[str, str, str], ...]:
+    """The same for what leaves a closed incident; without a `now`, only what waits for no moment."""
+    attempts = (
+        f"{incident.id}/{item.attempt(incident)}"
+        for item in pending(incident, tracker=ends.tracker, papers=ends.papers)
+        if item.is_due(now)
+    )
+    return tuple((FILE, f"file:{attempt}", attempt) for attempt in attempts)
 
 
 def _on_databases(incident: Incident) -> list[tuple[str, str, str]]:

@@ -6,9 +6,11 @@ from datetime import datetime
 from bot.domain import decide
 from bot.domain import events as e
 from bot.domain.evidence import Outcome
+from bot.domain.filing import pending
 from bot.domain.incident import Incident, Status
 from bot.usecases.desk import Desk
-from bot.usecases.due import ARM, BACKUP, CLOSE, DRILL, PLAN_RESTORE, REPAY, RESTORE, ROLLBACK
+from bot.usecases.due import ARM, BACKUP, CLOSE, DRILL, FILE, PLAN_RESTORE, REPAY, RESTORE, ROLLBACK
+from bot.usecases.filing import not_filed
 from bot.workflows.journal import incident_of
 from bot.workflows.verdict import Stage, what_next
 
@@ -37,6 +39,7 @@ class Broken:
             CLOSE: self._no_postmortem,
             BACKUP: self._no_backup,
             DRILL: self._no_drill,
+            FILE: self._not_filed,
         }
         await say[workflow](self._desk, argument, sentence)
 
@@ -114,6 +117,20 @@ class Broken:
             incident_id,
             lambda incident: decide.backup_failed(incident, database, int(number), reason, now=self._clock()),
         )
+
+    async def _not_filed(self, desk: Desk, argument: str, sentence: str) -> None:
+        """Nothing is tried again by itself that has met a defect."""
+        incident_id, key, _ = argument.rsplit("/", 2)
+        reason = f"{sentence} Type `/incident file` for another try."
+
+        def decision(incident: Incident) -> decide.Events:
+            ends = desk.ends(incident)
+            items = pending(incident, tracker=ends.tracker, papers=ends.papers)
+            return tuple(
+                not_filed(incident, i, reason, None, now=self._clock()) for i in items if i.key == key
+            )
+
+        await desk.change(incident_id, decision, once=f"broken:{argument}")
 
     async def _no_drill(self, _desk: Desk, _argument: str, _sentence: str) -> None:
         """Of no incident, and the log has it. A drill that meets a defect says so by itself."""
