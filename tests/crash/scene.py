@@ -176,17 +176,20 @@ async def scene(
     memory: Path | None = None,
     die_at: Sequence[str] = (),
     databases: Mapping[str, Any] | None = None,
+    around: Mapping[str, Any] | None = None,
+    more: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Scene]:
     """`shop` is copied and serves `serving`; `memory` is a data folder from an earlier life of the bot.
 
-    `databases` are those of the shop, as they stand in kaeru.yml.
+    `databases` are those of the shop, as they stand in kaeru.yml, and `around` are more of its sections. `more` is
+    what the bot's environment has besides.
     """
     mine = furnished(data, shop, serving, memory)
     timings = Timings(ack=2.0, redelivery=(0.0, 5.0, 20.0))
     with running(mine) as live:
         async with LocalWorkspace(manifest=MANIFEST, rate_limits=False, timings=timings) as workspace:
             notes = data / "notes"
-            write_config(data / "kaeru.yml", live, notes, databases or {})
+            write_config(data / "kaeru.yml", live, notes, {"databases": databases, **(around or {})})
             environment = {
                 "KAERU_CONFIG": str(data / "kaeru.yml"),
                 "KAERU_DATA": str(data / "bot"),
@@ -195,6 +198,7 @@ async def scene(
                 "SLACK_APP_TOKEN": workspace.app_token,
                 "KAERU_CRASH_NOTES": str(notes),
                 "KAERU_CRASH_AT": " ".join(die_at),
+                **(more or {}),
             }
             bot = Bot(environment, notes, data / "bot.log")
             bot.start()
@@ -215,7 +219,7 @@ def furnished(data: Path, shop: Shop, serving: str, memory: Path | None) -> Shop
     return mine
 
 
-def write_config(path: Path, shop: RunningShop, notes: Path, databases: Mapping[str, Any]) -> None:
+def write_config(path: Path, shop: RunningShop, notes: Path, sections: Mapping[str, Any]) -> None:
     """The demo's services file, with short windows and a restart command that may have an accident."""
     kaeru_yml.write(path, root=shop.root, url=shop.url, interval="150ms", watch="2s")
     written = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -223,6 +227,5 @@ def write_config(path: Path, shop: RunningShop, notes: Path, databases: Mapping[
     service["watch_interval"] = "200ms"
     service["health"]["probe_every"] = "400ms"
     service["target"]["restart"] = [sys.executable, "-m", "tests.crash.restarter", str(shop.root), str(notes)]
-    if databases:
-        service["databases"] = dict(databases)
+    service.update({name: dict(section) for name, section in sections.items() if section})
     path.write_text(yaml.safe_dump(written), encoding="utf-8")

@@ -3,7 +3,8 @@
     python -m tests.crash.victim
 
 takes the bot's own environment, and KAERU_CRASH_AT (names of places, separated by spaces; each kills once, ever)
-and KAERU_CRASH_NOTES (the folder for what it passed and where it died). Nothing of the bot is replaced: the
+and KAERU_CRASH_NOTES (the folder for what it passed and where it died), and KAERU_CRASH_ALSO (modules whose `watch`
+tells of more places). Nothing of the bot is replaced: the
 composition is `Kaeru.open`, and the places are noticed on the way through its own methods.
 
 | place | is |
@@ -14,11 +15,13 @@ composition is `Kaeru.open`, and the places are noticed on the way through its o
 | `inbox:KIND:WHAT` | a person's request was written down, nobody has looked at it |
 | `applied:COMPONENT`, `reverted:COMPONENT` | the service has changed, and nothing remembers that yet |
 | `repaid:COMPONENT` | what was suspended is given back, and nothing remembers that yet |
+| `shifted:PERCENT`, `invalidated` | traffic was set, a cache was told, and nothing remembers that yet; see steering.py |
 | `exported` | the timeline's files wait in the outbox, the request is not answered |
 | `sent:SLOT`, `edited:SLOT` | Slack has accepted it, and nothing remembers that yet |
 """
 
 import asyncio
+import importlib
 import os
 import re
 import signal
@@ -206,7 +209,8 @@ def main(environment: Mapping[str, str] | None = None, log: Path | None = None) 
     reaper = Reaper(notes, frozenset(os.environ.get("KAERU_CRASH_AT", "").split()))
     watch_over(reaper)
     suspend(notes, reaper.passing)
-
+    for name in os.environ.get("KAERU_CRASH_ALSO", "").split():
+        importlib.import_module(name).watch(reaper.passing)
     asyncio.run(_live(reaper.passing, notes))
 
 
