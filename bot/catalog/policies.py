@@ -28,6 +28,8 @@ class PolicySpec(Value):
     """How long a plan can be approved before it has to be made anew. Said nowhere: 15m."""
     break_glass: bool | None = Field(default=None, examples=[True])
     """Whether one approver may go ahead alone, with a reason that is kept. Critical only. Said nowhere: true."""
+    page: bool | None = Field(default=None, examples=[True])
+    """Whether whoever is on call is called. Said nowhere: for critical and high. Under `default` also before a severity is chosen."""
 
 
 class PoliciesSpec(Value):

@@ -9,11 +9,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
+from bot.domain.alerts import Alert, Suspect
+from bot.domain.audiences import Addressee, Audience, Moment, Telling
 from bot.domain.backups import Taken
 from bot.domain.base import BOT, UserId, Value, Version
 from bot.domain.databases import ChosenWay
 from bot.domain.debts import Debt
 from bot.domain.evidence import Finding, Outcome
+from bot.domain.paging import OnCallName, PagerAction, Why
 from bot.domain.plan import Plan
 from bot.domain.restores import RestorePlan, Shelved
 from bot.domain.run import Step
@@ -458,10 +461,124 @@ class RestoreEnded(Happened):
     detail: str
 
 
+class PageBegun(Happened):
+    """Whoever is on call is called from here on. `number` counts the pages of the incident from 1."""
+
+    type: Literal["page_begun"] = "page_begun"
+    number: int
+    why: Why = "declared"
+
+
+class Paged(Happened):
+    """The pager has taken it; `people` are those it names as on call, `through` is whose on-call it is."""
+
+    type: Literal["paged"] = "paged"
+    number: int
+    through: str
+    people: tuple[OnCallName, ...] = ()
+    note: str = ""
+
+
+class PageFailed(Happened):
+    """The pager could not be told; `reason` is in sentences with what to do. With `unknown` it may have been."""
+
+    type: Literal["page_failed"] = "page_failed"
+    number: int
+    action: PagerAction = "page"
+    through: str = ""
+    reason: str
+    unknown: bool = False
+
+
+class PageSpared(Happened):
+    """Nobody had to be called any more."""
+
+    type: Literal["page_spared"] = "page_spared"
+    number: int
+    reason: str
+
+
+class PageAcknowledged(Happened):
+    """Somebody is on it."""
+
+    type: Literal["page_acknowledged"] = "page_acknowledged"
+    number: int
+
+
+class PagerTold(Happened):
+    """The pager knows that somebody is on it, or that it is over."""
+
+    type: Literal["pager_told"] = "pager_told"
+    number: int
+    action: PagerAction
+    through: str = ""
+
+
+class AlertReceived(Happened):
+    """A monitoring system said something. `opened` is whether the incident began by it; `suspects` come newest first."""
+
+    type: Literal["alert_received"] = "alert_received"
+    alert: Alert
+    opened: bool = False
+    suspects: tuple[Suspect, ...] = ()
+
+
 class StakeholdersTold(Happened):
     type: Literal["stakeholders_told"] = "stakeholders_told"
     channel_id: str
     text: str
+
+
+class UpdateWritten(Happened):
+    """Somebody of the team wants an audience to know this, in these words."""
+
+    type: Literal["update_written"] = "update_written"
+    audience: Audience
+    text: str
+
+
+class NoticesDue(Happened):
+    """The event before this one is one that people outside are told of; it is number `number` of the incident."""
+
+    type: Literal["notices_due"] = "notices_due"
+    number: int
+    moment: Moment
+    addressees: tuple[Addressee, ...]
+
+
+class NoticeSent(Happened):
+    """`name` (of kaeru.yml) was told. `already`: that had been before. `declined` are those who were not told, and why.
+
+    `whom` is shown to people; it has no secrets. `text` is plain.
+    """
+
+    type: Literal["notice_sent"] = "notice_sent"
+    number: int
+    moment: Moment
+    name: str
+    audience: Audience
+    whom: str
+    subject: str
+    text: str
+    reference: str = ""
+    url: str = ""
+    already: bool = False
+    declined: tuple[str, ...] = ()
+    note: str = ""
+
+
+class NoticeFailed(Happened):
+    """`name` was not told; with the state `unknown` nobody knows. `reason` says what to do."""
+
+    type: Literal["notice_failed"] = "notice_failed"
+    number: int
+    moment: Moment
+    name: str
+    audience: Audience
+    whom: str
+    reason: str
+    state: Literal[Telling.FAILED, Telling.UNKNOWN, Telling.OUTDATED] = Telling.FAILED
+    subject: str = ""
 
 
 class DeliveryFailed(Happened):
@@ -615,7 +732,18 @@ Event = Annotated[
     | RestoreRejected
     | RestoreBegun
     | RestoreEnded
+    | PageBegun
+    | Paged
+    | PageFailed
+    | PageSpared
+    | PageAcknowledged
+    | PagerTold
+    | AlertReceived
     | StakeholdersTold
+    | UpdateWritten
+    | NoticesDue
+    | NoticeSent
+    | NoticeFailed
     | DeliveryFailed
     | LessonsRecorded
     | IncidentClosed

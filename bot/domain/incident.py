@@ -5,10 +5,12 @@ from enum import StrEnum
 
 from pydantic import Field
 
+from bot.domain.audiences import NoticeRecord
 from bot.domain.backups import BackupRecord
 from bot.domain.base import UserId, Value, Version
 from bot.domain.databases import ChosenWay
 from bot.domain.debts import Debt
+from bot.domain.paging import PageRecord
 from bot.domain.plan import Plan
 from bot.domain.restores import Restore, RestoreState
 from bot.domain.run import Run
@@ -144,6 +146,8 @@ class Incident(Value):
     debts: tuple[Owed, ...] = ()
     backups: tuple[BackupRecord, ...] = ()
     restores: tuple[Restore, ...] = ()
+    notices: tuple[NoticeRecord, ...] = ()
+    pages: tuple[PageRecord, ...] = ()
     mitigated_at: datetime | None = None
     verified_at: datetime | None = None
     closed_at: datetime | None = None
@@ -189,6 +193,11 @@ class Incident(Value):
     def unowned(self) -> tuple[Owed, ...]:
         """What is suspended and nobody has said to see to."""
         return tuple(owed for owed in self.debts if owed.owner is None)
+
+    @property
+    def page(self) -> PageRecord | None:
+        """The newest call of whoever is on call."""
+        return self.pages[-1] if self.pages else None
 
     def backup(self, database: str) -> BackupRecord | None:
         """The newest try to back this database up; None where there was none."""

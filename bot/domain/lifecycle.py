@@ -24,6 +24,8 @@ from bot.domain.incident import (
 from bot.domain.lifecycle_backups import backed_up
 from bot.domain.lifecycle_evidence import judged
 from bot.domain.lifecycle_filing import filed, with_a_new_revision
+from bot.domain.lifecycle_notices import told
+from bot.domain.lifecycle_paging import paged
 from bot.domain.lifecycle_traffic import shifted
 from bot.domain.restores import Restore, RestoreState
 from bot.domain.run import Run, Step, StepState
@@ -90,7 +92,18 @@ TRANSITIONS: dict[type[e.Happened], tuple[frozenset[Status], Status | None]] = {
     e.RestoreRejected: (_OPEN, None),
     e.RestoreBegun: (_OPEN, None),
     e.RestoreEnded: (_OPEN, None),
+    e.PageBegun: (_OPEN, None),
+    e.Paged: (_ANY, None),
+    e.PageFailed: (_ANY, None),
+    e.PageSpared: (_ANY, None),
+    e.PageAcknowledged: (_OPEN, None),
+    e.PagerTold: (_ANY, None),
+    e.AlertReceived: (_ANY, None),
     e.StakeholdersTold: (_ANY, None),
+    e.UpdateWritten: (_ANY, None),
+    e.NoticesDue: (_ANY, None),
+    e.NoticeSent: (_ANY, None),
+    e.NoticeFailed: (_ANY, None),
     e.DeliveryFailed: (_ANY, None),
     e.LessonsRecorded: (_ANY, None),
     e.IncidentClosed: (_OPEN - _RUNNING, Status.CLOSED),
@@ -236,6 +249,10 @@ def _changes(incident: Incident, event: e.Event) -> dict[str, Any]:  # noqa: C90
             return backed_up(incident, event)
         case e.TrafficShifted() | e.TrafficAsked() | e.TrafficContinued() | e.TrafficStopped():
             return shifted(incident, event)
+        case (
+            e.PageBegun() | e.Paged() | e.PageFailed() | e.PageSpared() | e.PageAcknowledged() | e.PagerTold()
+        ):
+            return paged(incident, event)
         case e.RestoreAsked():
             asked = Restore(
                 number=event.number,
@@ -274,6 +291,8 @@ def _changes(incident: Incident, event: e.Event) -> dict[str, Any]:  # noqa: C90
                 outcome=event.outcome,
                 detail=event.detail,
             )
+        case e.NoticesDue() | e.NoticeSent() | e.NoticeFailed():
+            return told(incident, event)
         case e.LessonsRecorded():
             learned = {"root_cause": event.root_cause, "lessons": event.lessons, "impact": event.impact}
             again = incident.postmortem_wanted + (incident.status is Status.CLOSED)

@@ -10,9 +10,12 @@ from bot.domain.base import BOT
 from bot.domain.durations import human
 from bot.domain.evidence import Finding, Outcome
 from bot.domain.incident import Incident
+from bot.domain.narrate_alerts import narrate_alert
 from bot.domain.narrate_backups import narrate_backup
 from bot.domain.narrate_evidence import narrate_evidence
 from bot.domain.narrate_filing import narrate_filing
+from bot.domain.narrate_notices import narrate_notice
+from bot.domain.narrate_paging import narrate_paging
 from bot.domain.narrate_restores import narrate_restore
 from bot.domain.narrate_traffic import narrate_traffic
 from bot.domain.plan import Plan
@@ -38,6 +41,9 @@ _DETAILS = (
     e.RepaymentAsked,
     e.BackupBegun,
     e.RestorePlanned,
+    e.NoticesDue,
+    e.PageBegun,
+    e.PagerTold,
     e.DeliveryFailed,
     e.PostmortemPosted,
     e.ActionFiled,
@@ -153,8 +159,16 @@ def narrate(event: e.Event, incident: Incident | None = None) -> str:  # noqa: C
             | e.RestoreEnded()
         ):
             return narrate_restore(event)
+        case (
+            e.PageBegun() | e.Paged() | e.PageFailed() | e.PageSpared() | e.PageAcknowledged() | e.PagerTold()
+        ):
+            return narrate_paging(event)
+        case e.AlertReceived():
+            return narrate_alert(event)
         case e.StakeholdersTold():
             return f"Stakeholders told in <#{event.channel_id}>: {typed(undecorated(event.text))}"
+        case e.UpdateWritten() | e.NoticesDue() | e.NoticeSent() | e.NoticeFailed():
+            return narrate_notice(event)
         case e.DeliveryFailed():
             return f"Not delivered to Slack: {typed(event.what)}{_because(event.reason)}"
         case e.LessonsRecorded():

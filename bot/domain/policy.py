@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from bot.domain.base import Refusal, UserId, Value, refuse
+from bot.domain.severity import Severity
 
 
 class Policy(Value):
@@ -11,6 +12,7 @@ class Policy(Value):
 
     `approvers` empty means every person of the workspace. `quorum` counts distinct people.
     `break_glass` lets a single approver of a Critical incident go ahead alone, with a recorded reason.
+    `page` is whether whoever is on call is called; None leaves it to the severity.
     """
 
     quorum: int = 1
@@ -18,6 +20,13 @@ class Policy(Value):
     requester_may_approve: bool = False
     expires_after: timedelta = timedelta(minutes=15)
     break_glass: bool = False
+    page: bool | None = None
+
+    def pages(self, severity: Severity | None) -> bool:
+        """Whether people are called for an incident of this severity: unasked for those that roll back."""
+        if self.page is not None:
+            return self.page
+        return severity is not None and severity.rolls_back
 
     def allows(self, user: UserId) -> bool:
         """Whether `user` is among those who decide, leaving aside who asked."""

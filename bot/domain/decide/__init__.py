@@ -23,6 +23,17 @@ from bot.domain.decide.debts import (
     owed_by,
     take_over_debt,
 )
+from bot.domain.decide.paging import (
+    acknowledge_page,
+    is_over,
+    page_due,
+    page_failed,
+    page_spared,
+    paged,
+    pager_not_told,
+    pager_told,
+)
+from bot.domain.decide.leaving import ALL, accept_left, channel_archived, file_again
 from bot.domain.decide.planning import (
     choose_version,
     declare,
@@ -50,6 +61,7 @@ from bot.domain.decide.steering import (
     set_severity,
     why_unverified,
 )
+from bot.domain.decide.telling import notice_broken, notice_settled, still_pending, write_update
 from bot.domain.decide.traffic import (
     continue_traffic,
     is_coming_back,
@@ -61,7 +73,10 @@ from bot.domain.decide.traffic import (
 from bot.domain.decide.ways import choose_way
 
 __all__ = [
+    "ALL",
     "Events",
+    "accept_left",
+    "acknowledge_page",
     "approve",
     "approve_restore",
     "ask_again",
@@ -71,6 +86,7 @@ __all__ = [
     "backup_taken",
     "backup_wanted",
     "break_glass",
+    "channel_archived",
     "choose_version",
     "choose_way",
     "close",
@@ -82,15 +98,25 @@ __all__ = [
     "expire",
     "expires_at",
     "failed_checks",
+    "file_again",
     "give_back",
     "given_back_by_hand",
     "hold",
     "is_alive",
     "is_coming_back",
+    "is_over",
     "join",
     "must_be_seen_to",
     "must_not_restore",
+    "notice_broken",
+    "notice_settled",
     "owed_by",
+    "page_due",
+    "page_failed",
+    "page_spared",
+    "paged",
+    "pager_not_told",
+    "pager_told",
     "plan_blocked",
     "plan_in_question",
     "plan_ready",
@@ -106,6 +132,7 @@ __all__ = [
     "set_severity",
     "skip_backup",
     "still_owed",
+    "still_pending",
     "stop_traffic",
     "take_over_debt",
     "traffic_asked",
@@ -113,4 +140,5 @@ __all__ = [
     "use_backup",
     "why_unverified",
     "world_moved",
+    "write_update",
 ]
