@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bot.catalog import Catalog, Component, Service
 from bot.catalog.model import Database
+from bot.clock import now
 from bot.domain.plan import Level
 from bot.domain.policy import Policy
 from bot.domain.severity import Severity
@@ -14,6 +15,7 @@ from bot.domain.sizes import size
 from bot.ports import PortError, Target
 from bot.ports.backups import Backups, Proof
 from bot.ports.target import Change, Inspection
+from bot.usecases.check_evidence import look_at_log, look_at_metric
 from bot.usecases.check_report import Row, State, attempt, row_of
 from bot.usecases.fleet import Hands
 
@@ -57,6 +59,7 @@ async def look_at_service(
         if taken is not None:
             remedy = f"Look at the backup of {database.name} in kaeru.yml."
             rows += await attempt(area, f"backup of {database.name}", _backups(area, database, taken), remedy)
+    rows += await _evidence(area, service, hands)
     rows.append(_policies(area, catalog))
     rows.append(_who(service))
     rows.append(await asyncio.to_thread(_template, template, service))
@@ -185,6 +188,21 @@ async def _health(area: str, hands: Hands, versions: set[str]) -> list[Row]:
     else:
         rows.append(row_of(area, "version", State.OK, f"{' and '.join(said)} answers"))
     return rows
+
+
+async def _evidence(area: str, service: Service, hands: Hands) -> list[Row]:
+    """Metrics and logs, all at once."""
+    outside, asked, moment = hands.outside, service.outside, now()
+    looks = [
+        *(
+            (f"metric {m.name}", look_at_metric(area, m, outside.metrics[m.name], moment))
+            for m in asked.metrics
+        ),
+        *((f"log {log.name}", look_at_log(area, log, outside.logs[log.name], moment)) for log in asked.logs),
+    ]
+    remedy = "Look at {} in kaeru.yml."
+    found = await asyncio.gather(*(attempt(area, name, look, remedy.format(name)) for name, look in looks))
+    return [row for rows in found for row in rows]
 
 
 def _policies(area: str, catalog: Catalog) -> Row:

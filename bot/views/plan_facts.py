@@ -55,7 +55,7 @@ def _evidence(plan: Plan) -> list[Block]:
     of = counted(len(plan.evidence), "metric or log", "metrics and logs")
     lines = [f"*Evidence*  {readable} of {of} can be read"]
     for one in sorted(plan.evidence, key=lambda one: (one.readable, not one.wrong))[:_SOURCES]:
-        emoji = ":x:" if one.wrong else ":white_check_mark:" if one.readable else ":grey_question:"
+        emoji = ":x:" if one.wrong else ":information_source:" if one.readable else ":grey_question:"
         state = "is worse now: " if one.wrong else "" if one.readable else "cannot be read: "
         lines.append(f"{emoji} {code(one.what)} {state}{line(one.sentence, 300)}")
     return sections(lines)

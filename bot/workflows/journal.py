@@ -165,8 +165,8 @@ class Journal:
             if incident.status is not Status.MITIGATED:
                 return ()
             ended = self.end_of_step(incident, run_id, WATCH, outcome=Outcome.SUCCEEDED, detail=detail)
-            verified = e.IncidentVerified(at=self._clock(), run_id=run_id, findings=findings)
-            return (*ended, *self._reached(run_id, table), verified)
+            reached = self._reached(run_id, table)
+            return (*ended, *reached, e.IncidentVerified(at=self._clock(), run_id=run_id, findings=findings))
 
         await self._desk.change(incident_id, decision)
 
@@ -179,8 +179,9 @@ class Journal:
             if incident.status is not Status.MITIGATED or incident.find_run(run_id).ended_at is not None:
                 return ()
             ended = self.end_of_step(incident, run_id, WATCH, outcome=Outcome.UNKNOWN, detail=reason)
+            reached = self._reached(run_id, table)
             left = e.IncidentLeftUnverified(at=self._clock(), run_id=run_id, reason=reason, findings=findings)
-            return (*ended, *self._reached(run_id, table), left)
+            return (*ended, *reached, left)
 
         await self._desk.change(incident_id, decision)
         return Outcome.UNKNOWN.value
@@ -198,11 +199,11 @@ class Journal:
         def decision(incident: Incident) -> tuple[e.Event, ...]:
             if incident.status is not Status.MITIGATED:
                 return ()
-            now = self._clock()
             ended = self.end_of_step(incident, run.id, WATCH, outcome=Outcome.FAILED, detail=reason)
+            reached, now = self._reached(run.id, table), self._clock()
             relapsed = e.IncidentRelapsed(at=now, run_id=run.id, reason=reason, findings=findings)
             following = what_next(incident, run, Stage.WATCH, Outcome.FAILED, now=now)
-            return (*ended, *self._reached(run.id, table), relapsed, *following)
+            return (*ended, *reached, relapsed, *following)
 
         await self._desk.change(incident_id, decision)
         return Outcome.FAILED.value

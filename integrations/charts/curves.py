@@ -12,8 +12,8 @@ MOST = 2
 _LABEL = 40
 
 
-def draw_curve(frame: Frame, axes: Axes, curve: Curve, *, middle: float, left: float, top: float) -> None:
-    """Nothing is drawn across a gap. `middle`, `left` and `top` are where the panel is, in pixels."""
+def draw_curve(frame: Frame, axes: Axes, curve: Curve, *, left: float, top: float) -> None:
+    """Nothing is drawn across a gap. `left` and `top` are where the panel begins, in pixels."""
     at = np.array([moment.timestamp() for moment, _ in curve.points])
     values = np.array([np.nan if value is None else value for _, value in curve.points])
     if curve.share:
@@ -26,7 +26,6 @@ def draw_curve(frame: Frame, axes: Axes, curve: Curve, *, middle: float, left: f
     axes.yaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 2.5, 5, 10]))
     unit = "%" if curve.share else shown(curve.unit)[:12]
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g} {unit}".strip()))
-    frame.write(26, middle, "Metric", rotation=90, ha="center", fontweight="bold")
     name = shown(curve.label)
     name = name if len(name) <= _LABEL else f"{name[: _LABEL - 1]}…"
     ground = {"facecolor": "white", "edgecolor": "none", "alpha": 0.9, "pad": 3}

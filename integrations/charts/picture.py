@@ -68,7 +68,7 @@ def draw(data: ChartData, zone: tzinfo) -> bytes:
     _versions(frame, strip, data.spans)
     for axes, curve in zip(further, curves, strict=True):
         box = axes.get_position()
-        draw_curve(frame, axes, curve, middle=_middle(axes), left=LEFT, top=float(box.y1) * HEIGHT)
+        draw_curve(frame, axes, curve, left=LEFT, top=float(box.y1) * HEIGHT)
     _shade((errors, latency, *further), data.spans)
     _moments(frame, errors, marks, places, texts)
     _frame_text(frame, strip, data, known=stretched is not None, unnamed=len(moments) - len(places))
