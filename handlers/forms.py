@@ -82,6 +82,7 @@ COMMANDS: dict[Modal, Command] = {
         incident_id=ref.incident_id,
         summary=_text(values, Field.SUMMARY),
         unverified=YES in (values.get(Field.UNVERIFIED) or ()),
+        accept=tuple(values.get(Field.ACCEPTED) or ()),
     ),
     Modal.LESSONS: _lessons,
     Modal.RESTORE: restore_wish,

@@ -5,8 +5,9 @@ from collections.abc import Awaitable, Callable
 from bot.domain import decide
 from bot.domain.base import Refusal
 from bot.domain.incident import Incident, Status
+from bot.domain.left_open import left_open
 from bot.usecases import commands as c
-from bot.views import debts, modals, status
+from bot.views import debts, left, modals, status
 from bot.views.data_facts import after_choice, ways_card
 from handlers import parse
 from handlers.restore import restore_form
@@ -28,6 +29,9 @@ class IncidentCommand:
             "lessons": self._lessons,
             "restore": self._restore,
             "close": self._close,
+            "accept": self._accept,
+            "actions": self._actions,
+            "file": self._file,
             "export": self._export,
         }
 
@@ -133,17 +137,49 @@ class IncidentCommand:
         await asked.surface.open_modal(modals.lessons(asked.incident))
 
     async def _close(self, asked: "_Asked") -> None:
-        if decide.must_be_seen_to(asked.incident):
+        unverified, accept, summary = parse.closing(asked.rest)
+        if decide.must_be_seen_to(asked.incident) and not accept:
             await asked.surface.reply(*debts.refused_close(asked.incident))
             return
-        if not asked.rest and asked.incident.is_open and asked.incident.status is not Status.VERIFIED:
-            await asked.surface.open_modal(modals.close(asked.incident))
+        must_ask = (
+            bool(left_open(asked.incident)) and not accept and self._may_close(asked.incident, unverified)
+        )
+        unsure = not asked.rest and asked.incident.status is not Status.VERIFIED
+        if asked.incident.is_open and (must_ask or unsure):
+            await asked.surface.open_modal(modals.close(asked.incident, summary))
             return
-        first, _, rest = asked.rest.partition(" ")
-        unverified = first.lower() in ("unverified", "--unverified")
-        summary = rest if unverified else asked.rest
-        command = c.Close(by=asked.by, incident_id=asked.incident.id, summary=summary, unverified=unverified)
+        command = c.Close(
+            by=asked.by,
+            incident_id=asked.incident.id,
+            summary=summary,
+            unverified=unverified,
+            accept=(decide.ALL,) if accept else (),
+        )
         await self._do(asked, command, "Closed. The postmortem will be here in a moment.")
+
+    @staticmethod
+    def _may_close(incident: Incident, unverified: bool) -> bool:  # noqa: FBT001 - what was typed
+        """Whether nothing but what is left open is in the way; all else is refused in words."""
+        return incident.status is not Status.ROLLING_BACK and (
+            unverified or not decide.why_unverified(incident)
+        )
+
+    async def _accept(self, asked: "_Asked") -> None:
+        if not asked.rest:
+            await asked.surface.reply(*left.left_card(asked.incident))
+            return
+        named = tuple(asked.rest.replace(",", " ").split())
+        command = c.AcceptLeft(by=asked.by, incident_id=asked.incident.id, accept=named)
+        await self._do(asked, command, "Accepted, by your name. The timeline and the postmortem say so.")
+
+    async def _actions(self, asked: "_Asked") -> None:
+        await asked.surface.reply(*left.actions_card(asked.incident))
+
+    async def _file(self, asked: "_Asked") -> None:
+        command = c.FileAgain(by=asked.by, incident_id=asked.incident.id)
+        await self._do(
+            asked, command, "Tried again at once. The card of the closed incident says how it goes."
+        )
 
     async def _export(self, asked: "_Asked") -> None:
         await self._rooms.closing.export(asked.incident.id, inbox_id=asked.inbox_id)

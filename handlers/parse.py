@@ -41,7 +41,7 @@ class IncidentRequest(Value):
 
 
 VERBS = (
-    "status", "severity", "note", "action", "role", "hold", "way", "traffic", "restore", "lessons", "close", "export", "list", "help",
+    "status", "severity", "note", "action", "role", "hold", "way", "traffic", "restore", "lessons", "close", "accept", "actions", "file", "export", "list", "help",
 )  # fmt: skip
 _ALIASES = {"sev": "severity", "?": "help", "--help": "help", "": "status", "ls": "list", "release": "hold"}
 
@@ -135,6 +135,23 @@ def role(rest: str) -> tuple[str, UserId]:
             "Say which role and who: `/incident role lead @alice`. Roles: lead, comms, scribe, fixer."
         )
     return name.lower(), user(who)
+
+
+def closing(rest: str) -> tuple[bool, bool, str]:
+    """`unverified accept All is well`: whether it is closed unverified, whether all is accepted, and the summary."""
+    words = rest.split(maxsplit=1)
+    unverified = accept = False
+    while words:
+        first = words[0].lower().removeprefix("--")
+        if first == "unverified":
+            unverified = True
+        elif first == "accept":
+            accept = True
+        else:
+            break
+        rest = words[1] if len(words) > 1 else ""
+        words = rest.split(maxsplit=1)
+    return unverified, accept, rest.strip()
 
 
 def action(rest: str) -> tuple[UserId | None, str]:

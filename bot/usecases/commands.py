@@ -191,5 +191,18 @@ class RecordLessons(IncidentCommand):
 
 
 class Close(IncidentCommand):
+    """`accept` are ids or keys of what is left open and accepted with this; `decide.ALL` is everything."""
+
     summary: str = ""
     unverified: bool = False
+    accept: tuple[str, ...] = ()
+
+
+class AcceptLeft(IncidentCommand):
+    """Accept by name that this stays open; as in `Close`."""
+
+    accept: tuple[str, ...]
+
+
+class FileAgain(IncidentCommand):
+    """Try at once what has not become an issue, or is not among the papers, yet."""

@@ -93,10 +93,20 @@ def decision_on(  # noqa: C901, PLR0911, PLR0912 - a table in match form
             return decide.stop_traffic(incident, by=by, policy=policy, now=now)
         case c.AskRestore() | c.RestoreCommand():
             return _on_restores(incident, command, policy, now)
-        case c.Close(summary=summary, unverified=unverified):
+        case c.Close(summary=summary, unverified=unverified, accept=accept):
             return decide.close(
-                incident, by=by, summary=summary, unverified=unverified, policy=policy, now=now
+                incident,
+                by=by,
+                summary=summary,
+                unverified=unverified,
+                accept=accept,
+                policy=policy,
+                now=now,
             )
+        case c.AcceptLeft(accept=accept):
+            return decide.accept_left(incident, accept, by=by, now=now)
+        case c.FileAgain():
+            return decide.file_again(incident, by=by, now=now)
         case _:
             return _record_keeping(incident, command, now)
 

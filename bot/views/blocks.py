@@ -155,6 +155,11 @@ def checkbox(choice: Block) -> Block:
     return {"type": "checkboxes", "options": [choice]}
 
 
+def checkboxes(choices: Sequence[Block]) -> Block:
+    """Several to tick, at most 10."""
+    return {"type": "checkboxes", "options": list(choices)}
+
+
 def person_input(*, placeholder: str, initial: str | None = None) -> Block:
     made: Block = {"type": "users_select", "placeholder": plain_text(placeholder, limits.PLACEHOLDER)}
     return made if initial is None else {**made, "initial_user": initial}

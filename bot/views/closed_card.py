@@ -7,7 +7,8 @@ from bot.domain.incident import Incident
 from bot.views.blocks import Card, Style, actions, button, card, context, fields, header, section, sections
 from bot.views.debts import owed
 from bot.views.ids import Action, Ref
-from bot.views.mrkdwn import bullets, code, length, line, said, when, who
+from bot.views.left import accepted_lines, action_lines, paper_lines, trouble
+from bot.views.mrkdwn import code, length, line, said, when, who
 from bot.views.wording import severity_words
 
 _ACTIONS = 15
@@ -25,12 +26,8 @@ def closed_card(incident: Incident) -> Card:
         blocks.append(section(said(incident.summary, 2000)))
     blocks.append(fields(*_facts(incident)))
     if incident.actions:
-        remain = (
-            f"{said(a.text, 200)}  –  {who(a.owner) if a.owner else '_no owner yet_'}"
-            for a in incident.actions
-        )
-        blocks += sections(["*Still to do*", *bullets(remain, most=_ACTIONS)])
-    blocks += owed(incident)
+        blocks += sections(["*Still to do*", *action_lines(incident, most=_ACTIONS)])
+    blocks += [*owed(incident), *sections(accepted_lines(incident)), *trouble(incident)]
     learned = bool(incident.root_cause.strip() or incident.lessons.strip())
     if incident.root_cause.strip():
         blocks.append(section(f"*Root cause*: {said(incident.root_cause, 1000)}"))
@@ -38,7 +35,7 @@ def closed_card(incident: Incident) -> Card:
     style: Style | None = None if learned else "primary"
     blocks += [
         actions(button(label, Action.LESSONS_OPEN, Ref(incident_id=incident.id), style=style)),
-        context(_postmortem(incident)),
+        context(" ".join((_postmortem(incident), *paper_lines(incident)))),
     ]
     return card(f"{service}: the incident is closed. {_result(incident)}", blocks)
 

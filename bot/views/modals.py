@@ -27,6 +27,7 @@ from bot.views.blocks import (
     text_input,
 )
 from bot.views.ids import AUTO, YES, Field, Modal, Ref
+from bot.views.left import accepting
 from bot.views.limits import IDENTIFIER, INPUT_TEXT, OPTIONS
 from bot.views.mrkdwn import bullets, code, is_member, line, utc, when, who
 from bot.views.wording import about_release, selectable
@@ -172,9 +173,11 @@ def role(incident: Incident, *, by: str) -> Block:
     return _about(incident, "Assign a role", blocks, Modal.ROLE, "Assign")
 
 
-def close(incident: Incident) -> Block:
+def close(incident: Incident, summary: str = "") -> Block:
     """A summary; where a rollback was not verified, an explicit word that it may be closed all the same."""
-    what = text_input(lines=3, placeholder="Checkout works again; cause known, fix follows", most=_NOTE)
+    what = text_input(
+        lines=3, initial=summary, placeholder="Checkout works again; cause known, fix follows", most=_NOTE
+    )
     blocks: list[Block] = []
     if why_unverified(incident):
         how = "Not verified yet.* The service is still being watched"
@@ -186,6 +189,7 @@ def close(incident: Incident) -> Block:
         ]
     elif incident.status is not Status.VERIFIED:
         blocks.append(section(":warning: No rollback was verified here. Close it only if it is really over."))
+    blocks += accepting(incident)
     blocks.append(entry(Field.SUMMARY, "How did it end?", what, optional=True))
     blocks.append(
         context("The postmortem is posted in the channel. Root cause and lessons can be added afterwards.")

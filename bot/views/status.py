@@ -126,6 +126,8 @@ _INCIDENT_HELP = (
 `/incident hold The database is being dumped`  –  nothing new begins; `/incident hold off` goes on
 `/incident restore`  –  plans how a backup is brought back; two people have to agree
 `/incident close Checkout works again`  –  closes it and posts the postmortem
+`/incident accept`  –  what stays open when it is closed, and who accepts that
+`/incident actions`  –  what is to do afterwards, and where it was filed; `/incident file` tries again
 `/incident lessons`  –  root cause and lessons, also after the close
 `/incident export`  –  everything, as files""",
     """*Anywhere*

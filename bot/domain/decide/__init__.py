@@ -23,6 +23,7 @@ from bot.domain.decide.debts import (
     owed_by,
     take_over_debt,
 )
+from bot.domain.decide.leaving import ALL, accept_left, channel_archived, file_again
 from bot.domain.decide.paging import (
     acknowledge_page,
     is_over,
@@ -33,7 +34,6 @@ from bot.domain.decide.paging import (
     pager_not_told,
     pager_told,
 )
-from bot.domain.decide.leaving import ALL, accept_left, channel_archived, file_again
 from bot.domain.decide.planning import (
     choose_version,
     declare,

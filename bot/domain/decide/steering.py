@@ -1,10 +1,12 @@
 """Decisions about the incident as a whole: how bad it is, which way out, and its end."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.domain import events as e
 from bot.domain.base import UserId, refuse
 from bot.domain.decide.approving import recount
+from bot.domain.decide.leaving import accept_left, refuse_left
 from bot.domain.decide.planning import replan
 from bot.domain.decide.restoring import must_not_restore
 from bot.domain.decide.state import ALIVE, Events, is_alive, must_be_open
@@ -12,7 +14,6 @@ from bot.domain.evidence import Outcome
 from bot.domain.incident import Incident, Status
 from bot.domain.lifecycle import evolve
 from bot.domain.policy import Policy, check_may_decide
-from bot.domain.prose import typed
 from bot.domain.run import Step
 from bot.domain.severity import Severity
 
@@ -93,12 +94,19 @@ def why_unverified(incident: Incident) -> str:
 
 
 def close(
-    incident: Incident, *, by: UserId, summary: str, unverified: bool, policy: Policy, now: datetime
+    incident: Incident,
+    *,
+    by: UserId,
+    summary: str,
+    unverified: bool,
+    policy: Policy,
+    now: datetime,
+    accept: Sequence[str] = (),
 ) -> Events:
     """Close it. One whose rollback was not verified wants an explicit word.
 
-    Closing while a plan stands open is to reject it, and takes somebody who may do that. What is suspended
-    because of the rollback has to be given back before, or somebody has to see to it.
+    Closing while a plan stands open is to reject it, and takes somebody who may do that. What is left open has to
+    be settled before, or accepted by somebody's name: `accept` are those that `by` accepts with this.
     """
     must_be_open(incident)
     if incident.status is Status.ROLLING_BACK:
@@ -106,11 +114,11 @@ def close(
     must_not_restore(incident)
     if not unverified and (why := why_unverified(incident)):
         refuse(f"{why}, or close all the same with `/incident close unverified`; the postmortem will say so.")
-    if incident.unowned:
-        refuse(
-            f"Something is still suspended because of this rollback, and nobody sees to it: "
-            f"{typed(incident.unowned[0].debt.text)} Press Give back or I see to it in the incident's channel, then close."
-        )
+    accepted = accept_left(incident, accept, by=by, now=now)
+    after = incident
+    for event in accepted:
+        after = evolve(after, event)
+    refuse_left(after)
     if incident.status is Status.DECIDING and is_alive(incident.record):
         check_may_decide(policy, by)
-    return (e.IncidentClosed(at=now, by=by, summary=summary.strip()),)
+    return (*accepted, e.IncidentClosed(at=now, by=by, summary=summary.strip()))
