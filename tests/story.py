@@ -13,6 +13,8 @@ from functools import cache
 from typing import Any
 
 from bot.domain import events as e
+from bot.domain.audiences import Addressee, Audience, Telling
+from bot.domain.audiences import Moment as Told
 from bot.domain.backups import Taken
 from bot.domain.debts import Debt
 from bot.domain.evidence import Baseline, BaselineSource, Finding, Outcome, Probe, judge, summarize
@@ -276,6 +278,39 @@ def evidence_events() -> tuple[e.Event, ...]:
         e.VerdictReached(at=at("14:13:40.4"), run_id=run_id, table=table(Moment.MITIGATED, "14:13:40.3")),
         e.VerdictReached(at=at("14:18:40"), run_id=run_id, table=table(Moment.VERIFIED, "14:18:40")),
         e.IncidentLeftUnverified(at=at("14:28:40"), run_id=run_id, reason="<orders>: 1 value is missing"),
+    )
+
+
+def notice_events() -> tuple[e.Event, ...]:
+    """Who is told that it has begun, right after the declaration, and of an update."""
+    to = (
+        Addressee(name="support", audience=Audience.SUPPORT),
+        Addressee(name="page", audience=Audience.CUSTOMERS),
+    )
+    return (
+        e.NoticesDue(at=at("14:11:30"), number=1, moment=Told.BEGUN, addressees=to),
+        e.NoticeSent(
+            at=at("14:11:31"),
+            number=1,
+            moment=Told.BEGUN,
+            name="support",
+            audience=Audience.SUPPORT,
+            whom="e-mail to support@example.com",
+            subject="Tea orders has a problem",
+            text="Tea orders has a <problem>.",
+            declined=("desk@example.com: no such mailbox",),
+        ),
+        e.NoticeFailed(
+            at=at("14:11:35"),
+            number=1,
+            moment=Told.BEGUN,
+            name="page",
+            audience=Audience.CUSTOMERS,
+            whom="status page 1234",
+            reason="It did not answer. Look there whether it arrived.",
+            state=Telling.UNKNOWN,
+        ),
+        e.UpdateWritten(at=at("14:12:00"), by=BOB, audience=Audience.CUSTOMERS, text="Half <is> back."),
     )
 
 

@@ -7,37 +7,25 @@ template, not even one that a team has written itself, can tell it by mistake.
     support      which service, and what the team wrote about users and in summary; kaeru adds no versions, no people
     executives   the same, and how much is left to do
     customers    the public name of what they use, how it is and since when; nothing that anybody wrote
+
+An update is what somebody wrote for exactly the audience that gets it, customers too.
 """
 
 import hashlib
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
+from typing import Protocol
 
 from pydantic import Field
 
 from bot.domain import events as e
+from bot.domain.audiences import Addressee, Audience, Moment
 from bot.domain.base import Value
 from bot.domain.incident import Incident
 from bot.domain.prose import Names, escaped, listed, name, plain
 from bot.domain.releases import spoken
 from bot.domain.severity import Severity
-
-
-class Moment(StrEnum):
-    """When people are told something."""
-
-    BEGUN = "begun"
-    MITIGATED = "mitigated"
-    RELAPSED = "relapsed"
-    VERIFIED = "verified"
-    CLOSED = "closed"
-
-
-class Audience(StrEnum):
-    ENGINEERS = "engineers"
-    SUPPORT = "support"
-    EXECUTIVES = "executives"
-    CUSTOMERS = "customers"
 
 
 class Effect(StrEnum):
@@ -77,6 +65,17 @@ class Known(Value):
     to_version: str = ""
     reason: str = ""
     root_cause: str = ""
+    update: str = ""
+
+
+class Wanting(Protocol):
+    """Somebody who wants to be told, and of what."""
+
+    @property
+    def audience(self) -> Audience: ...
+
+    @property
+    def moments(self) -> Collection[Moment]: ...
 
 
 class Notice(Value):
@@ -89,19 +88,39 @@ class Notice(Value):
 
 def moment_of(event: e.Event) -> Moment | None:
     """The moment that `event` is for people outside of the incident; None: they are not told of it."""
+    return _MOMENTS.get(type(event))
+
+
+def concerns(incident: Incident, event: e.Event, audience: Audience) -> bool:
+    """Whether `audience` is told of `event`, which has a moment; `incident` is the state after it."""
     match event:
-        case e.IncidentDeclared():
-            return Moment.BEGUN
-        case e.IncidentMitigated():
-            return Moment.MITIGATED
-        case e.IncidentRelapsed():
-            return Moment.RELAPSED
-        case e.IncidentVerified():
-            return Moment.VERIFIED
+        case e.SeveritySet():
+            return incident.is_open and incident.mitigated_at is None
+        case e.UpdateWritten():
+            return event.audience is audience
         case e.IncidentClosed():
-            return Moment.CLOSED
+            # For customers a problem is over once.
+            return audience is not Audience.CUSTOMERS or incident.verified_at is None
         case _:
-            return None
+            return True
+
+
+def notices_due(incident: Incident, event: e.Event, those: Mapping[str, "Wanting"]) -> e.NoticesDue | None:
+    """Who of `those`, by their names in kaeru.yml, is to be told of `event`; None where nobody is.
+
+    `incident` is the state after the event.
+    """
+    moment = moment_of(event)
+    if moment is None:
+        return None
+    to = tuple(
+        Addressee(name=name, audience=one.audience)
+        for name, one in those.items()
+        if moment in one.moments and concerns(incident, event, one.audience)
+    )
+    if not to:
+        return None
+    return e.NoticesDue(at=event.at, number=incident.length, moment=moment, addressees=to)
 
 
 def known(
@@ -135,6 +154,7 @@ def known(
         meaning=_IN_PUBLIC[severity],
         solved=incident.mitigated_at is not None,
         lasted=max(over - began, timedelta()) if over else None,
+        update=_said(event.text, names) if isinstance(event, e.UpdateWritten) else "",
     )
     if audience is Audience.CUSTOMERS:
         return told
@@ -165,9 +185,9 @@ def known(
     return told.model_copy(update=inside)
 
 
-def notice_key(incident: Incident, notifier: str) -> str:
-    """The same for every try to tell `notifier` (its identity) of the newest event of `incident`."""
-    return f"{incident.id}/{incident.length}/{notifier}"
+def notice_key(incident_id: str, number: int, notifier: str) -> str:
+    """The same for every try to tell `notifier` (its identity) of event `number` of the incident."""
+    return f"{incident_id}/{number}/{notifier}"
 
 
 def _public_thread(incident: Incident) -> str:
@@ -184,6 +204,16 @@ def _responders(incident: Incident, names: Names) -> str:
     return listed([name(user, names) for user in everyone]) if everyone else ""
 
 
+_MOMENTS: dict[type[e.Happened], Moment] = {
+    e.IncidentDeclared: Moment.BEGUN,
+    e.SeveritySet: Moment.ASSESSED,
+    e.RollbackApproved: Moment.ROLLING_BACK,
+    e.IncidentMitigated: Moment.MITIGATED,
+    e.IncidentRelapsed: Moment.RELAPSED,
+    e.IncidentVerified: Moment.VERIFIED,
+    e.IncidentClosed: Moment.CLOSED,
+    e.UpdateWritten: Moment.UPDATE,
+}
 _EFFECT = {
     Severity.CRITICAL: Effect.CRITICAL,
     Severity.HIGH: Effect.MAJOR,

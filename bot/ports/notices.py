@@ -2,8 +2,10 @@
 
 from typing import Protocol
 
+from bot.domain.audiences import Audience, Moment
 from bot.domain.base import Value
-from bot.domain.notices import Audience, Notice
+from bot.domain.notices import Notice
+from bot.ports.errors import Refused
 
 
 class Declined(Value):
@@ -28,6 +30,25 @@ class Sent(Value):
     note: str = ""
 
 
+class Postbox(Protocol):
+    """The way into the chat that the bot itself uses: what is put there is delivered later, once, in order."""
+
+    async def put(self, channel: str, text: str, *, thread: str, key: str) -> None:
+        """Let `channel` (a channel or a person) read `text`, in Slack's text form.
+
+        The same `key` again changes nothing. `thread` is the incident's. Raises Refused where there is no chat.
+        """
+        ...
+
+
+class NoPostbox:
+    """Where there is no bot, as in `kaeru check`."""
+
+    async def put(self, channel: str, text: str, *, thread: str, key: str) -> None:
+        del text, thread, key
+        raise Refused(f"{channel} cannot be told from here: only a running kaeru posts into the chat.")
+
+
 class Notifier(Protocol):
     """One way to tell one audience."""
 
@@ -38,6 +59,11 @@ class Notifier(Protocol):
 
     @property
     def audience(self) -> Audience: ...
+
+    @property
+    def moments(self) -> frozenset[Moment]:
+        """Of what they are told."""
+        ...
 
     @property
     def recognises(self) -> bool:
@@ -52,6 +78,13 @@ class Notifier(Protocol):
         """Tell it once. `key` is the same on every retry of the same notice. Does not retry by itself.
 
         Raises Unavailable, Refused, AuthFailed: nobody was told. Raises OutcomeUnknown where they may have been.
+        """
+        ...
+
+    async def check(self) -> str:
+        """Look whether it would work, without telling anybody; what was seen, as the end of a sentence.
+
+        Raises Unavailable, Refused, AuthFailed.
         """
         ...
 

@@ -23,6 +23,7 @@ ALL = (
     *story.backup_events(),
     *story.restore_events(),
     *story.evidence_events(),
+    *story.notice_events(),
     e.WayChosen(
         at=story.at("14:12:08"),
         by=story.BOB,
@@ -102,6 +103,15 @@ def test_the_story_of_a_restore() -> None:
         "milestone Restore 2 agreed to by <@U0CAROL> (digest 0123456789abcdef)",
         "milestone Restore 2 begun",
         "milestone Restore 2 succeeded: orders has 3 tables with 12 rows.",
+    ]
+
+
+def test_the_story_of_a_notice() -> None:
+    assert [f"{weight(event):9} {narrate(event)}" for event in story.notice_events()] == [
+        "detail    Notice due (begun) for support and page",
+        "milestone Told support (support, e-mail to support@example.com): “Tea orders has a problem”; not told: desk@example.com: no such mailbox",
+        "milestone Nobody knows whether customers (page, status page 1234) were told (begun): It did not answer. Look there whether it arrived.",
+        "milestone Update for customers by <@U0BOB>: Half &lt;is&gt; back.",
     ]
 
 

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from bot.domain import decide
 from bot.domain import events as e
+from bot.domain.audiences import Audience, Moment, Telling
+from bot.domain.base import Refusal
 from bot.domain.incident import Incident
-from bot.domain.lifecycle import evolve
-from bot.domain.notices import Audience, Known, Moment, known, moment_of, notice_key
+from bot.domain.lifecycle import evolve, fold
+from bot.domain.notices import Known, concerns, known, moment_of, notice_key, notices_due
 from bot.views.notices import notice, notice_strictly
 from tests import story
 
@@ -22,16 +25,18 @@ def told(audience: Audience, events: tuple[e.Event, ...] | None = None) -> list[
     incident: Incident | None = None
     for event in story.events() if events is None else events:
         incident = evolve(incident, event)
-        if moment_of(event) is not None:
+        if moment_of(event) is not None and concerns(incident, event, audience):
             found.append(known(incident, event, audience, public_name="Tea orders", names=NAMES, zone=UTC))
     return found
 
 
 @pytest.mark.parametrize("audience", Audience)
 def test_every_moment_has_words_for_every_audience(audience: Audience) -> None:
-    moments = [one.moment for one in told(audience)]
-    assert moments == [Moment.BEGUN, Moment.MITIGATED, Moment.VERIFIED, Moment.CLOSED]
-    for one in told(audience):
+    update = e.UpdateWritten(at=story.at("14:20:00"), by=story.BOB, audience=audience, text="Half is back.")
+    everything = [*told(audience), *told(audience, story.rough_events())]
+    everything += told(audience, (*story.events(), update))[-1:]
+    assert {one.moment for one in everything} == set(Moment)
+    for one in everything:
         made = notice(one)
         assert made.subject.strip()
         assert "\n" not in made.subject
@@ -75,6 +80,60 @@ def test_a_template_of_ones_own_that_does_not_work_costs_no_notice(
     assert "The built-in one is used." in caplog.text
 
 
+def test_the_story_in_moments() -> None:
+    usual = ["begun", "assessed", "assessed", "rolling back", "mitigated", "verified"]
+    assert [one.moment for one in told(Audience.SUPPORT)] == [*usual, "closed"]
+    # For customers it is over once; and what was not verified ends with the close.
+    assert [one.moment for one in told(Audience.CUSTOMERS)] == usual
+    assert told(Audience.CUSTOMERS, story.rough_events())[-1].moment is Moment.CLOSED
+
+
+def test_an_update_reaches_its_audience_alone() -> None:
+    update = e.UpdateWritten(
+        at=story.at("14:20:00"), by=story.BOB, audience=Audience.CUSTOMERS, text="Half is back."
+    )
+    events = (*story.events(), update)
+    assert notice(told(Audience.CUSTOMERS, events)[-1]).text == "Half is back."
+    assert told(Audience.SUPPORT, events)[-1].moment is Moment.CLOSED
+
+
+class Wants:
+    def __init__(self, audience: Audience, *moments: Moment) -> None:
+        self.audience = audience
+        self.moments = frozenset(moments or Moment)
+
+
+def test_who_is_due_to_be_told() -> None:
+    declared = story.events()[0]
+    incident = evolve(None, declared)
+    everybody = {
+        "page": Wants(Audience.CUSTOMERS),
+        "boss": Wants(Audience.EXECUTIVES, Moment.ASSESSED, Moment.CLOSED),
+    }
+    due = notices_due(incident, declared, everybody)
+    assert due is not None
+    assert (due.number, due.moment, [one.name for one in due.addressees]) == (1, Moment.BEGUN, ["page"])
+    assert notices_due(incident, story.events()[1], everybody) is None
+    assert notices_due(incident, declared, {"boss": everybody["boss"]}) is None
+
+
+def test_what_became_of_it_is_kept_once() -> None:
+    incident = fold((*story.events()[:1], *story.notice_events()))
+    (record,) = incident.notices
+    assert [one.state for one in record.to] == [Telling.TOLD, Telling.UNKNOWN]
+    assert record.to[0].subject == "Tea orders has a problem"
+    again = story.notice_events()[1]
+    assert isinstance(again, e.NoticeSent)
+    assert decide.notice_settled(incident, again) == ()
+    assert decide.notice_broken(incident, 1, 1, "A defect.", now=story.at("14:12:00")) == ()
+
+
+@pytest.mark.parametrize("text", ["", "   ", "x" * 2001])
+def test_an_update_needs_words_and_not_too_many(text: str) -> None:
+    with pytest.raises(Refusal):
+        decide.write_update(Audience.SUPPORT, text, by="U1", now=story.at("14:12:00"))
+
+
 def test_the_key_is_the_same_for_the_same_people_alone() -> None:
-    incident = story.incident()
-    assert notice_key(incident, "a") == notice_key(incident, "a") != notice_key(incident, "b")
+    assert notice_key("inc", 3, "a") == notice_key("inc", 3, "a") != notice_key("inc", 3, "b")
+    assert notice_key("inc", 3, "a") != notice_key("inc", 4, "a")
