@@ -14,7 +14,7 @@ def narrate_traffic(event: TrafficEvent) -> str:
     match event:
         case e.TrafficShifted():
             because = f": {typed(event.sentence)}" if event.sentence.strip() else ""
-            return f"{percent(event.share)} of the traffic reaches the service{because}"
+            return f"Traffic at {percent(event.share)}{because}"
         case e.TrafficAsked():
             return f"People are asked whether users come back any further: {typed(event.sentence)}"
         case e.TrafficContinued():

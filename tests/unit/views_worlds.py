@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from bot.domain import events as e
+from bot.domain.afterwards import CachePart, TrafficPart
 from bot.domain.backups import BackupState, Taken
 from bot.domain.databases import BackupWish, DatabasePart, Sideways
 from bot.domain.debts import Debt
@@ -16,6 +17,7 @@ from bot.domain.lifecycle import evolve
 from bot.domain.migrations import Effect, Migration, Tool, Undo
 from bot.domain.plan import Changes, Check, Commit, ComponentChange, FileChange, Level, Plan, Warn
 from bot.domain.policy import Policy
+from bot.domain.ramp import Ramp
 from bot.domain.releases import Release, Standing
 from bot.domain.restores import RestorePlan, Shelved
 from bot.domain.run import steps_for
@@ -133,6 +135,9 @@ def _named(part: DatabasePart, count: int) -> tuple[DatabasePart, ...]:
 _databases = st.just(()) | st.builds(_named, parts("orders"), st.sampled_from((1, 20)))
 
 
+_traffic = st.builds(TrafficPart, off=st.booleans(), ramp=st.just(Ramp()), actions=times(texts, 3))
+
+
 @st.composite
 def plans(draw: st.DrawFn, number: int) -> Plan:
     current, target = draw(versions), draw(versions)
@@ -188,6 +193,8 @@ def plans(draw: st.DrawFn, number: int) -> Plan:
         candidates=candidates,
         created_at=at("14:00:00"),
         databases=draw(_databases),
+        traffic=draw(st.none() | _traffic),
+        caches=draw(times(st.builds(CachePart, name=st.just("cdn"), actions=times(texts, 4)), 1)),
     )
 
 
@@ -299,7 +306,16 @@ def _next(draw: st.DrawFn, incident: Incident, now: Any) -> e.Event | None:
             "backup_finished",
             "backup_failed",
         ),
-        Status.ROLLING_BACK: ("step_started", "step_printed", "step_finished", "debt", "mitigated", "failed"),
+        Status.ROLLING_BACK: (
+            "step_started",
+            "step_printed",
+            "step_finished",
+            "traffic_shifted",
+            "traffic_asked",
+            "debt",
+            "mitigated",
+            "failed",
+        ),
         Status.MITIGATED: ("verified", "relapsed", "debt"),
         Status.FIXING_FORWARD: ("reminded", "chosen", "severity_set", "requested"),
     }.get(incident.status)
@@ -410,6 +426,16 @@ def _judged(draw: st.DrawFn, incident: Incident, base: dict[str, Any]) -> e.Even
     return None if run is None else e.VerdictReached(**base, run_id=run.id, table=draw(_tables))
 
 
+def _of_traffic(kind: Callable[..., e.Event], **strategies: st.SearchStrategy[Any]) -> _Maker:
+    def make(draw: st.DrawFn, incident: Incident, base: dict[str, Any]) -> e.Event | None:
+        if incident.run is None:
+            return None
+        drawn = {name: draw(each) for name, each in strategies.items()}
+        return kind(**base, run_id=incident.run.id, **drawn)
+
+    return make
+
+
 def _simple(kind: Callable[..., e.Event], **strategies: st.SearchStrategy[Any]) -> _Maker:
     def make(draw: st.DrawFn, _: Incident, base: dict[str, Any]) -> e.Event:
         return kind(**base, **{name: draw(strategy) for name, strategy in strategies.items()})
@@ -428,8 +454,9 @@ def _about_debt(kind: Callable[..., e.Event], **strategies: st.SearchStrategy[An
 
 
 def _debt_taken(draw: st.DrawFn, _: Incident, base: dict[str, Any]) -> e.Event:
+    kinds = (f"argocd:{draw(st.integers(0, 9))}/{'s' * 250}", "traffic:shop", "cache:shop/cdn")
     debt = Debt(
-        id=f"argocd:{draw(st.integers(0, 9))}/{'s' * 250}",
+        id=draw(st.sampled_from(kinds)),
         component="web",
         text=draw(texts),
         until=draw(texts),
@@ -513,6 +540,12 @@ def _reminded(_draw: st.DrawFn, _: Incident, base: dict[str, Any]) -> e.Event:
 
 
 _MAKERS: dict[str, _Maker] = {
+    "traffic_shifted": _of_traffic(
+        e.TrafficShifted, share=st.floats(0, 1), sentence=texts, back=st.booleans()
+    ),
+    "traffic_asked": _of_traffic(e.TrafficAsked, sentence=texts),
+    "traffic_continued": _of_traffic(e.TrafficContinued),
+    "traffic_stopped": _of_traffic(e.TrafficStopped),
     "channel": _simple(e.ChannelOpened, channel_id=st.just("C0INC1"), name=st.just("inc-20261124-shop-1")),
     "joined": _simple(e.SomeoneJoined, source_channel=st.just("C0SUPPORT")),
     "severity_set": _severity,
