@@ -30,13 +30,14 @@ from bot.usecases.gathering import Gathering
 from bot.usecases.home import Home
 from bot.usecases.memories import StoreMemory
 from bot.usecases.nudges import Nudges
+from bot.usecases.paging import PAGE, PAGE_ACKNOWLEDGE, PAGE_RESOLVE
 from bot.usecases.probing import Probing
 from bot.usecases.pruning import Pruning
 from bot.usecases.recorder import Recorder
 from bot.usecases.restoring import RestorePlanning
 from bot.usecases.survey import Survey
 from bot.usecases.sweep import Sweep
-from bot.workflows import arm, back_up, close, drill, filing, repay, restoring, rollback
+from bot.workflows import arm, back_up, close, drill, filing, paging, repay, restoring, rollback
 from bot.workflows.broken import Broken
 from bot.workflows.clockwork import Clockwork
 from bot.workflows.delivery import Delivery
@@ -174,6 +175,10 @@ class Kaeru:
         self.filing = Filing(store, catalog, fleet, self.desk, chat=chat, clock=clock)
         self.closing.before_writing = self.filing.settled
         self.engine.add(FILE, filing.bind(self.filing))
+        pages = paging.Paging(store, catalog, fleet, self.desk, clock=clock)
+        self.engine.add(PAGE, paging.bind(pages))
+        self.engine.add(PAGE_ACKNOWLEDGE, paging.bind_acknowledge(pages))
+        self.engine.add(PAGE_RESOLVE, paging.bind_resolve(pages))
         home = Home(store, catalog, self.desk, clock=clock)
         rooms = Rooms(store, catalog, self.desk, self.arming, self.closing, self.recorder, home)
         self._handlers = Handlers(rooms)

@@ -69,6 +69,7 @@ COMMANDS: dict[Action, Command] = {
     Action.TRAFFIC_STOP: lambda ref, by: c.StopTraffic(by=by, incident_id=ref.incident_id),
     Action.LEFT_ACCEPT: lambda ref, by: c.AcceptLeft(by=by, incident_id=ref.incident_id, accept=(ref.arg,)),
     Action.FILE_AGAIN: lambda ref, by: c.FileAgain(by=by, incident_id=ref.incident_id),
+    Action.PAGE_ACKNOWLEDGE: lambda ref, by: c.AcknowledgePage(by=by, incident_id=ref.incident_id),
     Action.NEXT_VERSION: lambda ref, by: c.ChooseVersion(
         by=by, incident_id=ref.incident_id, version=ref.arg or None
     ),

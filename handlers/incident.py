@@ -26,6 +26,7 @@ class IncidentCommand:
             "hold": self._hold,
             "way": self._way,
             "traffic": self._traffic,
+            "ack": self._ack,
             "lessons": self._lessons,
             "restore": self._restore,
             "close": self._close,
@@ -132,6 +133,10 @@ class IncidentCommand:
         )
         said = f"Decided: {way.value} for the database {database}. "
         await self._do(asked, command, said + after_choice(way))
+
+    async def _ack(self, asked: "_Asked") -> None:
+        command = c.AcknowledgePage(by=asked.by, incident_id=asked.incident.id)
+        await self._do(asked, command, "Acknowledged: you are on it, and the pager is being stopped.")
 
     async def _lessons(self, asked: "_Asked") -> None:
         await asked.surface.open_modal(modals.lessons(asked.incident))

@@ -41,9 +41,17 @@ class IncidentRequest(Value):
 
 
 VERBS = (
-    "status", "severity", "note", "action", "role", "hold", "way", "traffic", "restore", "lessons", "close", "accept", "actions", "file", "export", "list", "help",
+    "status", "severity", "note", "action", "role", "hold", "way", "traffic", "restore", "ack", "lessons", "close", "accept", "actions", "file", "export", "list", "help",
 )  # fmt: skip
-_ALIASES = {"sev": "severity", "?": "help", "--help": "help", "": "status", "ls": "list", "release": "hold"}
+_ALIASES = {
+    "sev": "severity",
+    "?": "help",
+    "--help": "help",
+    "": "status",
+    "ls": "list",
+    "release": "hold",
+    "acknowledge": "ack",
+}
 
 
 def rollback(text: str) -> RollbackRequest:

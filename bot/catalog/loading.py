@@ -94,6 +94,7 @@ class _Loading:
             services=services,
             forward_fix=spec.forward_fix,
             nudges=spec.nudges,
+            emails={p.email.casefold(): p.slack for p in spec.people.values() if p.email},
         )
 
     def _raise_if_any(self) -> None:

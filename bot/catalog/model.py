@@ -141,7 +141,10 @@ class Service:
 
 @dataclass(frozen=True)
 class Catalog:
-    """Everything in kaeru.yml. `path` is where it was read; `people` are display names by Slack id."""
+    """Everything in kaeru.yml. `path` is where it was read; `people` are display names by Slack id.
+
+    `emails` are Slack ids by e-mail address, in lower case.
+    """
 
     path: Path
     workspace: WorkspaceSpec
@@ -149,6 +152,7 @@ class Catalog:
     services: Mapping[str, Service]
     forward_fix: ForwardFixSpec = field(default_factory=ForwardFixSpec)
     nudges: NudgesSpec = field(default_factory=NudgesSpec)
+    emails: Mapping[str, UserId] = field(default_factory=dict)
 
     @property
     def timezone(self) -> ZoneInfo:

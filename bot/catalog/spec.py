@@ -114,6 +114,10 @@ class PersonSpec(Spec):
     """The Slack member id: in Slack, the person's profile, the three dots, Copy member ID."""
     name: str | None = Field(default=None, min_length=1, max_length=80, examples=["Alice"])
     """The name in documents. Left out: the one in Slack."""
+    email: Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)] | None = Field(
+        default=None, examples=["alice@example.com"]
+    )
+    """The address by which an on-call system knows them, so that they are invited when they are called."""
 
 
 class ForwardFixSpec(Spec):

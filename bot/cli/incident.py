@@ -27,6 +27,7 @@ open it may be left out, except before other words.""",
         ),
         "hold": ("bot.cli.incident_decide:hold", "Let nothing new begin until it is released."),
         "release": ("bot.cli.incident_decide:release", "Release the hold."),
+        "ack": ("bot.cli.incident_ack:ack", "Be on it: stop the pager."),
         "traffic": (
             "bot.cli.incident_traffic:traffic",
             "Let users come back further where kaeru asks, or leave traffic as it is.",
@@ -59,6 +60,15 @@ open it may be left out, except before other words.""",
         "action": ("bot.cli.incident_note:action", "Keep something that remains to be done."),
         "role": ("bot.cli.incident_note:role", "Say who does what."),
         "close": ("bot.cli.incident_decide:close", "Close it; the postmortem follows."),
+        "accept": (
+            "bot.cli.incident_left:accept",
+            "Accept by name that something stays open when it is closed.",
+        ),
+        "actions": ("bot.cli.incident_left:actions", "List the open actions, and where they were filed."),
+        "file": (
+            "bot.cli.incident_left:file",
+            "Try again to file the actions and to publish the postmortem.",
+        ),
         "lessons": ("bot.cli.incident_note:lessons", "Record root cause and lessons, also after the close."),
     },
 )

@@ -28,6 +28,7 @@ from bot.domain.comparison import Comparison, Illness, compare, illness
 from bot.domain.durations import Times, measure
 from bot.domain.evidence import Outcome, Probe
 from bot.domain.incident import Incident
+from bot.domain.paging import on_call_users
 from bot.domain.plan import Plan
 from bot.domain.prose import Names, escaped, listed, name, plain
 from bot.domain.releases import spoken
@@ -256,6 +257,8 @@ def _responders(incident: Incident, names: Names) -> str:
         incident.declared_by,
         *incident.joined,
         *incident.roles.values(),
+        *on_call_users(incident.pages),
+        *(page.acknowledged_by for page in incident.pages if page.acknowledged_by),
         *(user for run in incident.runs for user in run.approved_by),
     )
     return listed([name(user, names) for user in dict.fromkeys(everyone)])

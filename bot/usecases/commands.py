@@ -159,6 +159,10 @@ class StopTraffic(TrafficCommand):
     """Leave traffic as it is; the run ends with that."""
 
 
+class AcknowledgePage(IncidentCommand):
+    """Be on it: stop the pager."""
+
+
 class AddNote(IncidentCommand):
     text: str
 

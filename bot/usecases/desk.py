@@ -29,6 +29,7 @@ from bot.usecases.dispatch import Facts, decision_on
 from bot.usecases.due import due_filings, due_workflows
 from bot.usecases.logbook import entry
 from bot.usecases.owing import keep_owing
+from bot.usecases.paging import calls
 from bot.usecases.quarantine import keep_out
 from bot.usecases.unfinished import Ends, keep_unfinished
 from bot.views.project import Context, Link, Slot, project, project_event
@@ -103,10 +104,7 @@ class Desk:
 
     def _record(self, uow: UnitOfWork, incident: Incident | None, events: decide.Events) -> Changed:
         before = incident
-        for event in events:
-            incident = evolve(incident, event)
-        if incident is None:
-            raise Refusal("There is no such incident.")
+        incident, events = self._folded(incident, events)
         if before is None:
             uow.incidents.add(incident)
         elif events:
@@ -132,6 +130,17 @@ class Desk:
         if events and before is not None:
             self._put(uow, incident, project(incident, context, before))
         return Changed(incident, events)
+
+    def _folded(self, incident: Incident | None, events: decide.Events) -> tuple[Incident, decide.Events]:
+        """The incident after them, and after what follows by itself: calls of whoever is on call."""
+        for event in events:
+            incident = evolve(incident, event)
+        if incident is None:
+            raise Refusal("There is no such incident.")
+        called = calls(self._catalog, incident, events)
+        for event in called:
+            incident = evolve(incident, event)
+        return incident, (*events, *called)
 
     @staticmethod
     def _put(uow: UnitOfWork, incident: Incident, slots: tuple[Slot, ...]) -> None:

@@ -75,6 +75,8 @@ def decision_on(  # noqa: C901, PLR0911, PLR0912 - a table in match form
                 forward_fix_after=facts.forward_fix_after,
                 now=now,
             )
+        case c.AcknowledgePage():
+            return decide.acknowledge_page(incident, by=by, now=now)
         case c.Refresh():
             return decide.request_plan(incident, by=by, now=now)
         case c.RollBackAfterAll():

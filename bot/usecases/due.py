@@ -6,6 +6,7 @@ from bot.domain.backups import BackupState
 from bot.domain.filing import pending
 from bot.domain.incident import Incident, PlanState, Status
 from bot.domain.restores import RestoreState
+from bot.usecases.paging import due_pages
 from bot.usecases.unfinished import Ends
 
 ARM, ROLLBACK, REPAY, CLOSE = "arm.v1", "rollback.v1", "repay.v1", "close.v1"
@@ -32,6 +33,7 @@ def due_workflows(incident: Incident) -> tuple[tuple[str, str, str], ...]:
             attempt = f"{incident.id}/{owed.attempt}"
             due.append((REPAY, f"repay:{attempt}", attempt))
     due += _on_databases(incident)
+    due += due_pages(incident)
     if incident.status is Status.CLOSED:
         revision = incident.postmortem_revision + 1
         if incident.postmortem_wanted >= revision:

@@ -46,6 +46,7 @@ class Action(StrEnum):
     TRAFFIC_STOP = "traffic_stop"
     LEFT_ACCEPT = "left_accept"
     FILE_AGAIN = "file_again"
+    PAGE_ACKNOWLEDGE = "page_acknowledge"
     CLOSE_OPEN = "close_open"
     LESSONS_OPEN = "lessons_open"
     PICKER_OPEN = "picker_open"

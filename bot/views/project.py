@@ -16,6 +16,7 @@ from bot.domain.backups import BackupRecord
 from bot.domain.base import UserId, Value
 from bot.domain.evidence import Outcome
 from bot.domain.incident import Incident, PlanRecord, Status
+from bot.domain.paging import PageRecord
 from bot.domain.policy import Policy
 from bot.domain.restores import Restore
 from bot.domain.run import Run
@@ -38,6 +39,7 @@ from bot.views.forward_fix_card import forward_fix_card
 from bot.views.limits import CHANNEL_NAME, TOPIC, clip
 from bot.views.mrkdwn import clean, plain, who
 from bot.views.outcome_card import good_card, held_for_a_while, stuck_card
+from bot.views.page_card import late_note, page_card
 from bot.views.plan_card import plan_card
 from bot.views.printed import printed_card
 from bot.views.restore_card import restore_card
@@ -164,6 +166,16 @@ def _backup_slot(record: BackupRecord) -> str:
     return f"backup-{record.database}-{record.number}"
 
 
+def project_page(incident: Incident, record: PageRecord, trouble: str) -> tuple[Slot, ...]:
+    """The card of one page alone, with what is in its way now, and a message that says so once."""
+    lane, operation = f"incident:{incident.id}", _post(INCIDENT_CHANNEL, page_card(incident, record, trouble))
+    said = _post(INCIDENT_CHANNEL, late_note(incident))
+    return (
+        Slot(lane=lane, slot=f"page-{record.number}", operation=operation),
+        Slot(lane=lane, slot=f"page-{record.number}-late", operation=said),
+    )
+
+
 def _run_slot(incident: Incident, run_id: str) -> str:
     return next(f"run-{place}" for place, run in enumerate(incident.runs, start=1) if run.id == run_id)
 
@@ -182,6 +194,7 @@ def _post(channel: str, card: Card) -> Post:
 def _cards(incident: Incident, context: Context) -> list[tuple[str, Card]]:
     cards = [("severity", severity_card(incident))]
     cards += [(_backup_slot(record), backup_card(incident, record)) for record in incident.backups]
+    cards += [(f"page-{record.number}", page_card(incident, record)) for record in incident.pages]
     fix = incident.forward_fix
     if fix is not None:
         cards += [(f"forward-fix-{n}", forward_fix_card(incident, fix, n)) for n in range(fix.reminders + 1)]

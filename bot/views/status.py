@@ -123,6 +123,7 @@ _INCIDENT_HELP = (
 `/incident action @ben Add a timeout`  –  something to do afterwards
 `/incident way shop code only`  –  decides which way a database goes that migrations have changed
 `/incident traffic continue`  –  lets users come back further where kaeru asks; `stop` leaves traffic as it is
+`/incident ack`  –  you are on it; the pager stops calling
 `/incident hold The database is being dumped`  –  nothing new begins; `/incident hold off` goes on
 `/incident restore`  –  plans how a backup is brought back; two people have to agree
 `/incident close Checkout works again`  –  closes it and posts the postmortem

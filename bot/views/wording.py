@@ -6,6 +6,7 @@ from bot.domain.base import Refusal, UserId
 from bot.domain.databases import undecided
 from bot.domain.decide import expires_at
 from bot.domain.incident import Incident, PlanRecord, PlanState, Status
+from bot.domain.paging import on_call_users
 from bot.domain.plan import Check
 from bot.domain.policy import Policy, Tally, adds_nothing, tally
 from bot.domain.releases import Release, Standing, choose
@@ -232,5 +233,6 @@ def invited(
         *incident.joined,
         *incident.roles.values(),
         *fixer,
+        *on_call_users(incident.pages),
     )
     return tuple(user for user in dict.fromkeys(everyone) if is_member(user))

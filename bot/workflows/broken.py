@@ -8,9 +8,11 @@ from bot.domain import events as e
 from bot.domain.evidence import Outcome
 from bot.domain.filing import pending
 from bot.domain.incident import Incident, Status
+from bot.domain.paging import PagerAction
 from bot.usecases.desk import Desk
 from bot.usecases.due import ARM, BACKUP, CLOSE, DRILL, FILE, PLAN_RESTORE, REPAY, RESTORE, ROLLBACK
 from bot.usecases.filing import not_filed
+from bot.usecases.paging import PAGE, PAGE_ACKNOWLEDGE, PAGE_RESOLVE
 from bot.workflows.journal import incident_of
 from bot.workflows.verdict import Stage, what_next
 
@@ -39,6 +41,9 @@ class Broken:
             CLOSE: self._no_postmortem,
             BACKUP: self._no_backup,
             DRILL: self._no_drill,
+            PAGE: self._nobody_paged,
+            PAGE_ACKNOWLEDGE: self._pager_not_stopped,
+            PAGE_RESOLVE: self._pager_not_resolved,
             FILE: self._not_filed,
         }
         await say[workflow](self._desk, argument, sentence)
@@ -131,6 +136,36 @@ class Broken:
             )
 
         await desk.change(incident_id, decision, once=f"broken:{argument}")
+
+    async def _nobody_paged(self, desk: Desk, argument: str, sentence: str) -> None:
+        incident_id, _, number = argument.rpartition("/")
+        reason = f"{sentence} Call whoever is on call yourself."
+        await desk.change(
+            incident_id,
+            lambda incident: decide.page_failed(
+                incident, int(number), through="", reason=reason, unknown=True, now=self._clock()
+            ),
+        )
+
+    async def _pager_not_stopped(self, desk: Desk, argument: str, sentence: str) -> None:
+        await self._pager_not_told(desk, argument, sentence, "acknowledge")
+
+    async def _pager_not_resolved(self, desk: Desk, argument: str, sentence: str) -> None:
+        await self._pager_not_told(desk, argument, sentence, "resolve")
+
+    async def _pager_not_told(self, desk: Desk, argument: str, sentence: str, action: PagerAction) -> None:
+        incident_id, _, number = argument.rpartition("/")
+        await desk.change(
+            incident_id,
+            lambda incident: decide.pager_not_told(
+                incident,
+                int(number),
+                action,
+                through="",
+                reason=f"{sentence} Do it there.",
+                now=self._clock(),
+            ),
+        )
 
     async def _no_drill(self, _desk: Desk, _argument: str, _sentence: str) -> None:
         """Of no incident, and the log has it. A drill that meets a defect says so by itself."""

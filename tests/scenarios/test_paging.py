@@ -1,0 +1,169 @@
+"""Whoever is on call is called once, stopped from chat, called again by a relapse, and left alone when it is over."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from bot.domain import events as e
+from bot.domain.incident import Incident
+from bot.domain.paging import PageState
+from sandbox.workspace import forms
+from sandbox.workspace.model import Json
+from tests.contract.oncall_worlds import ROUTING, SECRET, PagerDutyWorld
+from tests.scenarios.conftest import NewWorld
+from tests.scenarios.world import GOOD, Room, World, buttons, has_button
+
+
+@pytest.fixture
+def pager() -> Iterator[PagerDutyWorld]:
+    with ExitStack() as stack:
+        world = PagerDutyWorld(stack)
+        yield world
+        assert world.problems == []
+
+
+def described(pager: PagerDutyWorld, watch: str = "1s", **policies: Any) -> dict[str, Any]:
+    """What kaeru.yml says: Ana of PagerDuty is Dan of Slack, who is no responder."""
+    on_call = {
+        "kind": "pagerduty",
+        "token": SECRET,
+        "routing_key": ROUTING,
+        "escalation_policy": "PT20YPA",
+        "events_url": pager.events.base,
+        "url": pager.rest.base,
+    }
+    return {
+        "people": {"dan": {"email": "Ana@example.com"}},
+        "policies": policies,
+        "services": {"shop": {"on_call": on_call, "watch": watch}},
+    }
+
+
+def newest_is(state: PageState, number: int = 1) -> Any:
+    def holds(incident: Incident) -> bool:
+        return incident.page is not None and (incident.page.number, incident.page.state) == (number, state)
+
+    return holds
+
+
+async def card(room: Room, text: str) -> Json:
+    return await room.sees(lambda m: text in forms.text_of(m))
+
+
+async def test_a_whole_incident_with_a_pager(new_world: NewWorld, pager: PagerDutyWorld) -> None:
+    world = await new_world(changes=described(pager, watch="30s"))
+    await world.bad_deploy()
+    room = await world.declare(severity=None)
+    assert pager.events.all == []
+    await room.choose("High")
+
+    # Paged: Ana is Dan, who is invited; Ben is not known in Slack.
+    await room.when(newest_is(PageState.CALLED), "somebody to be paged")
+    shown = await card(room, "*Paged*")
+    assert "<@U0DAN> (level 1), Ben (level 2)" in forms.text_of(shown)
+    await room.joined(world.dan)
+    (alert,) = pager.events.all
+    assert (alert.key, alert.state) == (room.id, "open")
+    assert alert.bodies[0]["payload"]["summary"] == f"shop is ill (High): incident {room.id}"
+    assert alert.bodies[0]["client_url"].endswith(room.channel)
+
+    # Acknowledged from chat.
+    await world.dan.click(await room.button("Acknowledge", by=world.dan), "Acknowledge")
+    await room.when(lambda i: i.page is not None and i.page.told, "the pager to be stopped")
+    assert pager.alerts(room.id) == ["acknowledged"]
+    await card(room, "<@U0DAN> is on it. The pager is stopped.")
+    assert "acknowledged it already" in await room.asks(world.alice, "/incident ack")
+
+    # Rolled back, and ill again while it is watched: paged again.
+    await room.approve()
+    await room.status("mitigated")
+    await relapse(world, room)
+    await room.when(newest_is(PageState.CALLED, 2), "somebody to be paged again")
+    assert pager.alerts(room.id) == ["resolved", "open"]
+    assert "ill again" in pager.events.all[1].bodies[0]["payload"]["summary"]
+    again = await card(room, "*Paged again*")
+    assert buttons(again) == ["Acknowledge"]
+    assert not has_button(await card(room, "*Paged* ("), "Acknowledge")
+
+    # Over.
+    await room.close()
+    await room.when(lambda i: i.page is not None and i.page.resolved, "the pager to know that it is over")
+    assert pager.alerts(room.id) == ["resolved", "resolved"]
+    postmortem = await room.postmortem()
+    assert "Page acknowledged by Dan" in postmortem
+    assert "Dan" in next(row for row in postmortem.splitlines() if row.startswith("| Responders"))
+
+
+async def relapse(world: World, room: Room) -> None:
+    """The good version falls ill, too."""
+    await world.deploy("v1.3.0")
+    await room.status("stuck", "deciding")
+
+
+async def test_verified_is_told_to_the_pager(new_world: NewWorld, pager: PagerDutyWorld) -> None:
+    world = await new_world(changes=described(pager))
+    await world.bad_deploy()
+    room = await world.declare()
+    await room.when(newest_is(PageState.CALLED), "somebody to be paged")
+    await room.approve()
+    await room.status("verified")
+    await room.when(lambda i: i.page is not None and i.page.resolved, "the pager to know that it is over")
+    assert pager.alerts(room.id) == ["resolved"]
+    assert await world.serves() == GOOD
+    assert [event.action for event in await room.events(e.PagerTold)] == ["resolve"]
+
+
+async def test_whom_the_policy_does_not_call_is_not_called(
+    new_world: NewWorld, pager: PagerDutyWorld
+) -> None:
+    world = await new_world(changes=described(pager, high={"page": False}, low={"page": True}))
+    await world.bad_deploy()
+    room = await world.declare(severity="High")
+    assert "Nobody was paged because of this incident" in await room.asks(world.alice, "/incident ack")
+    await world.alice.command(room.channel, "/incident severity low")
+    await room.when(newest_is(PageState.CALLED), "somebody to be paged")
+    assert [alert.bodies[0]["payload"]["severity"] for alert in pager.events.all] == ["info"]
+
+
+async def test_a_pager_that_is_down_delays_nothing_and_is_told_of(
+    new_world: NewWorld, pager: PagerDutyWorld
+) -> None:
+    world = await new_world(changes=described(pager))
+    await world.bad_deploy()
+    pager.events.fault = (503, {})
+    room = await world.declare()
+    await card(room, "Nobody could be paged for shop yet")
+    await room.when(newest_is(PageState.CALLED), "somebody to be paged after all")
+    assert pager.alerts(room.id) == ["open"]
+    assert "Nobody could be paged yet" not in forms.text_of(await card(room, "*Paged*"))
+
+
+async def test_whoever_is_on_it_spares_the_others(new_world: NewWorld, pager: PagerDutyWorld) -> None:
+    world = await new_world(changes=described(pager))
+    await world.bad_deploy()
+    pager.events.fault = (429, {"Retry-After": "600"})
+    room = await world.declare()
+    await card(room, "Nobody could be paged for shop yet")
+    assert "you are on it" in await room.asks(world.bob, "/incident ack")
+    await room.when(newest_is(PageState.SPARED), "nobody to be paged")
+    await card(room, "Nobody was paged: <@U0BOB> was on it")
+    assert pager.alerts(room.id) == []
+
+
+async def test_a_key_that_does_not_hold_is_said_with_what_to_do(
+    new_world: NewWorld, pager: PagerDutyWorld
+) -> None:
+    changes = described(pager)
+    changes["services"]["shop"]["on_call"]["routing_key"] = ROUTING[::-1]
+    world = await new_world(changes=changes)
+    await world.bad_deploy()
+    room = await world.declare()
+    await room.when(newest_is(PageState.FAILED), "the page to fail")
+    said = forms.text_of(await card(room, "*Nobody could be paged*"))
+    assert "Call whoever is on call yourself." in said
+    assert ROUTING[::-1] not in said
+    await room.approve()
+    await room.status("verified")
+    assert [event.action for event in await room.events(e.PageFailed)] == ["page"]
