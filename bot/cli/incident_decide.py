@@ -6,6 +6,7 @@ import click
 
 from bot.cli.office import Office, carry_out, open_office
 from bot.cli.options import acting_as, which
+from bot.domain import decide
 from bot.domain.base import Refusal
 from bot.domain.severity import Severity
 from bot.usecases import commands as c
@@ -81,12 +82,25 @@ def release(which: str | None, as_: str | None) -> None:
 @click.option(
     "--unverified", is_flag=True, help="Although no rollback of it was verified; the postmortem says so."
 )
+@click.option(
+    "--accept",
+    is_flag=True,
+    help="Accept by name all that stays open; `kaeru incident accept` says what that is.",
+)
 @acting_as
-def close(which: str | None, summary: str, unverified: bool, as_: str | None) -> None:  # noqa: FBT001 - click's way
+def close(which: str | None, summary: str, unverified: bool, accept: bool, as_: str | None) -> None:  # noqa: FBT001 - click's way
     """Close it; the postmortem follows as soon as kaeru runs."""
 
     def command(incident_id: str, office: Office) -> c.Close:
-        return c.Close(by=office.actor.user, incident_id=incident_id, summary=summary, unverified=unverified)
+        if accept:
+            office.actor.must_be_person("Accepting")
+        return c.Close(
+            by=office.actor.user,
+            incident_id=incident_id,
+            summary=summary,
+            unverified=unverified,
+            accept=(decide.ALL,) if accept else (),
+        )
 
     incident = asyncio.run(carry_out(which, as_, command))
     click.echo(f"{incident.id} is closed. The bot posts the postmortem in its channel.")

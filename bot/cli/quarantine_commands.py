@@ -109,8 +109,10 @@ async def _lift(service: str, version: str, as_: str | None) -> str:
         office.actor.must_be_person("Lifting a quarantine")
         check_may_decide(office.catalog.policy(service, None), office.actor.user)
         at = now()
-        said = e.NoteAdded(at=at, by=office.actor.user, text=f"Quarantine of {version} lifted")
-        for incident in dict.fromkeys(held.incident for held in found):
+        said = e.QuarantineLifted(at=at, by=office.actor.user, version=version)
+        open_one = await office.store.read(lambda uow: uow.incidents.open_for(service))
+        also = [open_one.id] if open_one is not None else []
+        for incident in dict.fromkeys((*(held.incident for held in found), *also)):
             mine = [held for held in found if held.incident == incident]
 
             def lifting(uow: UnitOfWork, mine: list[_Held] = mine) -> None:

@@ -20,6 +20,7 @@ from bot.views.wording import STATUS_WORDS, lead, next_step, versions
 _HERE = (
     ("/incident hold off", "kaeru incident release"),
     ("/incident close unverified", "kaeru incident close --unverified"),
+    ("/incident close accept", "kaeru incident close --accept"),
     ("Press Refresh on its card for", "Run `kaeru incident refresh` for"),
     ("Press Refresh for", "Run `kaeru incident refresh` for"),
     (
@@ -115,6 +116,7 @@ def about(incident: Incident, policy: Policy | None, names: Names, zone: tzinfo)
             ("to do", f"{a.text} ({name(a.owner, names) if a.owner else 'nobody yet'})")
             for a in incident.actions
         ],
+        *[("accepted", f"{one.text} ({name(one.by, names)})") for one in incident.accepted],
         *([("next", spoken(next_step(incident, policy), names))] if policy else []),
     ]
     return [incident.id, *(f"  {label:<10} {indented(shown(text, names))}" for label, text in rows)]

@@ -112,7 +112,7 @@ def trouble(incident: Incident) -> list[Block]:
         return []
     told = []
     for name, filing in found[:_SHOWN]:
-        again = f" Tried again {when(filing.again_at)}." if filing.again_at else ""
+        again = f" The next try is at {when(filing.again_at)}." if filing.again_at else ""
         told.append(f":x: {_what(incident, name)}: {ended(line(filing.trouble, 600))}{again}")
     again_button = button("Try again now", Action.FILE_AGAIN, Ref(incident_id=incident.id))
     return [*sections(["*Not filed or published yet*", *told]), actions(again_button)]

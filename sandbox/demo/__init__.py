@@ -29,7 +29,7 @@ INVITATION = """
 
       1.  type   /rollback shop   in #general, open the new #inc-… channel and say how bad it is
       2.  at the bottom left, act as Bob, and press Approve on the plan card
-      3.  when it says Verified, type   /incident close
+      3.  when it says Verified, type   /incident close   and accept that {bad} stays quarantined
 
   The shop itself is at {shop}/checkout (try it a few times). Everything lives in {data}.
   {where}

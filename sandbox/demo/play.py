@@ -69,7 +69,7 @@ class Play:
             self._tell("kaeru says mitigated")
             await alice.message(channel, "Verified", timeout=90)
             self._tell("kaeru says verified")
-            await alice.command(channel, "/incident close Rolled back the currency change.")
+            await alice.command(channel, "/incident close accept Rolled back the currency change.")
             self._tell("alice closes the incident")
             await self._postmortem(alice, channel)
             await self._verified_from_outside()

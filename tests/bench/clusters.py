@@ -120,7 +120,7 @@ class Crew:
         took = await incident.reached("mitigated", timeout_s=PATIENCE_S, every_s=LOOK_EVERY_S) - clicked
         mitigated()
         await incident.reached("verified", every_s=LOOK_EVERY_S)
-        await self.alice.command(incident.channel, "/incident close Taken back.")
+        await self.alice.command(incident.channel, "/incident close accept Taken back.")
         # So that the postmortem is not made while the next one is measured.
         await self.database.until(_POSTED, incident.id, timeout_s=PATIENCE_S, every_s=LOOK_EVERY_S)
         return took

@@ -54,7 +54,7 @@ class Shop:
         await self.bob.click(card, "Approve")
         self.taken.run_s.append(await incident.reached("mitigated") - approved)
         await incident.reached("verified")
-        await self.alice.command(incident.channel, "/incident close Taken back.")
+        await self.alice.command(incident.channel, "/incident close accept Taken back.")
         posted = "SELECT 1 FROM kaeru_timeline WHERE incident_id = ? AND body LIKE '%\"postmortem_posted\"%'"
         await self.database.until(posted, incident.id, timeout_s=60)
         await self.alice.message(incident.channel, _has_picture, timeout=60)

@@ -62,6 +62,8 @@ async def test_a_bad_release_is_rolled_back_on_the_page(stage: Stage, browser: B
     await expect(page.get_by_role("heading", name=re.compile("^Verified"))).to_be_visible(timeout=SLOW_MS)
 
     await say(page, "/incident close")
+    await page.get_by_role("checkbox").first.check()
+    await page.get_by_role("button", name="Close it").click()
     await expect(page.get_by_role("img", name=re.compile(r"inc-.*\.png"))).to_be_visible(timeout=SLOW_MS)
     await expect(page.get_by_text(re.compile(r"Postmortem inc-.*shop")).first).to_be_visible()
     await page.close()

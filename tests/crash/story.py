@@ -88,7 +88,10 @@ class Story:
             await self.alice.click(card, "Close the incident")
 
         async def send() -> None:
-            await self.alice.submit_view(form, {"How did it end?": "Rolled back the currency change."})
+            filled: dict[str, Any] = {"How did it end?": "Rolled back the currency change."}
+            if left := [o["text"]["text"] for o in _left_open(form)]:
+                filled["Do you accept it, by your name?"] = left
+            await self.alice.submit_view(form, filled)
 
         form = await self._insist_async("form", open_form, self._form)
         await self._insist("close", send, lambda: self.shown("closed"))
@@ -161,6 +164,16 @@ class Story:
 def key_of(message: Json) -> str:
     """What the bot marks its messages with; empty for everybody else's."""
     return str(message.get("metadata", {}).get("event_payload", {}).get("key", ""))
+
+
+def _left_open(form: Json) -> list[Json]:
+    """The boxes for what stays open."""
+    return [
+        option
+        for block in form["blocks"]
+        if block.get("block_id") == "accepted"
+        for option in block["element"]["options"]
+    ]
 
 
 def _is_settled(card: Json) -> bool:

@@ -124,7 +124,7 @@ async def test_closing_before_it_is_verified_wants_an_explicit_word(new_world: N
     assert "Not verified yet." in forms.text_of(modal)
     await world.alice.close_view(modal)
     assert "Closed. The postmortem will be here" in await room.asks(
-        world.alice, "/incident close unverified all is well"
+        world.alice, "/incident close unverified accept all is well"
     )
     assert "not verified" in (await room.postmortem()).lower()
     assert "This incident is closed." in await room.asks(world.alice, "/incident close")

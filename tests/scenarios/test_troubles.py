@@ -137,7 +137,7 @@ async def test_the_connection_is_lost_twice_in_the_story(world: World) -> None:
     await persistently(lambda: world.bob.click(card, "Approve"))
     await room.status("verified")
     assert await world.serves() == GOOD
-    await persistently(lambda: world.alice.command(room.channel, "/incident close Over."))
+    await persistently(lambda: world.alice.command(room.channel, "/incident close accept Over."))
     await room.status("closed")
     assert "hello?" in await room.postmortem()
     assert len((await room.incident()).runs) == 1

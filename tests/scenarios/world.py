@@ -279,7 +279,7 @@ class Room:
 
     async def close(self, summary: str = "Rolled back.", *, by: Person | None = None) -> None:
         person = by or self.world.alice
-        verb = "/incident close"
+        verb = "/incident close accept"
         incident = await self.incident()
         if incident.runs and incident.status.value != "verified":
             verb += " unverified"

@@ -100,7 +100,14 @@ def test_anybody_may_see_to_it_and_only_then_it_can_be_closed() -> None:
         close(owing())
     (taken,) = decide.take_over_debt(owing(), DEBT.key, by=ALICE, now=NOW)
     assert decide.take_over_debt(fold((*story.indebted(27, 1), taken)), DEBT.id, by=ALICE, now=NOW) == ()
-    assert [x.type for x in close(fold((*story.indebted(27, 1), taken)))] == ["incident_closed"]
+    seen_to = fold((*story.indebted(27, 1), taken))
+    with pytest.raises(Refusal, match=r"v1\.3\.0 is quarantined"):
+        close(seen_to)
+    at_once = decide.close(
+        owing(), by=ALICE, summary="", unverified=False, accept=(decide.ALL,), policy=POLICY, now=NOW
+    )
+    assert [x.type for x in at_once] == ["debt_taken_over", "debt_accepted", "incident_closed"]
+    assert {x.by for x in at_once} == {ALICE}
 
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)

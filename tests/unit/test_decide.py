@@ -225,7 +225,10 @@ def test_an_incident_whose_rollback_failed_is_no_easier_to_close_than_a_mitigate
     )
     with pytest.raises(Refusal, match=r"to v1\.2\.9, did not succeed, .* `/incident close unverified`"):
         decide.close(story.state, by=BOB, summary="", unverified=False, policy=ONE, now=NOW)
-    assert decide.close(story.state, by=BOB, summary="", unverified=True, policy=ONE, now=NOW)
+    everything = (decide.ALL,)
+    assert decide.close(
+        story.state, by=BOB, summary="", unverified=True, accept=everything, policy=ONE, now=NOW
+    )
     story.happen(decide.request_plan(story.state, by=BOB, now=NOW))
     assert decide.why_unverified(story.state).startswith("The last rollback")
 

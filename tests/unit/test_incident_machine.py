@@ -15,6 +15,7 @@ from bot.domain.databases import undecided
 from bot.domain.debts import Debt
 from bot.domain.evidence import Baseline, BaselineSource, Outcome
 from bot.domain.incident import Incident, PlanRecord, PlanState, Status
+from bot.domain.left_open import left_open
 from bot.domain.lifecycle import evolve, fold
 from bot.domain.plan import Changes, ComponentChange, Level, Plan, Warn
 from bot.domain.policy import Policy, tally
@@ -367,13 +368,23 @@ class IncidentMachine(RuleBasedStateMachine):
         if gives_up and self.incident.run.ended_at is None:
             self.record((e.IncidentLeftUnverified(at=self.now, run_id=run_id, reason="orders unknown"),))
 
-    @rule(by=people, unverified=st.booleans())
-    def close(self, by: str, unverified: bool) -> None:
+    @rule(by=people, unverified=st.booleans(), accept=st.booleans())
+    def close(self, by: str, unverified: bool, accept: bool) -> None:
+        left, was_open = left_open(self.incident), self.incident.is_open
         self.attempt(
             lambda: decide.close(
-                self.incident, by=by, summary="", unverified=unverified, policy=self.policy, now=self.now
+                self.incident,
+                by=by,
+                summary="",
+                unverified=unverified,
+                accept=(decide.ALL,) if accept else (),
+                policy=self.policy,
+                now=self.now,
             )
         )
+        if was_open and left and not self.incident.is_open:
+            assert accept
+            assert left_open(self.incident) == ()
 
     @invariant()
     def state_is_the_fold_of_its_events(self) -> None:

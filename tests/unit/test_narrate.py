@@ -15,6 +15,7 @@ from bot.domain.prose import person, plain, typed
 from bot.domain.severity import Severity
 from bot.domain.ways_back import Way
 from tests import story
+from tests.unit.leaving import leaving_events
 
 ALL = (
     *story.events(),
@@ -24,6 +25,7 @@ ALL = (
     *story.restore_events(),
     *story.evidence_events(),
     *story.notice_events(),
+    *leaving_events(),
     e.WayChosen(
         at=story.at("14:12:08"),
         by=story.BOB,

@@ -326,8 +326,16 @@ def assert_works(world: World, incident: Incident, action: Action, ref: Ref) -> 
         ),
         Action.ROLLBACK_AFTER_ALL: lambda: decide.roll_back_after_all(incident, by=by, now=now),
         Action.CLOSE_OPEN: lambda: decide.close(
-            incident, by=by, summary="", unverified=True, policy=policy, now=now
+            incident,
+            by=by,
+            summary="",
+            unverified=True,
+            accept=(decide.ALL,),
+            policy=policy,
+            now=now,
         ),
+        Action.LEFT_ACCEPT: lambda: decide.accept_left(incident, (ref.arg,), by=by, now=now),
+        Action.FILE_AGAIN: lambda: decide.file_again(incident, by=by, now=now),
         Action.SEVERITY_PICK: lambda: _pick_severity(incident, Severity(ref.arg)),
         Action.SEVERITY_CHANGE: lambda: _pick_severity(
             incident, next(s for s in Severity if s != incident.severity)
