@@ -35,6 +35,7 @@ GAUNTLETS = {
         "commit:step_finished:prove",
         "commit:incident_mitigated",
         "commit:step_started:watch",
+        "commit:verdict_reached",
         "commit:step_finished:watch",
     ),
     "first messages": (

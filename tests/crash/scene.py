@@ -227,5 +227,7 @@ def write_config(path: Path, shop: RunningShop, notes: Path, sections: Mapping[s
     service["watch_interval"] = "200ms"
     service["health"]["probe_every"] = "400ms"
     service["target"]["restart"] = [sys.executable, "-m", "tests.crash.restarter", str(shop.root), str(notes)]
-    service.update({name: dict(section) for name, section in sections.items() if section})
+    for name, section in sections.items():
+        if section:
+            service[name] = section if isinstance(section, str) else dict(section)
     path.write_text(yaml.safe_dump(written), encoding="utf-8")

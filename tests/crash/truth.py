@@ -30,11 +30,12 @@ ONCE = {
     "step_finished prove": 1,
     "incident_mitigated": 1,
     "step_finished watch": 1,
+    "verdict_reached": 2,
     "incident_verified": 1,
     "incident_closed": 1,
     "postmortem_posted": 1,
 }
-"""The events of a rollback that works, however often the bot was killed."""
+"""The events of a rollback that works, however often the bot was killed. The verdict is told twice: mitigated, and verified."""
 
 CARDS = {"severity", "plan-1", "run-1", "outcome-1", "closed", "postmortem-1", "source", "declared"}
 
