@@ -17,6 +17,7 @@ from bot.ports.backups import Backups, Proof
 from bot.ports.target import Change, Inspection
 from bot.usecases.check_evidence import look_at_log, look_at_metric
 from bot.usecases.check_report import Row, State, attempt, row_of
+from bot.usecases.check_traffic import look_around
 from bot.usecases.fleet import Hands
 
 Shared = defaultdict[str, list[tuple[str, str]]]
@@ -59,6 +60,7 @@ async def look_at_service(
         if taken is not None:
             remedy = f"Look at the backup of {database.name} in kaeru.yml."
             rows += await attempt(area, f"backup of {database.name}", _backups(area, database, taken), remedy)
+    rows += await look_around(area, hands)
     rows += await _evidence(area, service, hands)
     rows.append(_policies(area, catalog))
     rows.append(_who(service))

@@ -353,3 +353,12 @@ def test_what_is_suspended_is_given_back_and_taken_over_as_in_chat(indebted: Com
         ("repayment_asked", BOB, "argocd:shop"),
         ("debt_taken_over", BOB, "argocd:search"),
     ]
+
+
+def test_users_who_come_back_are_decided_on_as_in_chat(kaeru: CommandLine) -> None:
+    kaeru.plan(ALICE)
+    assert "--as NAME" in kaeru("incident", "traffic", "continue").err
+    refused = kaeru("incident", "traffic", "stop", "--as", "bob")
+    assert refused.code != 0
+    assert "Users are not being brought back here at the moment" in refused.err
+    assert "continue" in kaeru("incident", "traffic", "faster", "--as", "bob").err
