@@ -31,13 +31,15 @@ from bot.usecases.home import Home
 from bot.usecases.memories import StoreMemory
 from bot.usecases.nudges import Nudges
 from bot.usecases.paging import PAGE, PAGE_ACKNOWLEDGE, PAGE_RESOLVE
+from bot.usecases.postbox import OutboxPostbox
 from bot.usecases.probing import Probing
 from bot.usecases.pruning import Pruning
 from bot.usecases.recorder import Recorder
 from bot.usecases.restoring import RestorePlanning
 from bot.usecases.survey import Survey
 from bot.usecases.sweep import Sweep
-from bot.workflows import arm, back_up, close, drill, filing, paging, repay, restoring, rollback
+from bot.usecases.telling import TELL
+from bot.workflows import arm, back_up, close, drill, filing, paging, repay, restoring, rollback, telling
 from bot.workflows.broken import Broken
 from bot.workflows.clockwork import Clockwork
 from bot.workflows.delivery import Delivery
@@ -119,7 +121,9 @@ class Kaeru:
     def _compose(self, chat: SlackChat, clock: Callable[[], datetime], boundary: Boundary) -> None:
         store, catalog = self.store, self._catalog
         fleet = self._fleet = fleet_of(
-            catalog, lambda service, component: StoreMemory(store, service, component, clock=clock)
+            catalog,
+            lambda service, component: StoreMemory(store, service, component, clock=clock),
+            OutboxPostbox(store, wake=self._wake),
         )
         self._open.push_async_callback(self._let_go)
         broken = Broken(clock)
@@ -172,6 +176,9 @@ class Kaeru:
         self.drills = Drills(store, catalog, self.engine, clock=clock, wake=self.delivery.wake)
         self.engine.add(DRILL, drill.bind(drill.Drilling(fleet, self.drills, work.turns, clock=clock)))
         self.engine.add(CLOSE, close.bind(self.closing))
+        self.engine.add(
+            TELL, telling.bind(telling.Teller(store, catalog, fleet, self.desk, chat, clock=clock))
+        )
         self.filing = Filing(store, catalog, fleet, self.desk, chat=chat, clock=clock)
         self.closing.before_writing = self.filing.settled
         self.engine.add(FILE, filing.bind(self.filing))
@@ -243,6 +250,9 @@ class Kaeru:
     async def close(self) -> None:
         """Take no more requests, let what is under way finish, and stop. Unfinished runs go on at the next start."""
         await self._open.aclose()
+
+    def _wake(self) -> None:
+        self.delivery.wake()
 
     async def _delivered(self, item: OutboxItem, done: Done) -> None:
         await self.echo.delivered(item, done)

@@ -7,6 +7,7 @@ from bot.catalog import Catalog, Service
 from bot.catalog.model import Database, Outside
 from bot.ports import ChangeSource, Memory
 from bot.ports.memory import Forgetful
+from bot.ports.notices import NoPostbox, Postbox
 from bot.usecases.fleet import DatabaseHands, Fleet, Hands, OutsideHands
 from integrations import registry
 
@@ -18,7 +19,7 @@ def _none(_service: str, _component: str) -> Memory:
     return Forgetful()
 
 
-def hands_of(service: Service, memories: Memories = _none) -> Hands:
+def hands_of(service: Service, memories: Memories = _none, postbox: Postbox | None = None) -> Hands:
     """Raises PortError where an adapter cannot be made."""
     changes = registry.make_changes(service.changes) if service.changes else None
     return Hands(
@@ -28,17 +29,17 @@ def hands_of(service: Service, memories: Memories = _none) -> Hands:
         health=registry.make_health(service.health) if service.health else None,
         changes=changes,
         databases={d.name: _database(d, changes) for d in service.databases},
-        outside=_outside(service.outside),
+        outside=_outside(service.outside, postbox or NoPostbox()),
     )
 
 
-def _outside(outside: Outside) -> OutsideHands:
+def _outside(outside: Outside, postbox: Postbox) -> OutsideHands:
     return OutsideHands(
         traffic=registry.make_traffic(outside.traffic.through) if outside.traffic else None,
         caches={name: registry.make_cache(adapter) for name, adapter in outside.caches.items()},
         metrics={metric.name: registry.make_metrics(metric.source) for metric in outside.metrics},
         logs={log.name: registry.make_logs(log.source) for log in outside.logs},
-        notices={name: registry.make_notifier(adapter) for name, adapter in outside.notices.items()},
+        notices={n: registry.make_notifier(adapter, postbox) for n, adapter in outside.notices.items()},
         on_call=registry.make_on_call(outside.on_call) if outside.on_call else None,
         tracker=registry.make_tracker(outside.tracker) if outside.tracker else None,
         papers={name: registry.make_papers(adapter) for name, adapter in outside.papers.items()},
@@ -54,9 +55,10 @@ def _database(database: Database, changes: ChangeSource | None) -> DatabaseHands
     )
 
 
-def fleet_of(catalog: Catalog, memories: Memories = _none) -> Fleet:
+def fleet_of(catalog: Catalog, memories: Memories = _none, postbox: Postbox | None = None) -> Fleet:
     """The adapters of every service."""
-    return Fleet({service.name: hands_of(service, memories) for service in catalog.services.values()})
+    hands = {service.name: hands_of(service, memories, postbox) for service in catalog.services.values()}
+    return Fleet(hands)
 
 
 async def let_go(hands: Hands) -> None:

@@ -17,7 +17,7 @@ from bot.ports.caches import Cache
 from bot.ports.logs import Logs
 from bot.ports.metrics import Metrics
 from bot.ports.migrations import Migrations
-from bot.ports.notices import Notifier
+from bot.ports.notices import Notifier, Postbox
 from bot.ports.oncall import OnCall
 from bot.ports.trackers import Papers, Tracker
 from bot.ports.traffic import Traffic
@@ -27,12 +27,13 @@ from bot.ports.traffic import Traffic
 class Entry:
     """Where an adapter lives. `settings` and `factory` are `module:name`; the factory takes the settings.
 
-    One that `remembers` takes a `bot.ports.Memory` too.
+    One that `remembers` takes a `bot.ports.Memory` too, one that `posts` a `bot.ports.notices.Postbox`.
     """
 
     settings: str
     factory: str
     remembers: bool = False
+    posts: bool = False
 
     def settings_model(self) -> type[BaseModel]:
         return cast("type[BaseModel]", _load(self.settings))
@@ -254,9 +255,10 @@ def make_cache(adapter: Adapter) -> Cache:
     return cast("Cache", CACHES[adapter.kind].make(adapter.settings))
 
 
-def make_notifier(adapter: Adapter) -> Notifier:
+def make_notifier(adapter: Adapter, postbox: Postbox) -> Notifier:
     """One way to tell people outside of Slack. Raises KeyError for a kind that is not registered."""
-    return cast("Notifier", NOTIFIERS[adapter.kind].make(adapter.settings))
+    entry = NOTIFIERS[adapter.kind]
+    return cast("Notifier", entry.make(adapter.settings, *((postbox,) if entry.posts else ())))
 
 
 def make_on_call(adapter: Adapter) -> OnCall:

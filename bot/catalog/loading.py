@@ -149,6 +149,7 @@ class _Loading:
         return Service(
             name=name,
             description=known.description,
+            public_name=known.public_name,
             owners=known.owners,
             responders=known.owners if known.responders is None else known.responders,
             stakeholders=known.stakeholders or spec.workspace.stakeholders,

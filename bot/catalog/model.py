@@ -112,6 +112,7 @@ class Service:
     databases: tuple[Database, ...] = ()
     outside: Outside = Outside()
     watch_patience: timedelta = timedelta(minutes=10)
+    public_name: str = ""
 
     @property
     def thresholds(self) -> Thresholds:

@@ -97,6 +97,8 @@ class WorkspaceSpec(Spec):
         default_factory=dict, max_length=20, examples=[{"management": {"kind": "email"}}]
     )
     """Who is told outside of Slack about every service's incidents."""
+    notice_templates: Path | None = Field(default=None, examples=["templates/notices"])
+    """A folder with templates of your own, `AUDIENCE.txt.j2`, for notices. A path from this file's folder."""
     archive_after: Duration | None = Field(default=None, ge=timedelta(hours=1), examples=["14d"])
     """When the channel of a closed incident is archived. Left out: never."""
     channel_prefix: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,19}$")] = Field(
@@ -319,6 +321,8 @@ class ServiceSpec(Spec):
 
     description: str = Field(default="", max_length=200, examples=["Where tea is sold"])
     """One line for people who do not know it."""
+    public_name: str = Field(default="", max_length=80, examples=["Tea orders"])
+    """What customers call it, in notices to them. Left out: our service."""
     owners: People = Field(default=(), examples=[["alice"]])
     """Who the service belongs to."""
     responders: People | None = Field(default=None, examples=[["@oncall"]])

@@ -64,3 +64,8 @@ class NoticeRecord(Value):
     @property
     def pending(self) -> tuple[Addressee, ...]:
         return tuple(one for one in self.to if one.state is Telling.PENDING)
+
+    @property
+    def is_update(self) -> bool:
+        """Whether it is somebody's own words, which nothing that happens later makes untrue."""
+        return self.moment is Moment.UPDATE

@@ -31,6 +31,7 @@ from bot.usecases.logbook import entry
 from bot.usecases.owing import keep_owing
 from bot.usecases.paging import calls
 from bot.usecases.quarantine import keep_out
+from bot.usecases.telling import with_notices
 from bot.usecases.unfinished import Ends, keep_unfinished
 from bot.views.project import Context, Link, Slot, project, project_event
 
@@ -132,7 +133,8 @@ class Desk:
         return Changed(incident, events)
 
     def _folded(self, incident: Incident | None, events: decide.Events) -> tuple[Incident, decide.Events]:
-        """The incident after them, and after what follows by itself: calls of whoever is on call."""
+        """The incident after them, and after what follows by itself: calls of whoever is on call, notices."""
+        events = with_notices(self._catalog, incident, events)
         for event in events:
             incident = evolve(incident, event)
         if incident is None:

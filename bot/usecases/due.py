@@ -7,6 +7,7 @@ from bot.domain.filing import pending
 from bot.domain.incident import Incident, PlanState, Status
 from bot.domain.restores import RestoreState
 from bot.usecases.paging import due_pages
+from bot.usecases.telling import due_notices
 from bot.usecases.unfinished import Ends
 
 ARM, ROLLBACK, REPAY, CLOSE = "arm.v1", "rollback.v1", "repay.v1", "close.v1"
@@ -40,7 +41,7 @@ def due_workflows(incident: Incident) -> tuple[tuple[str, str, str], ...]:
             # Lessons ask for another try where an earlier one broke down: an id is never started twice.
             workflow_id = f"close:{incident.id}/{revision}/{incident.postmortem_wanted}"
             due.append((CLOSE, workflow_id, f"{incident.id}/{revision}"))
-    return tuple(due)
+    return (*due, *due_notices(incident))
 
 
 def due_filings(incident: Incident, ends: Ends, now: datetime | None) -> tuple[tuple[str, str, str], ...]:

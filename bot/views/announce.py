@@ -10,6 +10,7 @@ from bot.domain.releases import spoken
 from bot.views.blocks import Card, note
 from bot.views.data_facts import decided_note
 from bot.views.mrkdwn import because, clock, code, ended, length, line, said, who
+from bot.views.notices_said import notice_trouble
 from bot.views.page_card import page_note
 from bot.views.verdict_table import verdict_card
 from bot.views.wording import SEVERITY_EMOJI, approval_missing, from_whom, standing
@@ -73,6 +74,8 @@ def announce(incident: Incident, event: e.Event, policy: Policy) -> Card | None:
             )
         case e.PageFailed() | e.PageAcknowledged():
             return page_note(event)
+        case e.NoticeSent() | e.NoticeFailed():
+            return notice_trouble(event)
         case e.IncidentVerified():
             return note(
                 f":white_check_mark: *Verified.* {line(incident.service)} stayed well for the whole watch window. "

@@ -13,6 +13,7 @@ from bot.usecases.desk import Desk
 from bot.usecases.due import ARM, BACKUP, CLOSE, DRILL, FILE, PLAN_RESTORE, REPAY, RESTORE, ROLLBACK
 from bot.usecases.filing import not_filed
 from bot.usecases.paging import PAGE, PAGE_ACKNOWLEDGE, PAGE_RESOLVE
+from bot.usecases.telling import TELL
 from bot.workflows.journal import incident_of
 from bot.workflows.verdict import Stage, what_next
 
@@ -41,6 +42,7 @@ class Broken:
             CLOSE: self._no_postmortem,
             BACKUP: self._no_backup,
             DRILL: self._no_drill,
+            TELL: self._not_told,
             PAGE: self._nobody_paged,
             PAGE_ACKNOWLEDGE: self._pager_not_stopped,
             PAGE_RESOLVE: self._pager_not_resolved,
@@ -164,6 +166,16 @@ class Broken:
                 through="",
                 reason=f"{sentence} Do it there.",
                 now=self._clock(),
+            ),
+        )
+
+    async def _not_told(self, desk: Desk, argument: str, sentence: str) -> None:
+        incident_id, number, place = argument.rsplit("/", 2)
+        reason = f"{sentence} Look there whether it arrived before you tell them again."
+        await desk.change(
+            incident_id,
+            lambda incident: decide.notice_broken(
+                incident, int(number), int(place), reason, now=self._clock()
             ),
         )
 
