@@ -108,6 +108,12 @@ class IncidentMachine(RuleBasedStateMachine):
         for event in events:
             self.incident = evolve(self.incident, event)
             self.log.append(event)
+        if self.incident is not None:
+            severity = self.incident.severity
+            called = decide.page_due(self.incident, events, wanted=Policy().pages(severity))
+            for event in called:
+                self.incident = evolve(self.incident, event)
+                self.log.append(event)
 
     def attempt(self, decision: Callable[[], decide.Events]) -> None:
         """A refusal is an answer, and it changes nothing."""
@@ -291,6 +297,57 @@ class IncidentMachine(RuleBasedStateMachine):
         self.attempt(
             lambda: decide.backup_failed(self.incident, "orders", number, "The disk is full.", now=self.now)
         )
+
+    def newest_page(self) -> int:
+        return len(self.incident.pages)
+
+    @precondition(lambda self: self.incident.pages)
+    @rule(stale=st.booleans(), called=st.booleans(), unknown=st.booleans())
+    def page_ends(self, stale: bool, called: bool, unknown: bool) -> None:
+        number = self.newest_page() - stale
+        if called:
+            self.attempt(
+                lambda: decide.paged(self.incident, number, through="p", people=(), note="", now=self.now)
+            )
+        else:
+            self.attempt(
+                lambda: decide.page_failed(
+                    self.incident, number, through="p", reason="No.", unknown=unknown, now=self.now
+                )
+            )
+
+    @precondition(lambda self: self.incident.pages)
+    @rule(by=people)
+    def acknowledge(self, by: str) -> None:
+        self.attempt(lambda: decide.acknowledge_page(self.incident, by=by, now=self.now))
+
+    @precondition(lambda self: self.incident.pages)
+    @rule(action=st.sampled_from(["acknowledge", "resolve"]), works=st.booleans())
+    def pager_hears(self, action: str, works: bool) -> None:
+        number = self.newest_page()
+        if works:
+            self.attempt(lambda: decide.pager_told(self.incident, number, action, through="p", now=self.now))
+        else:
+            self.attempt(
+                lambda: decide.pager_not_told(
+                    self.incident, number, action, through="p", reason="No.", now=self.now
+                )
+            )
+
+    @invariant()
+    def people_are_called_once_and_again_for_every_relapse(self) -> None:
+        begun = [event for event in self.log if isinstance(event, e.PageBegun)]
+        assert [event.number for event in begun] == list(range(1, len(begun) + 1))
+        assert all(event.why == "relapsed" for event in begun[1:])
+        relapses = sum(isinstance(event, e.IncidentRelapsed) for event in self.log)
+        assert len(begun) <= relapses + 1
+        ended = [
+            event.number
+            for event in self.log
+            if isinstance(event, e.Paged | e.PageSpared)
+            or (isinstance(event, e.PageFailed) and event.action == "page")
+        ]
+        assert len(set(ended)) == len(ended)
 
     @rule(by=people, decision=st.sampled_from([decide.use_backup, decide.skip_backup]), stale=st.booleans())
     def decide_on_the_backup(self, by: str, decision: Callable[..., decide.Events], stale: bool) -> None:

@@ -16,6 +16,7 @@ from bot.domain.severity import Severity
 from bot.domain.ways_back import Way
 from tests import story
 from tests.unit.leaving import leaving_events
+from tests.unit.paging_events import alert_events, paging_events
 
 ALL = (
     *story.events(),
@@ -26,6 +27,8 @@ ALL = (
     *story.evidence_events(),
     *story.notice_events(),
     *leaving_events(),
+    *paging_events(),
+    *alert_events(),
     e.WayChosen(
         at=story.at("14:12:08"),
         by=story.BOB,
@@ -83,6 +86,38 @@ def test_the_story_of_a_debt() -> None:
     ]
     found = e.DebtRepaid(at=story.at("14:18:02"), debt_id=debt, text=story.DEBT.text)
     assert narrate(found) == f"Found given back ({debt}): {story.DEBT.text}"
+
+
+def test_the_story_of_a_page() -> None:
+    assert [f"{weight(event):9} {narrate(event)}" for event in paging_events()] == [
+        "detail    Whoever is on call is called",
+        (
+            "milestone Paged through PagerDuty api.example.com/PT20YPA: <@U0BOB> (level 1), &lt;Ben&gt; &amp; co (level 2). "
+            "One &lt;was&gt; left out."
+        ),
+        "milestone Page acknowledged by <@U0BOB>",
+        "detail    Pager stopped (PagerDuty api.example.com/PT20YPA)",
+        "detail    Pager told that it is over (PagerDuty api.example.com/PT20YPA)",
+        "detail    Whoever is on call is called again: it relapsed",
+        "milestone Nobody could be paged: The &lt;key&gt; does not hold. Call them yourself.",
+        "milestone It is not known whether anybody was paged: No answer.",
+        "milestone The pager could not be stopped: No answer. Do it there.",
+        "milestone The pager could not be told that it is over: No answer. Do it there.",
+        "milestone Nobody was paged: <@U0ALICE> was on it.",
+        "milestone Paged through PagerDuty api.example.com/PT20YPA: it does not say whom",
+    ]
+
+
+def test_the_story_of_an_alert() -> None:
+    assert [narrate(event) for event in alert_events()] == [
+        (
+            "Alert: HighErrorRate &lt;shop&gt; (9 % fail), since 2026-11-24 14:01:00 UTC. v1.3.0 came 2026-11-24 13:58:00 UTC, "
+            "after v1.2.9, with 3 commits and 1 migration; v7 of pictures came 2026-11-24 12:00:00 UTC"
+        ),
+        "Alert: HighErrorRate &lt;shop&gt;, since 2026-11-24 14:01:00 UTC. No recent deploy is known",
+        "Alert: HighErrorRate &lt;shop&gt; (9 % fail), since 2026-11-24 14:01:00 UTC",
+        "Alert resolved: HighErrorRate &lt;shop&gt; (9 % fail)",
+    ]
 
 
 def test_the_story_of_a_backup() -> None:
