@@ -18,6 +18,7 @@ from bot.ports.chat import Done
 from bot.settings import Settings
 from bot.store import AnotherBot, OutboxItem, Store, StoreError
 from bot.store.alone import Alone
+from bot.usecases.archiving import Archiving
 from bot.usecases.arming import Arming
 from bot.usecases.catchup import CatchUp
 from bot.usecases.closing import Closing
@@ -164,6 +165,7 @@ class Kaeru:
             ),
             clock=clock,
         )
+        self.archiving = Archiving(store, catalog, self.desk, clock=clock)
         self.nudges = Nudges(store, catalog, self.desk, clock=clock)
         work = rollback.RollbackSteps(store, catalog, fleet, self.desk, self.probing, clock=clock)
         self.engine.add(ARM, arm.bind(self.arming))
@@ -232,6 +234,7 @@ class Kaeru:
         self._clockwork.every(SURVEY, "survey", self.survey.sweep)
         self._clockwork.every(LINK, "link", self._mend_gap)
         self._clockwork.every(NUDGE, "nudges", self.nudges.remind)
+        self._clockwork.every(NUDGE, "archiving", self.archiving.sweep)
         self._clockwork.every(FILING, "filing", self.filing.sweep)
         self._clockwork.every(DRILLS, "drills", self.drills.start_due)
         self._clockwork.every(HOURLY, "prune", self.pruning.prune)

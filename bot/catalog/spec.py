@@ -99,8 +99,8 @@ class WorkspaceSpec(Spec):
     """Who is told outside of Slack about every service's incidents."""
     notice_templates: Path | None = Field(default=None, examples=["templates/notices"])
     """A folder with templates of your own, `AUDIENCE.txt.j2`, for notices. A path from this file's folder."""
-    archive_after: Duration | None = Field(default=None, ge=timedelta(hours=1), examples=["14d"])
-    """When the channel of a closed incident is archived. Left out: never."""
+    archive_after: Duration | None = Field(default=timedelta(days=7), ge=timedelta(hours=1), examples=["14d"])
+    """How long after the close, and after the last message of a person, an incident's channel is archived. `null`: never."""
     channel_prefix: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,19}$")] = Field(
         default="inc", examples=["inc"]
     )

@@ -80,7 +80,9 @@ class Closing:
         first = False
 
         def post(uow: UnitOfWork) -> None:
-            if first:
+            if first and incident.archived_at is not None:
+                uow.documents.put(text.encode(), "text/markdown")
+            elif first:
                 self._post(uow, incident, postmortem, text=text, picture=picture)
 
         def decision(now_it_is: Incident) -> tuple[e.Event, ...]:

@@ -4,9 +4,10 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
+from bot.domain import decide
 from bot.domain import events as e
 from bot.domain.incident import Incident
-from bot.ports.chat import Done, OpenChannel, Post
+from bot.ports.chat import ArchiveChannel, Done, OpenChannel, Post
 from bot.store import OutboxItem, Store
 from bot.usecases.desk import Desk
 
@@ -31,6 +32,12 @@ class Echo:
                 return (e.ChannelOpened(at=self._clock(), channel_id=channel, name=name),)
 
             await self._desk.change(item.incident_id, decision)
+        elif isinstance(item.operation, ArchiveChannel) and item.incident_id:
+            archived = done.channel or item.operation.channel
+            await self._desk.change(
+                item.incident_id,
+                lambda incident: decide.channel_archived(incident, archived, now=self._clock()),
+            )
         elif isinstance(item.operation, Post) and item.incident_id and item.lane.startswith("stakeholders:"):
             told = e.StakeholdersTold(
                 at=self._clock(), channel_id=done.channel or item.operation.channel, text=item.operation.text

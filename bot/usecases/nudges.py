@@ -1,4 +1,4 @@
-"""Reminders: of incidents that are verified and never closed, and of postmortems without a root cause, of debts."""
+"""Reminders: of incidents that are verified and never closed, of what a postmortem lacks, of open actions, of debts."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from bot.usecases.desk import Desk
 from bot.usecases.owing import owing
 from bot.views.blocks import Card
 from bot.views.debts import debts_nudge
-from bot.views.nudge import nudge_card
+from bot.views.nudge import nudge_card, unfiled, unwritten
 
 MOST = 3
 DAY = timedelta(days=1)
@@ -48,7 +48,11 @@ class Nudges:
     async def _remind_of_debts(self) -> None:
         """Whoever is in the channel of an incident that has something suspended, also after it was closed."""
         found = [(i, *due_debts(i, now=self._clock())) for i in await self._store.read(owing)]
-        due = [(i, f"nudge-debts-{name}", debts_nudge(i, debts)) for i, name, debts in found if debts]
+        due = [
+            (i, f"nudge-debts-{name}", debts_nudge(i, debts))
+            for i, name, debts in found
+            if debts and i.archived_at is None
+        ]
         if due:
             await self._post(due)
 
@@ -82,9 +86,11 @@ def due_reminder(incident: Incident, *, after: timedelta, now: datetime) -> int:
 
     After a long time without kaeru it is the last one, once.
     """
+    if incident.archived_at is not None:
+        return 0
     if incident.status is Status.VERIFIED:
         since = incident.verified_at
-    elif incident.status is Status.CLOSED and not incident.root_cause.strip():
+    elif incident.status is Status.CLOSED and (unwritten(incident) or unfiled(incident)):
         since = incident.closed_at
     else:
         since = None

@@ -87,6 +87,9 @@ def project(incident: Incident, context: Context, before: Incident | None = None
 
     With the state `before` the change, cards that this state has no place for are put to rest as well.
     """
+    if incident.archived_at is not None:
+        # Nothing can be said in its channel any more, not even that a card is at rest.
+        return (*_source(incident), *_stakeholders(incident, context))
     slots = _slots(incident, context)
     if before is None:
         return slots
@@ -126,7 +129,7 @@ def _slots(incident: Incident, context: Context) -> tuple[Slot, ...]:
 def project_event(incident: Incident, event: e.Event, seq: int, context: Context) -> tuple[Slot, ...]:
     """The one-off messages about `event`, entry `seq` of the timeline; `incident` is the state after it."""
     slots = []
-    said = announce(incident, event, context.policy)
+    said = announce(incident, event, context.policy) if incident.archived_at is None else None
     if said is not None:
         operation = _post(INCIDENT_CHANNEL, said)
         slots.append(Slot(lane=f"incident:{incident.id}", slot=f"event-{seq}", operation=operation))

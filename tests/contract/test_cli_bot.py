@@ -76,7 +76,9 @@ async def roll_back(kaeru: CommandLine, ws: LocalWorkspace, shop: RunningShop) -
         assert shop.get("/version")[2]["version"] == "v1.2.9"
         # The command line was seen in the channel by whom it acted for.
         await alice.message(channel, "typed on the command line", timeout=PATIENCE_S)
-        await say(kaeru, "incident", "close", incident, "--accept", "--summary", "back on v1.2.9", "--as", "alice")
+        await say(
+            kaeru, "incident", "close", incident, "--accept", "--summary", "back on v1.2.9", "--as", "alice"
+        )
         told, _ = await asyncio.wait_for(follow.communicate(), PATIENCE_S)
         assert "Verified" in told.decode()
         assert "Incident closed by Alice: back on v1.2.9" in told.decode()

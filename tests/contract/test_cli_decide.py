@@ -236,8 +236,8 @@ def test_a_quarantine_is_lifted_by_an_approver_on_record(planned: CommandLine) -
     planned.ok("quarantine", "lift", "shop", "v1.3.0", "--as", "bob")
     assert planned.json("quarantine", "list") == []
     lifted = recorded(planned, incident)[-2]
-    assert isinstance(lifted, e.NoteAdded)
-    assert (lifted.by, "v1.3.0" in lifted.text) == (BOB, True)
+    assert isinstance(lifted, e.QuarantineLifted)
+    assert (lifted.by, lifted.version) == (BOB, "v1.3.0")
 
 
 def test_the_quarantine_of_settings_is_listed_and_lifted_by_their_exact_name(planned: CommandLine) -> None:
@@ -261,8 +261,8 @@ def test_the_quarantine_of_settings_is_listed_and_lifted_by_their_exact_name(pla
     assert planned("quarantine", "lift", "shop", name, "--as", "dan").code == 1
     planned.ok("quarantine", "lift", "shop", name, "--as", "bob")
     assert planned.json("quarantine", "list") == []
-    notes = [event.text for event in recorded(planned, incident) if isinstance(event, e.NoteAdded)]
-    assert [text for text in notes if "Quarantine" in text] == [f"Quarantine of {name} lifted"]
+    lifted = [x.version for x in recorded(planned, incident) if isinstance(x, e.QuarantineLifted)]
+    assert lifted == [name]
 
 
 def test_a_version_that_cannot_be_run_declares_nothing(kaeru: CommandLine) -> None:

@@ -5,9 +5,11 @@ from datetime import datetime, timedelta
 import pytest
 
 from bot.domain import events as e
-from bot.domain.incident import Incident, Status
+from bot.domain.filing import action_id
+from bot.domain.incident import Action, Filing, Incident, Status
 from bot.domain.lifecycle import fold
 from bot.usecases.nudges import MOST, due_reminder
+from bot.views.nudge import nudge_card
 from tests import story
 
 DAY = timedelta(days=1)
@@ -21,7 +23,8 @@ def _until(kind: type[e.Happened]) -> Incident:
 
 
 VERIFIED = _until(e.IncidentVerified)
-CLOSED = _until(e.IncidentClosed).model_copy(update={"root_cause": ""})
+WRITTEN = _until(e.IncidentClosed).model_copy(update={"actions": ()})
+CLOSED = WRITTEN.model_copy(update={"root_cause": ""})
 
 
 def _since(incident: Incident) -> datetime:
@@ -70,3 +73,27 @@ def test_an_incident_under_way_is_left_in_peace(kind: type[e.Happened]) -> None:
 
 def test_no_interval_means_no_reminder() -> None:
     assert due_reminder(VERIFIED, after=timedelta(0), now=_since(VERIFIED) + 30 * DAY) == 0
+
+
+@pytest.mark.parametrize("what", ["root_cause", "lessons", "impact"])
+def test_each_part_of_the_postmortem_is_reminded_of_and_named(what: str) -> None:
+    assert due_reminder(WRITTEN, after=DAY, now=_since(WRITTEN) + DAY) == 0
+    lacking = WRITTEN.model_copy(update={what: ""})
+    assert due_reminder(lacking, after=DAY, now=_since(lacking) + DAY) == 1
+    assert f"has no {what.replace('_', ' ')} yet" in nudge_card(lacking).text
+
+
+def test_an_open_action_is_reminded_of_until_the_tracker_has_it() -> None:
+    action = Action(text="Add a <timeout>", owner=story.BOB)
+    still_open = WRITTEN.model_copy(update={"actions": (action,)})
+    assert due_reminder(still_open, after=DAY, now=_since(still_open) + DAY) == 1
+    assert (
+        f"1 action of the incident of shop is still open (with <@{story.BOB}>)" in nudge_card(still_open).text
+    )
+    filed = still_open.model_copy(update={"filings": {action_id(action.text): Filing(reference="#7")}})
+    assert due_reminder(filed, after=DAY, now=_since(filed) + DAY) == 0
+
+
+def test_nothing_is_said_in_an_archived_channel() -> None:
+    archived = CLOSED.model_copy(update={"archived_at": _since(CLOSED)})
+    assert due_reminder(archived, after=DAY, now=_since(CLOSED) + DAY) == 0
