@@ -62,4 +62,4 @@ async def look_at_log(area: str, known: Log, log: Logs, now: datetime) -> list[R
 
 
 def _counted(found: LogCounts) -> str:
-    return f"{found.errors} errors and {found.warnings} warnings of {found.total} lines in the last hour"
+    return f"errors: {found.errors}, warnings: {found.warnings}, of {found.total} lines in the last hour"
