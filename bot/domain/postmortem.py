@@ -27,7 +27,8 @@ from bot.domain.chronicle import Line, events_of, lines
 from bot.domain.comparison import Comparison, Illness, compare, illness
 from bot.domain.durations import Times, measure
 from bot.domain.evidence import Outcome, Probe
-from bot.domain.incident import Incident
+from bot.domain.filing import action_id
+from bot.domain.incident import Filing, Incident
 from bot.domain.paging import on_call_users
 from bot.domain.plan import Plan
 from bot.domain.prose import Names, escaped, listed, name, plain
@@ -42,10 +43,20 @@ class Role(Value):
 
 
 class OpenAction(Value):
-    """`owner` is empty where nobody has taken it on."""
+    """`owner` is empty where nobody has taken it on; `reference` and `url` say which issue it is, or are empty."""
 
     text: str
     owner: str
+    reference: str = ""
+    url: str = ""
+
+
+class LeftLine(Value):
+    """Something that was left open when the incident was closed, and who accepted that."""
+
+    text: str
+    who: str
+    at: datetime
 
 
 class Loss(Value):
@@ -94,6 +105,7 @@ class Postmortem(Value):
     root_cause: str
     lessons: str
     actions: tuple[OpenAction, ...]
+    left_open: tuple[LeftLine, ...]
     losses: tuple[Loss, ...]
     completeness: str
     complete: bool
@@ -169,6 +181,10 @@ def build(
         root_cause=_said(incident.root_cause, names),
         lessons=_said(incident.lessons, names),
         actions=_actions(incident, names),
+        left_open=tuple(
+            LeftLine(text=_said(one.text, names), who=name(one.by, names), at=one.at)
+            for one in incident.accepted
+        ),
         losses=tuple(
             Loss(at=ev.at, what=_said(ev.what, names), reason=_said(ev.reason, names))
             for ev in events
@@ -245,10 +261,16 @@ def _status(incident: Incident) -> str:
 
 def _actions(incident: Incident, names: Names) -> tuple[OpenAction, ...]:
     """What people have written down, and before it what is still to be given back."""
-    owed = ((f"Give back: {o.debt.text} {o.debt.until}", o.owner) for o in incident.debts)
+    owed = ((f"Give back: {o.debt.text} {o.debt.until}", o.owner, Filing()) for o in incident.debts)
+    added = ((a.text, a.owner, incident.filings.get(action_id(a.text), Filing())) for a in incident.actions)
     return tuple(
-        OpenAction(text=_said(text, names), owner=name(owner, names) if owner else "")
-        for text, owner in (*owed, *((a.text, a.owner) for a in incident.actions))
+        OpenAction(
+            text=_said(text, names),
+            owner=name(owner, names) if owner else "",
+            reference=filing.reference,
+            url=filing.url,
+        )
+        for text, owner, filing in (*owed, *added)
     )
 
 

@@ -77,6 +77,7 @@ def _environment(folder: Path | None) -> "ImmutableSandboxedEnvironment":
         cell=cell,
         inline=inline,
         block=block,
+        link=link,
         markdown=Markdown,
         when=when,
         length_of=length_of,
@@ -105,6 +106,14 @@ def _printed(value: object) -> Markdown:
     text = str(value)
     before, after = (" " if edge.isspace() else "" for edge in (text[:1], text.strip() and text[-1:]))
     return Markdown(f"{before}{inline(text)}{after}")
+
+
+def link(text: object, url: str) -> Markdown:
+    """`text` as a link to `url`; without one where that is no address on the web."""
+    shown = inline(text)
+    if not url.startswith(("https://", "http://")) or any(c.isspace() or c in "<>" for c in url):
+        return shown
+    return Markdown(f"[{shown}](<{url}>)")
 
 
 def when(at: datetime | None, missing: str = NOT_KNOWN) -> Markdown:
@@ -211,7 +220,12 @@ def _evidence(pm: Postmortem) -> str:
 
 
 def _actions(pm: Postmortem) -> list[str]:
-    return [escape(f"{action.text} ({action.owner or 'no owner yet'})") for action in pm.actions]
+    return [
+        escape(
+            f"{action.text} ({', '.join(x for x in (action.owner or 'no owner yet', action.reference) if x)})"
+        )
+        for action in pm.actions
+    ]
 
 
 def _listing(lines: Sequence[str], most: int = 8) -> str:
