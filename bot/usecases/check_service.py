@@ -41,6 +41,8 @@ async def look_at_service(
         return [row_of(area, "adapters", State.FAIL, str(error), error.remedy)]
     for name, target in hands.targets.items():
         shared[target.identity].append((area, name))
+    if hands.outside.traffic is not None:
+        shared[hands.outside.traffic.identity].append((area, "traffic"))
     inspections: dict[str, Inspection] = {}
     for component in service.components:
         looking = _target(area, component, hands.targets[component.name], inspections)

@@ -80,7 +80,7 @@ class Ascent:
         self._continued = run.traffic.continued
         self._trouble_since: datetime | None = None
         self._findings: tuple[Finding, ...] = ()
-        self._pending: Decision | None = None
+        self._pending: tuple[Standing, Decision] | None = None
         self._progress = Progress(journal, self._incident_id, run, RAMP)
 
     async def go(self) -> str:
@@ -112,13 +112,14 @@ class Ascent:
         if self._standing is None:
             if not run.traffic.moves and is_all(split.share):
                 return await self._done(run, f"{_in_words(split)} already: nothing was ramped down")
-            await self._begin(run, split, await _served(traffic))
+            await self._begin(run, traffic, split)
         elif (
             self._pending is not None
             and split.share is not None
-            and abs(split.share - self._pending.share) <= ROUNDED
+            and abs(split.share - self._pending[1].share) <= ROUNDED
         ):
-            await self._arrive(self._pending, await _served(traffic))
+            # It could not be seen when it was set.
+            await self._arrive(traffic, *self._pending)
         standing = self._here.model_copy(update={"held": incident.held_by is not None})
         said = Said.CONTINUE if run.traffic.continued > self._continued else None
         look = Look(
@@ -141,7 +142,7 @@ class Ascent:
             return await self._done(run, decision.sentence)
         if decision.action is Action.ASK:
             await self._ask(decision.sentence)
-        await self._progress.say(f"{_in_words(split)}: {decision.sentence}")
+        await self._progress.say(f"{_in_words(split)}: {decision.sentence}{_measured(decision)}")
         return None
 
     @property
@@ -150,7 +151,7 @@ class Ascent:
             raise RuntimeError("the ramp has not begun")
         return self._standing
 
-    async def _begin(self, run: Run, split: Split, served: Served | None) -> None:
+    async def _begin(self, run: Run, traffic: Traffic, split: Split) -> None:
         """From wherever it is. Where the bot was killed meanwhile, what was soaked so far does not count."""
         now = self._clock()
         self._ramp, stage = starting_at(self._ramp, split.share)
@@ -160,7 +161,9 @@ class Ascent:
         decision = Decision(
             action=Action.WAIT, stage=stage, share=self._ramp.share(stage), sentence="it begins here"
         )
-        self._standing = arrived(here, decision, now, served) if stage >= 0 else here
+        if stage >= 0:
+            here = arrived(here, decision, now, await _served(traffic, since=now))
+        self._standing = here
         if split.share is not None:
             await self._shifted(split.share, "users are brought back from here on", before=split.share)
 
@@ -175,22 +178,20 @@ class Ascent:
         """Raises PortError where the share could not be set; what was decided is then decided anew."""
         await self._progress.say(decision.sentence)
         key = f"{self._run_id}/{RAMP}:{run.traffic.moves}:{decision.share:.4f}"
-        self._pending = decision
+        self._pending = (after, decision)
         if decision.action is Action.GO_ON:
             self._standing = after
         await set_share(traffic, decision.share, key, insist_s=INSIST_FOR_S, replans=False)
-        self._standing = after
-        await self._arrive(decision, await _served(traffic))
-        if self._here.asked:
-            await self._ask(decision.sentence)
+        await self._arrive(traffic, after, decision)
 
-    async def _arrive(self, decision: Decision, served: Served | None) -> None:
-        # What was counted a moment ago belongs to the share before.
-        at = served.at if served is not None else self._clock()
-        self._standing = arrived(self._here, decision, at, served)
+    async def _arrive(self, traffic: Traffic, after: Standing, decision: Decision) -> None:
+        now = self._clock()
+        self._standing = arrived(after, decision, now, await _served(traffic, since=now))
         self._pending = None
         back = decision.action is Action.STEP_BACK
-        await self._shifted(decision.share, decision.sentence, back=back)
+        await self._shifted(decision.share, f"{decision.sentence}{_measured(decision)}", back=back)
+        if after.asked:
+            await self._ask(decision.sentence)
 
     async def _shifted(
         self, share: float, sentence: str, *, before: float | None = None, back: bool = False
@@ -262,15 +263,26 @@ def starting_at(ramp: Ramp, share: float | None) -> tuple[Ramp, int]:
     return ramp.model_copy(update={"stages": tuple(stages)}), number
 
 
-async def _served(traffic: Traffic) -> Served | None:
-    """None where it is not counted, or cannot be read now: then nothing is verified."""
+async def _served(traffic: Traffic, *, since: datetime | None = None) -> Served | None:
+    """None where it is not counted, or cannot be read now: then nothing is verified.
+
+    Some count late: what they say at first is of the time before `since`, and does not belong to what began then.
+    """
     if not traffic.capabilities.measures:
         return None
     try:
-        return await reading(traffic.served(), WHAT, LOOK_S)
+        served = await reading(traffic.served(), WHAT, LOOK_S)
     except PortError as error:
         _log.warning("what is served could not be counted: %s", error)
         return None
+    return None if served is None or (since is not None and served.at < since) else served
+
+
+def _measured(decision: Decision) -> str:
+    """What was really served, where that is known and not said already."""
+    measured = [part for part in decision.parts if part.name == "share served"]
+    said = [part.sentence for part in measured if part.sentence not in decision.sentence]
+    return f" ({said[0]})" if said else ""
 
 
 def _in_words(split: Split) -> str:

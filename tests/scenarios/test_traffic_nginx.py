@@ -69,3 +69,19 @@ async def test_it_begins_from_wherever_it_is(new_world: NewWorld, street: Street
         await reached(room, 0.4, 0.5, 1.0)
         await room.status("mitigated", "verified")
     assert await shares(room) == [0.4, 0.5, 1.0]
+
+
+async def test_where_the_only_alternative_is_an_error_all_come_back_at_once(
+    new_world: NewWorld, street: Street
+) -> None:
+    world = await new_world(serves=BAD, changes=street.changes(fast=True, soak="5m"))
+    street.wall.target = world.shop.url
+    async with street.users():
+        room = await world.declare()
+        assert "as fast as healthy backends allow" in forms.text_of(await room.card())
+        await room.approve()
+        await room.status("mitigated", "verified")
+    assert await shares(room) == [0.0, 1.0]
+    last = (await room.events(e.TrafficShifted))[-1]
+    off = (await room.events(e.TrafficShifted))[0]
+    assert (last.at - off.at).total_seconds() < 20
