@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from bot.domain import decide
 from bot.domain import events as e
+from bot.domain.afterwards import TrafficPart
 from bot.domain.backups import Taken
 from bot.domain.base import BOT, Refusal
 from bot.domain.databases import undecided
@@ -19,7 +20,8 @@ from bot.domain.left_open import left_open
 from bot.domain.lifecycle import evolve, fold
 from bot.domain.plan import Changes, ComponentChange, Level, Plan, Warn
 from bot.domain.policy import Policy, tally
-from bot.domain.run import Step, steps_for
+from bot.domain.ramp import Ramp
+from bot.domain.run import RAMP, Step, steps_for
 from bot.domain.severity import Severity
 from bot.domain.verdict import Moment, VerdictTable
 from bot.domain.ways_back import Way
@@ -160,9 +162,11 @@ class IncidentMachine(RuleBasedStateMachine):
         record = self.incident.record
         return steps_for(record.plan, watch=timedelta(minutes=5)) if record and record.plan else ()
 
-    @rule(to=st.sampled_from(["v1.2.9", "v1.2.8"]), database=st.booleans())
-    def plan_is_ready(self, to: str, database: bool) -> None:
+    @rule(to=st.sampled_from(["v1.2.9", "v1.2.8"]), database=st.booleans(), traffic=st.booleans())
+    def plan_is_ready(self, to: str, database: bool, traffic: bool) -> None:
         plan = plan_for(self.incident, to=to)
+        if traffic:
+            plan = plan.model_copy(update={"traffic": TrafficPart(off=True, ramp=Ramp())})
         if database or self.incident.record.ways:
             plan = with_database(plan, self.incident.record)
         self.attempt(lambda: decide.plan_ready(self.incident, plan, now=self.now))
@@ -389,6 +393,22 @@ class IncidentMachine(RuleBasedStateMachine):
     def take_over(self, by: str, debt: Debt) -> None:
         self.attempt(lambda: decide.take_over_debt(self.incident, debt.key, by=by, now=self.now))
 
+    @precondition(lambda self: self.incident and self.incident.run and self.incident.run.has(RAMP))
+    @rule(share=st.sampled_from([None, 0.0, 0.25, 1.0]), asks=st.booleans())
+    def users_come_back(self, share: float | None, asks: bool) -> None:
+        run = self.incident.run
+        if share is None and self.incident.status is Status.ROLLING_BACK:
+            self.record((e.StepStarted(at=self.now, run_id=run.id, step_id=RAMP, detail="begun"),))
+        if share is not None:
+            self.attempt(lambda: decide.traffic_shifted(self.incident, run.id, share, "why", now=self.now))
+        if asks:
+            self.attempt(lambda: decide.traffic_asked(self.incident, run.id, "nobody knows", now=self.now))
+
+    @rule(by=people, goes_on=st.booleans())
+    def decide_on_traffic(self, by: str, goes_on: bool) -> None:
+        decision = decide.continue_traffic if goes_on else decide.stop_traffic
+        self.attempt(lambda: decision(self.incident, by=by, policy=self.policy, now=self.now))
+
     @precondition(lambda self: self.incident and self.incident.status is Status.ROLLING_BACK)
     @rule(outcome=st.sampled_from(list(Outcome)))
     def run_ends(self, outcome: Outcome) -> None:
@@ -520,6 +540,26 @@ class IncidentMachine(RuleBasedStateMachine):
             elif isinstance(event, e.RollbackApproved):
                 assert severity is not None
                 assert POLICIES[severity].allows(event.by)
+
+    @invariant()
+    def users_come_back_only_as_far_as_approvers_let_them(self) -> None:
+        severity: Severity | None = None
+        asked = False
+        for event in getattr(self, "log", []):
+            match event:
+                case e.SeveritySet():
+                    severity = event.severity
+                case e.TrafficAsked():
+                    asked = True
+                case e.TrafficContinued() | e.TrafficStopped():
+                    assert severity is not None
+                    assert POLICIES[severity].allows(event.by)
+                    assert asked or isinstance(event, e.TrafficStopped)
+                    asked = False
+                case e.RollbackApproved():
+                    asked = False
+                case _:
+                    pass
 
     @invariant()
     def nobody_decides_about_a_database_alone(self) -> None:
