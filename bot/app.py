@@ -13,11 +13,12 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.catalog import Catalog
 from bot.clock import now
-from bot.ports import Unavailable
+from bot.ports import Refused, Unavailable
 from bot.ports.chat import Done
 from bot.settings import Settings
 from bot.store import AnotherBot, OutboxItem, Store, StoreError
 from bot.store.alone import Alone
+from bot.usecases.alerts import Alerts
 from bot.usecases.archiving import Archiving
 from bot.usecases.arming import Arming
 from bot.usecases.catchup import CatchUp
@@ -47,6 +48,8 @@ from bot.workflows.delivery import Delivery
 from bot.workflows.engine import Boundary, DbosEngine
 from bot.workflows.loops import Loops
 from handlers.acks import Acks, CountingSocket
+from handlers.alerts import AlertsListener
+from handlers.intake import Intake
 from handlers.register import Handlers, Tasks, register
 from handlers.replay import replay
 from handlers.surface import Rooms
@@ -151,6 +154,7 @@ class Kaeru:
         self.gathering = Gathering(store, catalog, fleet, clock=clock)
         self.arming = Arming(store, catalog, fleet, self.desk, clock=clock)
         self.survey = Survey(store, catalog, fleet, self.desk, clock=clock)
+        self.alerts = Alerts(store, catalog, fleet, self.desk, clock=clock)
         self.recorder = Recorder(store, clock, bot_user=self._identity.user_id)
         self.catch_up = CatchUp(store, self.recorder, chat)
         self.pruning = Pruning(store, clock=clock)
@@ -202,6 +206,7 @@ class Kaeru:
         self._open.push_async_callback(self._finish_requests)
         self.loops.start("delivery", self.delivery.run())
         self.loops.start("recorder", self.recorder.run())
+        await self._take_alerts()
         await self.sweep.recover()
         await replay(self._handlers, now=self._clock())
         app = _bolt(self._client, self._identity)
@@ -214,6 +219,22 @@ class Kaeru:
         self._schedule()
         self._open.push_async_callback(self._clockwork.stop)
         self._clockwork.start()
+
+    async def _take_alerts(self) -> None:
+        """What was taken before is carried out in any case; new ones are taken where that is wanted."""
+        self.loops.start("alerts", self.alerts.run())
+        if (wanted := self._settings.alerts) is None:
+            return
+        host, port, token = wanted
+        self.listener = AlertsListener(self._catalog, Intake(self.store), token, heard=self.alerts.wake)
+        try:
+            await self.listener.open(host, port)
+        except OSError as error:
+            raise Refused(
+                f"Nobody can listen at {host}:{port}: {error.strerror or error}.",
+                remedy="Set KAERU_ALERTS_LISTEN to an address of this machine and a free port.",
+            ) from error
+        self._open.push_async_callback(self.listener.close)
 
     def _schedule(self) -> None:
         for service in self._catalog.services.values():

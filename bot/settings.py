@@ -65,6 +65,19 @@ def _token(token: SecretStr, prefix: str, what: str, where: str) -> SecretStr:
     return token
 
 
+def _listen(address: str) -> str:
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise _must("an address to listen at such as 127.0.0.1:9095")
+    return address
+
+
+def _long_enough(token: SecretStr) -> SecretStr:
+    if len(token.get_secret_value()) < 16 or any(c.isspace() for c in token.get_secret_value()):
+        raise _must("at least 16 characters, without spaces, such as `openssl rand -hex 32` prints")
+    return token
+
+
 def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
@@ -116,6 +129,14 @@ class Settings(BaseSettings):
         default="https://slack.com/api/", examples=["http://127.0.0.1:8137/api/"]
     )
     """Where Slack's Web API is. Only the local workspace needs another one."""
+    alerts_listen: Annotated[str, AfterValidator(_listen)] | None = Field(
+        default=None, examples=["127.0.0.1:9095"]
+    )
+    """Where Alertmanager's notifications are taken, as HOST:PORT. Left out: nowhere. See docs/alerts.md."""
+    alerts_token: Annotated[SecretStr, AfterValidator(_long_enough)] | None = Field(
+        default=None, examples=["…"]
+    )
+    """The secret that whoever sends alerts has to give as a bearer token, 16 characters at least."""
     log_level: Annotated[LogLevel, BeforeValidator(_upper)] = Field(default="INFO", examples=["DEBUG"])
     """How much is logged: DEBUG, INFO, WARNING or ERROR."""
     log_format: Annotated[LogFormat, BeforeValidator(_lower)] = Field(default="text", examples=["json"])
@@ -133,6 +154,14 @@ class Settings(BaseSettings):
 
     def _database(self, url: SecretStr | None, name: str) -> str:
         return url.get_secret_value() if url else f"sqlite:///{(self.data / name).absolute()}"
+
+    @property
+    def alerts(self) -> tuple[str, int, SecretStr] | None:
+        """Where alerts are taken, and with which secret; None where they are not."""
+        if self.alerts_listen is None or self.alerts_token is None:
+            return None
+        host, _, port = self.alerts_listen.rpartition(":")
+        return host.strip("[]"), int(port), self.alerts_token
 
     def slack_tokens(self) -> tuple[SecretStr, SecretStr]:
         """The bot token and the app-level token. Raises SettingsInvalid where one is not set."""
@@ -185,6 +214,12 @@ def load_settings() -> Settings:
     lacking = [name for name, url in pair.items() if url is None]
     if len(lacking) == 1:
         raise SettingsInvalid((_half_of(lacking[0], next(name for name in pair if name not in lacking)),))
+    listens, token = settings.alerts_listen is not None, settings.alerts_token is not None
+    if listens != token:
+        pair_of_alerts = ("KAERU_ALERTS_TOKEN", "KAERU_ALERTS_LISTEN")
+        missing, there = pair_of_alerts if listens else pair_of_alerts[::-1]
+        sentence = f"{missing} is not set, but {there} is. Set both, or neither. See docs/alerts.md."
+        raise SettingsInvalid((sentence,))
     return settings
 
 

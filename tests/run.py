@@ -70,6 +70,12 @@ COMPONENTS = (
     Component("the SSH server", "openssh-server", program("sshd"), "releases on hosts over SSH"),
     Component("the SSH client", "openssh-client", program("ssh"), "what needs keys, and a Swarm over SSH"),
     Component("Prometheus", "prometheus", program("promtool"), "metrics of a real Prometheus"),
+    Component(
+        "Alertmanager",
+        "prometheus-alertmanager",
+        program("prometheus-alertmanager"),
+        "alerts of a real Alertmanager",
+    ),
     Component("the journal", "systemd", program("journalctl"), "logs that a real journald keeps"),
     Component(
         "Active Record", "ruby-activerecord ruby-pg", active_record, "the migrations that Rails really runs"

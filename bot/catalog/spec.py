@@ -16,6 +16,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from bot.catalog.alerts import AlertsSpec
 from bot.catalog.base import Name, Spec
 from bot.catalog.base import expected as _expected
 from bot.catalog.durations import Duration
@@ -99,6 +100,8 @@ class WorkspaceSpec(Spec):
     """Who is told outside of Slack about every service's incidents."""
     notice_templates: Path | None = Field(default=None, examples=["templates/notices"])
     """A folder with templates of your own, `AUDIENCE.txt.j2`, for notices. A path from this file's folder."""
+    alerts: AlertsSpec = AlertsSpec()
+    """How a monitoring system's alerts are read, where they may open incidents."""
     archive_after: Duration | None = Field(default=timedelta(days=7), ge=timedelta(hours=1), examples=["14d"])
     """How long after the close, and after the last message of a person, an incident's channel is archived. `null`: never."""
     channel_prefix: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,19}$")] = Field(

@@ -5,6 +5,7 @@
 
 from datetime import datetime
 
+from bot.domain.alerts import Alert, Suspect
 from bot.domain.base import UserId, Value, Version
 from bot.domain.severity import Severity
 from bot.domain.ways_back import Way
@@ -15,11 +16,16 @@ class Command(Value):
 
 
 class RollBack(Command):
-    """`/rollback SERVICE [VERSION]`: declare, or join what is open. `channel` is where it was typed."""
+    """`/rollback SERVICE [VERSION]`: declare, or join what is open. `channel` is where it was typed.
+
+    With an `alert` it is a monitoring system that asks, and `suspects` are the deploys that are likely behind it.
+    """
 
     service: str
     version: Version | None = None
     channel: str | None = None
+    alert: Alert | None = None
+    suspects: tuple[Suspect, ...] = ()
 
 
 class IncidentCommand(Command):

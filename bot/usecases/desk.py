@@ -220,14 +220,22 @@ class Desk:
 
     # The commands.
 
-    async def roll_back(self, command: c.RollBack, *, inbox_id: int | None = None) -> Changed:
+    async def roll_back(
+        self,
+        command: c.RollBack,
+        *,
+        inbox_id: int | None = None,
+        also: Callable[[UnitOfWork], None] | None = None,
+    ) -> Changed:
         """Declare an incident and ask for its plan, or join the one that is open for this service."""
         service = self._catalog.service(command.service)
         now = self._clock()
 
         def work(uow: UnitOfWork) -> Changed:
             running = uow.incidents.open_for(service.name)
-            if running is not None:
+            if running is not None and command.alert is not None:
+                events: decide.Events = (e.AlertReceived(at=now, alert=command.alert),)
+            elif running is not None:
                 events = decide.join(
                     running,
                     by=command.by,
@@ -244,11 +252,17 @@ class Desk:
                     by=command.by,
                     source_channel=command.channel,
                     wanted=command.version,
-                    detected_at=uow.probes.first_bad(service.name, since),
+                    detected_at=command.alert.at
+                    if command.alert is not None and command.alert.at is not None
+                    else uow.probes.first_bad(service.name, since),
                     databases=tuple(d.name for d in service.databases if d.backup is not None),
+                    alert=command.alert,
+                    suspects=command.suspects,
                     now=now,
                 )
             changed = self._record(uow, running, events)
+            if also is not None:
+                also(uow)
             if inbox_id is not None:
                 uow.inbox.done(inbox_id)
             return changed

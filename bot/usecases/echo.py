@@ -6,6 +6,7 @@ from datetime import datetime
 
 from bot.domain import decide
 from bot.domain import events as e
+from bot.domain.base import BOT
 from bot.domain.incident import Incident
 from bot.ports.chat import ArchiveChannel, Done, OpenChannel, Post
 from bot.store import OutboxItem, Store
@@ -61,8 +62,8 @@ class Echo:
 
     async def _tell_declarer(self, incident: Incident, item: OutboxItem, sentence: str) -> None:
         """Everything else about the incident waits for its channel: whoever asked for it would wait in vain."""
-        if ":" in incident.declared_by:
-            return  # typed on the command line, which shows it
+        if ":" in incident.declared_by or incident.declared_by == BOT:
+            return  # typed on the command line, which shows it; or by an alert, and the log has it
         text = (
             f"The channel of {incident.id} for {incident.service} could not be opened, so nothing about it can be "
             f"shown in Slack: {sentence} Once that is mended, `kaeru status --retry-dead` tries again. Until then "

@@ -7,6 +7,7 @@ from bot.domain.evidence import Outcome
 from bot.domain.incident import Incident, PlanState, Status
 from bot.domain.policy import Policy
 from bot.domain.releases import spoken
+from bot.views.alert_card import alert_card
 from bot.views.blocks import Card, note
 from bot.views.data_facts import decided_note
 from bot.views.mrkdwn import because, clock, code, ended, length, line, said, who
@@ -74,6 +75,8 @@ def announce(incident: Incident, event: e.Event, policy: Policy) -> Card | None:
             )
         case e.PageFailed() | e.PageAcknowledged():
             return page_note(event)
+        case e.AlertReceived():
+            return alert_card(incident, event)
         case e.NoticeSent() | e.NoticeFailed():
             return notice_trouble(event)
         case e.IncidentVerified():

@@ -1,5 +1,6 @@
 """How bad is it? The question, and the one line that it becomes."""
 
+from bot.domain.base import BOT
 from bot.domain.decide import failed_checks
 from bot.domain.incident import Incident, PlanRecord, PlanState
 from bot.domain.severity import Severity
@@ -16,7 +17,7 @@ def severity_card(incident: Incident) -> Card:
         return _record(incident, incident.severity)
     if not incident.is_open:
         return card("Closed without a severity.", [context("Closed without a severity.")])
-    asked = who(incident.declared_by)
+    asked = "Somebody here" if incident.declared_by == BOT else who(incident.declared_by)
     meanings = "\n".join(f"{SEVERITY_EMOJI[s]}  *{s.label}* – {s.meaning}" for s in Severity)
     blocks = [
         header(f"How bad is it for {incident.service}?"),

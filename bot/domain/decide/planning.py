@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot.domain import events as e
+from bot.domain.alerts import Alert, Suspect
 from bot.domain.base import BOT, UserId, Version, refuse
 from bot.domain.databases import ChosenWay
 from bot.domain.decide.state import ALIVE, Events, is_alive, must_be_open, must_not_run
@@ -21,9 +22,15 @@ def declare(
     wanted: Version | None,
     detected_at: datetime | None,
     databases: Sequence[str] = (),
+    alert: Alert | None = None,
+    suspects: Sequence[Suspect] = (),
     now: datetime,
 ) -> Events:
-    """A new incident, the request for its first plan, and the backups of these `databases`."""
+    """A new incident, the request for its first plan, and the backups of these `databases`.
+
+    With an `alert` it began by that, and `suspects` are the deploys that are likely behind it.
+    """
+    heard = e.AlertReceived(at=now, alert=alert, opened=True, suspects=tuple(suspects)) if alert else None
     return (
         e.IncidentDeclared(
             at=now,
@@ -36,6 +43,7 @@ def declare(
         ),
         e.PlanRequested(at=now, by=by, number=1, wanted=wanted),
         *(e.BackupBegun(at=now, by=by, database=name, number=1) for name in databases),
+        *((heard,) if heard else ()),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.domain import events as e
-from bot.domain.base import UserId, refuse
+from bot.domain.base import BOT, UserId, refuse
 from bot.domain.decide.approving import recount
 from bot.domain.decide.leaving import accept_left, refuse_left
 from bot.domain.decide.planning import replan
@@ -49,10 +49,15 @@ def set_severity(
         at=now,
         by=by,
         severity=severity,
-        owner=(incident.roles.get("fixer") or incident.declared_by) if fixes_forward else None,
+        owner=(incident.roles.get("fixer") or _declarer(incident, by)) if fixes_forward else None,
         forward_fix_due_at=now + forward_fix_after if fixes_forward else None,
     )
     return (event, *recount(evolve(incident, event), by=by, policy=policy, steps=steps, now=now))
+
+
+def _declarer(incident: Incident, by: UserId) -> UserId:
+    """Whoever declared it; of one that began by an alert, whoever says how bad it is."""
+    return by if incident.declared_by == BOT else incident.declared_by
 
 
 def roll_back_after_all(incident: Incident, *, by: UserId, now: datetime) -> Events:

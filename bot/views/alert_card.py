@@ -1,0 +1,61 @@
+"""What a monitoring system said, once, and which deploy is likely behind it."""
+
+from bot.domain import events as e
+from bot.domain.alerts import Alert, Suspect
+from bot.domain.incident import Incident
+from bot.views.blocks import Card, card, context, note, section, sections
+from bot.views.mrkdwn import code, counted, ended, line, when
+
+_TITLE, _TEXT, _SUBJECT, _LINK = 200, 800, 160, 500
+
+
+def alert_card(incident: Incident, event: e.AlertReceived) -> Card:
+    """The message that opens an incident, or one line for what is heard later."""
+    alert = event.alert
+    if not event.opened:
+        return note(_headline(alert))
+    lines = [_suspected(one) for one in event.suspects] or [
+        f"*No deploy of {line(incident.service)} is known* in the time before it. Look at the service before you roll back."
+    ]
+    blocks = [
+        section(f"{_headline(alert)}\nkaeru opened this incident because of it."),
+        *sections(lines),
+        context(
+            "A rollback is being prepared, and nothing is changed before its plan has been approved. "
+            "Choose how bad it is, and the plan appears; with Medium or Low it is left aside."
+            if incident.severity is None
+            else "A rollback is being prepared, and nothing is changed before its plan has been approved."
+        ),
+    ]
+    return card(f"{_headline(alert)} kaeru opened an incident of {line(incident.service)}.", blocks)
+
+
+def _headline(alert: Alert) -> str:
+    emoji = ":bell:" if alert.state == "firing" else ":white_check_mark:"
+    what = "Alert" if alert.state == "firing" else "Alert resolved"
+    link = alert.link if _is_plain(alert.link) else ""
+    title = line(alert.title, _TITLE).replace("|", "¦")
+    named = f"<{link}|{title}>" if link else title
+    text = f": {ended(line(alert.text, _TEXT))}" if alert.text.strip() else "."
+    count = f" ({alert.firing} firing)" if alert.state == "firing" and alert.firing > 1 else ""
+    since = f" Since {when(alert.at)}." if alert.at is not None and alert.state == "firing" else ""
+    return f"{emoji} *{what}*{count} {named}{text}{since}"
+
+
+def _is_plain(link: str) -> bool:
+    return (
+        link.startswith(("https://", "http://"))
+        and len(link) <= _LINK
+        and not any(character in "<>|" or character.isspace() for character in link)
+    )
+
+
+def _suspected(one: Suspect) -> str:
+    where = f" of {line(one.component, 60)}" if one.component else ""
+    before = f", after {code(one.before)}" if one.before else ""
+    told = f":mag: *Likely*: {code(one.version)}{where} came {when(one.since)}{before}"
+    if one.commits is not None:
+        data = f" and {counted(one.migrations, 'migration')}" if one.migrations else ""
+        told += f", with {counted(one.commits, 'commit')}{data}"
+    subjects = "".join(f"\n• {line(subject, _SUBJECT)}" for subject in one.subjects)
+    return f"{told}.{subjects}"
