@@ -152,7 +152,25 @@ CACHES: Mapping[str, Entry] = {
         factory="integrations.aws.cloudfront:CloudFrontCache",
     ),
 }
-NOTIFIERS: Mapping[str, Entry] = {}
+NOTIFIERS: Mapping[str, Entry] = {
+    "email": Entry(
+        settings="integrations.notices.settings:EmailSettings",
+        factory="integrations.notices.email:EmailNotifier",
+    ),
+    "slack": Entry(
+        settings="integrations.notices.settings:SlackSettings",
+        factory="integrations.notices.slack:SlackNotifier",
+        posts=True,
+    ),
+    "statuspage": Entry(
+        settings="integrations.notices.settings:StatuspageSettings",
+        factory="integrations.notices.statuspage:StatuspageNotifier",
+    ),
+    "webhook": Entry(
+        settings="integrations.notices.settings:WebhookSettings",
+        factory="integrations.notices.webhook:WebhookNotifier",
+    ),
+}
 ONCALL: Mapping[str, Entry] = {
     "opsgenie": Entry(
         settings="integrations.oncall.settings:OpsgenieSettings",

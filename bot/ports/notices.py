@@ -33,8 +33,8 @@ class Sent(Value):
 class Postbox(Protocol):
     """The way into the chat that the bot itself uses, in order and each thing once."""
 
-    async def put(self, channel: str, subject: str, text: str, *, incident_id: str, key: str) -> None:
-        """Let `channel` (a channel or a person) read it, both plain texts. The same `key` again changes nothing.
+    async def put(self, channel: str, subject: str, text: str, *, thread: str, key: str) -> None:
+        """Let `channel` (a channel or a person) read it, both plain texts. The same `key` again changes nothing; `thread` is the incident's.
 
         Raises Refused where the chat does not take it, OutcomeUnknown where it has not yet: then it still may.
         """
@@ -44,8 +44,8 @@ class Postbox(Protocol):
 class NoPostbox:
     """Where there is no bot, as in `kaeru check`."""
 
-    async def put(self, channel: str, subject: str, text: str, *, incident_id: str, key: str) -> None:
-        del subject, text, incident_id, key
+    async def put(self, channel: str, subject: str, text: str, *, thread: str, key: str) -> None:
+        del subject, text, thread, key
         raise Refused(f"{channel} cannot be told from here: only a running kaeru posts into the chat.")
 
 

@@ -21,10 +21,10 @@ class OutboxPostbox:
         self._store = store
         self._wake = wake
 
-    async def put(self, channel: str, subject: str, text: str, *, incident_id: str, key: str) -> None:
-        lane, slot = f"notices:{incident_id}:{channel}", f"notice-{_short(key)}"
+    async def put(self, channel: str, subject: str, text: str, *, thread: str, key: str) -> None:
+        lane, slot = f"notices:{thread}:{channel}", f"notice-{_short(key)}"
         post = posted(channel, subject, text)
-        await self._store.write(lambda uow: uow.outbox.put(lane, slot, post, incident_id=incident_id))
+        await self._store.write(lambda uow: uow.outbox.put(lane, slot, post))
         self._wake()
         await self._delivered(lane, slot, channel, post)
 

@@ -99,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    do_GET = do_POST = do_PUT = _handle  # noqa: N815 - the names that the library looks for
+    do_GET = do_POST = do_PUT = do_PATCH = _handle  # noqa: N815 - the names that the library looks for
 
 
 class _Server(ThreadingHTTPServer):
