@@ -12,6 +12,9 @@ from bot.domain.evidence import TREND, Outcome
 Z = 1.96
 """How sure a judgement has to be, in standard deviations: 19 times out of 20."""
 
+FEWEST = 20
+"""Of fewer requests no share counts as wrong: it is looked at again and again, and chance has its day with few."""
+
 
 class Served(Value):
     """Counted since the balancer's counters began: requests that reached the service, and all requests.
@@ -93,7 +96,7 @@ def judge_share(window: Window | None, wanted: float, tolerance: float) -> Part:
         )
     slack = min(tolerance, wanted / 2) if wanted else tolerance
     low, high = interval(window.to_service, window.total)
-    if high < wanted - slack or low > wanted + slack:
+    if window.total >= FEWEST and (high < wanted - slack or low > wanted + slack):
         outcome = Outcome.FAILED
     elif low >= wanted - slack and high <= wanted + slack:
         outcome = Outcome.SUCCEEDED

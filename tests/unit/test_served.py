@@ -79,6 +79,8 @@ def test_the_interval_is_wilsons() -> None:
         (2, 8, 0.25, Outcome.UNKNOWN),  # right, and too few to say so
         (0, 8, 0.25, Outcome.UNKNOWN),  # wrong, and too few to say so
         (0, 60, 0.25, Outcome.FAILED),
+        (8, 8, 0.5, Outcome.UNKNOWN),  # drawn by lot this happens, and it is looked at many times
+        (20, 20, 0.5, Outcome.FAILED),
         (500, 1000, 0.25, Outcome.FAILED),
         (100, 100, 1.0, Outcome.SUCCEEDED),
         (10, 10, 1.0, Outcome.UNKNOWN),
