@@ -102,12 +102,19 @@ class WorkspaceSpec(Spec):
     """A folder with templates of your own, `AUDIENCE.txt.j2`, for notices. A path from this file's folder."""
     alerts: AlertsSpec = AlertsSpec()
     """How a monitoring system's alerts are read, where they may open incidents."""
-    archive_after: Duration | None = Field(default=timedelta(days=7), ge=timedelta(hours=1), examples=["14d"])
-    """How long after the close, and after the last message of a person, an incident's channel is archived. `null`: never."""
+    archive_after: Annotated[Duration, Field(ge=timedelta(hours=1))] | Literal["never"] = Field(
+        default=timedelta(days=7), examples=["14d"]
+    )
+    """How long after the close, and after the last message of a person, an incident's channel is archived; or never."""
     channel_prefix: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,19}$")] = Field(
         default="inc", examples=["inc"]
     )
     """How the names of incident channels begin: inc-20261124-shop-1."""
+
+    @property
+    def archives_after(self) -> timedelta | None:
+        """The same; None for never."""
+        return None if self.archive_after == "never" else self.archive_after
 
 
 class PersonSpec(Spec):

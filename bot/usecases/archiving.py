@@ -22,7 +22,7 @@ class Archiving:
 
     def __init__(self, store: Store, catalog: Catalog, desk: Desk, *, clock: Callable[[], datetime]) -> None:
         self._store = store
-        self._after = catalog.workspace.archive_after
+        self._after = catalog.workspace.archives_after
         self._desk = desk
         self._clock = clock
         self._looked_back = False

@@ -185,7 +185,7 @@ class Desk:
     def ends(self, incident: Incident) -> Ends:
         """Where its actions and papers go, by what kaeru.yml says now."""
         service = self._catalog.services.get(incident.service)
-        archives = self._catalog.workspace.archive_after is not None
+        archives = self._catalog.workspace.archives_after is not None
         if service is None:
             return Ends(archives=archives)
         outside = service.outside

@@ -70,6 +70,7 @@ class GitWorld:
     def __init__(
         self, folder: Path, *, over: str = "", ssh_key: Path | None = None, known: Path | None = None
     ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         self.bare = folder / "remote.git"
         self.clone = folder / "clone"
         self._remote = over or str(self.bare)
@@ -99,8 +100,8 @@ class GitWorld:
     def text(self) -> str:
         return git("-C", str(self.bare), "show", f"main:{self.path}")
 
-    def revisions(self) -> int:
-        return len(git("-C", str(self.bare), "log", "--format=%h", "main", "--", self.path).split())
+    def revisions(self, path: str = "") -> int:
+        return len(git("-C", str(self.bare), "log", "--format=%h", "main", "--", path or self.path).split())
 
     def edit(self) -> None:
         self.commit(self.path, self.text().replace("Revision", "It was the cache. Revision"))

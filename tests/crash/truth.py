@@ -32,6 +32,7 @@ ONCE = {
     "step_finished watch": 1,
     "verdict_reached": 2,
     "incident_verified": 1,
+    "debt_accepted": 1,
     "incident_closed": 1,
     "postmortem_posted": 1,
 }
