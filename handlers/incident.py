@@ -9,6 +9,7 @@ from bot.domain.left_open import left_open
 from bot.usecases import commands as c
 from bot.views import debts, left, modals, status
 from bot.views.data_facts import after_choice, ways_card
+from bot.views.notices_said import notices_card
 from handlers import parse
 from handlers.restore import restore_form
 from handlers.surface import Body, Rooms, Surface, channel_of, user_of
@@ -33,6 +34,8 @@ class IncidentCommand:
             "accept": self._accept,
             "actions": self._actions,
             "file": self._file,
+            "tell": self._tell,
+            "notices": self._notices,
             "export": self._export,
         }
 
@@ -185,6 +188,14 @@ class IncidentCommand:
         await self._do(
             asked, command, "Tried again at once. The card of the closed incident says how it goes."
         )
+
+    async def _tell(self, asked: "_Asked") -> None:
+        audience, text = parse.audience_and_text(asked.rest)
+        command = c.TellAudience(by=asked.by, incident_id=asked.incident.id, audience=audience, text=text)
+        await self._do(asked, command, f"It is sent to {audience}; `/incident notices` says what came of it.")
+
+    async def _notices(self, asked: "_Asked") -> None:
+        await asked.surface.reply(*notices_card(asked.incident))
 
     async def _export(self, asked: "_Asked") -> None:
         await self._rooms.closing.export(asked.incident.id, inbox_id=asked.inbox_id)

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from bot.domain.audiences import Audience
 from bot.domain.base import Refusal, UserId, Value, as_version
 from bot.domain.severity import Severity
 from bot.domain.ways_back import Way, way_named
@@ -41,7 +42,7 @@ class IncidentRequest(Value):
 
 
 VERBS = (
-    "status", "severity", "note", "action", "role", "hold", "way", "traffic", "restore", "ack", "lessons", "close", "accept", "actions", "file", "export", "list", "help",
+    "status", "severity", "note", "action", "role", "hold", "way", "traffic", "restore", "ack", "lessons", "close", "accept", "actions", "file", "tell", "notices", "export", "list", "help",
 )  # fmt: skip
 _ALIASES = {
     "sev": "severity",
@@ -115,6 +116,18 @@ def database_and_way(text: str) -> tuple[str, Way]:
         words = ", ".join(one.value for one in Way)
         raise Refusal(f"Say which database and which way: `/incident way shop code only`. The ways: {words}.")
     return name, way
+
+
+def audience_and_text(rest: str) -> tuple[Audience, str]:
+    """`support Orders may be late`. Raises Refusal."""
+    name, _, text = rest.strip().partition(" ")
+    try:
+        return Audience(name.lower()), text.strip()
+    except ValueError as error:
+        audiences = ", ".join(one.value for one in Audience)
+        raise Refusal(
+            f"Say who and what: `/incident tell support Orders may be late`. The audiences: {audiences}."
+        ) from error
 
 
 def goes_on(text: str) -> bool:

@@ -16,6 +16,8 @@ from bot.ports import PortError, Target
 from bot.ports.backups import Backups, Proof
 from bot.ports.target import Change, Inspection
 from bot.usecases.check_evidence import look_at_log, look_at_metric
+from bot.usecases.check_notices import look_at_notices
+from bot.usecases.check_oncall import look_at_on_call
 from bot.usecases.check_report import Row, State, attempt, row_of
 from bot.usecases.check_traffic import look_around
 from bot.usecases.fleet import Hands
@@ -64,6 +66,10 @@ async def look_at_service(
             rows += await attempt(area, f"backup of {database.name}", _backups(area, database, taken), remedy)
     rows += await look_around(area, hands)
     rows += await _evidence(area, service, hands)
+    if hands.outside.on_call is not None:
+        looking_up = look_at_on_call(area, hands.outside.on_call, catalog)
+        rows += await attempt(area, "on call", looking_up, "Look at `on_call` in kaeru.yml.")
+    rows += await look_at_notices(area, catalog, hands)
     rows.append(_policies(area, catalog))
     rows.append(_who(service))
     rows.append(await asyncio.to_thread(_template, template, service))

@@ -6,6 +6,7 @@
 from datetime import datetime
 
 from bot.domain.alerts import Alert, Suspect
+from bot.domain.audiences import Audience
 from bot.domain.base import UserId, Value, Version
 from bot.domain.severity import Severity
 from bot.domain.ways_back import Way
@@ -170,6 +171,13 @@ class AcknowledgePage(IncidentCommand):
 
 
 class AddNote(IncidentCommand):
+    text: str
+
+
+class TellAudience(IncidentCommand):
+    """Let an audience outside know this, in these words."""
+
+    audience: Audience
     text: str
 
 

@@ -167,6 +167,8 @@ def _on_restores(
 def _record_keeping(incident: Incident, command: c.IncidentCommand, now: datetime) -> decide.Events:
     """The commands that are always allowed and only add to the record."""
     match command:
+        case c.TellAudience(audience=audience, text=text):
+            return decide.write_update(audience, text, by=command.by, now=now)
         case c.AddNote(text=text):
             return (e.NoteAdded(at=now, by=command.by, text=_said(text, "note cache was cold")),)
         case c.AddAction(text=text, owner=owner):

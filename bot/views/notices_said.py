@@ -1,5 +1,7 @@
 """What the incident's channel hears of notices, `/incident notices`, and a notice that is read in Slack."""
 
+from datetime import tzinfo
+
 from bot.domain import events as e
 from bot.domain.audiences import Addressee, NoticeRecord, Telling
 from bot.domain.incident import Incident
@@ -74,11 +76,11 @@ def _of_one(one: Addressee) -> str:
     return f"{_SIGNS[one.state]} {line(one.name, 60)} ({one.audience}{whom}) – {told}{what}{detail}"
 
 
-def notices_text(incident: Incident) -> list[str]:
-    """The same for a terminal, the oldest first."""
+def notices_text(incident: Incident, zone: tzinfo) -> list[str]:
+    """The same for a terminal, the oldest first; times are in `zone`."""
     lines: list[str] = []
     for record in incident.notices:
-        lines.append(f"{record.at:%Y-%m-%d %H:%M:%S} UTC  {record.moment}")
+        lines.append(f"{record.at.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}  {record.moment}")
         for one in record.to:
             whom = f", {one.whom}" if one.whom else ""
             what = f": {one.subject}" if one.subject else ""

@@ -130,6 +130,8 @@ _INCIDENT_HELP = (
 `/incident accept`  –  what stays open when it is closed, and who accepts that
 `/incident actions`  –  what is to do afterwards, and where it was filed; `/incident file` tries again
 `/incident lessons`  –  root cause and lessons, also after the close
+`/incident tell support Orders may be late`  –  lets an audience outside know that
+`/incident notices`  –  what was told to whom
 `/incident export`  –  everything, as files""",
     """*Anywhere*
 `/incident list`  –  all open incidents""",
