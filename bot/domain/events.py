@@ -18,6 +18,7 @@ from bot.domain.debts import Debt
 from bot.domain.evidence import Finding, Outcome
 from bot.domain.paging import OnCallName, PagerAction, Why
 from bot.domain.plan import Plan
+from bot.domain.reports import Standing
 from bot.domain.restores import RestorePlan, Shelved
 from bot.domain.run import Step
 from bot.domain.severity import Severity
@@ -218,7 +219,7 @@ class StepPrinted(Happened):
 
 
 class StepFinished(Happened):
-    """`untouched` says of a step that failed that it had changed nothing."""
+    """`untouched` says of a step that failed that it had changed nothing, `blameless` that not the version was what failed."""
 
     type: Literal["step_finished"] = "step_finished"
     run_id: str
@@ -226,6 +227,7 @@ class StepFinished(Happened):
     outcome: Outcome
     detail: str
     untouched: bool = False
+    blameless: bool = False
     findings: tuple[Finding, ...] = ()
 
 
@@ -523,6 +525,32 @@ class AlertReceived(Happened):
     suspects: tuple[Suspect, ...] = ()
 
 
+class UserReported(Happened):
+    """Users say how it is. With a `slack_ts` a message of the channel was marked, which counts once.
+
+    `users` is how many it speaks of, `said_at` when that was, if before this, `seen_since` since when users see it.
+    """
+
+    type: Literal["user_reported"] = "user_reported"
+    report_id: str
+    text: str = ""
+    users: int = 1
+    standing: Standing = "still"
+    said_at: datetime | None = None
+    seen_since: datetime | None = None
+    slack_ts: str | None = None
+    author: UserId | None = None
+
+
+class UserReportWithdrawn(Happened):
+    """It does not count any more: a slip, or nobody marks the message now."""
+
+    type: Literal["user_report_withdrawn"] = "user_report_withdrawn"
+    report_id: str
+    slack_ts: str | None = None
+    text: str = ""
+
+
 class StakeholdersTold(Happened):
     type: Literal["stakeholders_told"] = "stakeholders_told"
     channel_id: str
@@ -739,6 +767,8 @@ Event = Annotated[
     | PageAcknowledged
     | PagerTold
     | AlertReceived
+    | UserReported
+    | UserReportWithdrawn
     | StakeholdersTold
     | UpdateWritten
     | NoticesDue

@@ -83,6 +83,8 @@ def _how(run: Run) -> str | None:
     if run.outcome is Outcome.FAILED and not run.took_place and run.stranded:
         return "a rollback brought it there, and not all users were brought back to it"
     if run.outcome is Outcome.FAILED and not run.took_place:
+        if any(step.blameless for step in run.steps):
+            return "its run was kept from its end by what it was to run on"
         return "somebody else was in the way of its run"
     return _HOW.get(run.outcome) if run.outcome is not None else None
 

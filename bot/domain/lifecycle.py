@@ -26,6 +26,7 @@ from bot.domain.lifecycle_evidence import judged
 from bot.domain.lifecycle_filing import filed, with_a_new_revision
 from bot.domain.lifecycle_notices import told
 from bot.domain.lifecycle_paging import paged
+from bot.domain.lifecycle_reports import reported
 from bot.domain.lifecycle_traffic import shifted
 from bot.domain.restores import Restore, RestoreState
 from bot.domain.run import Run, Step, StepState
@@ -99,6 +100,8 @@ TRANSITIONS: dict[type[e.Happened], tuple[frozenset[Status], Status | None]] = {
     e.PageAcknowledged: (_OPEN, None),
     e.PagerTold: (_ANY, None),
     e.AlertReceived: (_ANY, None),
+    e.UserReported: (_ANY, None),
+    e.UserReportWithdrawn: (_ANY, None),
     e.StakeholdersTold: (_ANY, None),
     e.UpdateWritten: (_ANY, None),
     e.NoticesDue: (_ANY, None),
@@ -291,6 +294,8 @@ def _changes(incident: Incident, event: e.Event) -> dict[str, Any]:  # noqa: C90
                 outcome=event.outcome,
                 detail=event.detail,
             )
+        case e.UserReported() | e.UserReportWithdrawn():
+            return reported(incident, event)
         case e.NoticesDue() | e.NoticeSent() | e.NoticeFailed():
             return told(incident, event)
         case e.LessonsRecorded():
@@ -482,6 +487,7 @@ def _stepped(incident: Incident, event: e.StepStarted | e.StepFinished) -> dict[
             detail=event.detail,
             finished_at=event.at,
             untouched=event.untouched,
+            blameless=event.blameless,
         )
         if event.findings:
             changed = changed.model_copy(update={"findings": event.findings})

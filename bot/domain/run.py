@@ -24,7 +24,7 @@ class StepState(StrEnum):
 class Step(Value):
     """One line of the checklist. `id` is stable (`apply:web`, `prove`, `watch`); `detail` is one sentence.
 
-    `untouched` says of a step that failed that it had changed nothing.
+    `untouched` says of a step that failed that it had changed nothing, `blameless` that not the version was what failed.
     """
 
     id: str
@@ -34,6 +34,7 @@ class Step(Value):
     started_at: datetime | None = None
     finished_at: datetime | None = None
     untouched: bool = False
+    blameless: bool = False
 
 
 class Run(Value):

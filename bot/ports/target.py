@@ -113,7 +113,9 @@ class Observation(Value):
     unknown: still under way, or it could not be seen. `detail` is one sentence, with live counts where there
     are any ("7 of 10 ready, 1 terminating"); `running` is what serves now. `debts` are what is suspended because
     of this change. `untouched` says of a failed one that this change has taken no effect on what is set to run, and
-    will not any more: there is nothing to put back, and nothing was learned of the target version.
+    will not any more: there is nothing to put back, and nothing was learned of the target version. `blameless` says of
+    a failed one that something may have to be put back, and that the target version is not what failed: no room for it,
+    a node or a host that is down, somebody's pause, a controller that sleeps. It is not held against the version.
     `output` are the lines that the change has printed since the last observation, redacted, for the thread under
     the checklist; each line is given once.
     """
@@ -123,6 +125,7 @@ class Observation(Value):
     running: Version | None
     debts: tuple[Debt, ...] = ()
     untouched: bool = False
+    blameless: bool = False
     output: tuple[str, ...] = ()
 
 

@@ -65,7 +65,8 @@ class GivingUp:
         )
         stage = stage_of(run, plan)
         outcome, reason = how_it_ended(run)
-        decision = safest(stage, outcome, Requests.of(before), Requests.of(after), schemas=taken_back(run))
+        measured = Requests.of(before), Requests.of(after)
+        decision = safest(stage, outcome, *measured, schemas=taken_back(run), version=run.to_version)
         if stage is Stage.RAMP:
             decision = while_coming_back(run, outcome)
         back = to_put_back(run, plan) if decision.go_back else ()

@@ -96,9 +96,10 @@ class Journal:
         detail: str,
         findings: tuple[Finding, ...] = (),
         untouched: bool = False,
+        blameless: bool = False,
         debts: tuple[Debt, ...] = (),
     ) -> None:
-        """`untouched` says that nothing was changed, `debts` what is suspended because of it."""
+        """`untouched` says that nothing was changed, `blameless` that not the version was what failed, `debts` what is suspended because of it."""
 
         def decision(incident: Incident) -> tuple[e.Event, ...]:
             ended = self.end_of_step(
@@ -109,6 +110,7 @@ class Journal:
                 detail=detail,
                 findings=findings,
                 untouched=untouched,
+                blameless=blameless,
             )
             return (*ended, *decide.debts_seen(incident, debts, now=self._clock()))
 
@@ -124,6 +126,7 @@ class Journal:
         detail: str,
         findings: tuple[Finding, ...] = (),
         untouched: bool = False,
+        blameless: bool = False,
     ) -> tuple[e.Event, ...]:
         """The end of a step, unless it has ended. What follows from it at once belongs into the same decision."""
         run = incident.find_run(run_id)
@@ -138,6 +141,7 @@ class Journal:
                 detail=detail,
                 findings=findings,
                 untouched=untouched,
+                blameless=blameless,
             ),
         )
 

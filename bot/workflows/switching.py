@@ -96,6 +96,7 @@ class Switching:
             outcome=seen.outcome,
             detail=seen.detail,
             untouched=seen.untouched and seen.outcome is Outcome.FAILED,
+            blameless=seen.blameless and seen.outcome is Outcome.FAILED,
             debts=seen.debts,
         )
         return seen.outcome.value

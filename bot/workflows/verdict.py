@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bot.domain import events as e
-from bot.domain.base import Value
+from bot.domain.base import Value, Version
 from bot.domain.evidence import Outcome, Probe
 from bot.domain.incident import Incident
 from bot.domain.plan import ComponentChange, Plan
@@ -45,20 +45,37 @@ _BESIDE = (OFF, cache_step(""))
 class Stage(StrEnum):
     """Where it went wrong. Halfway: a component declined before it was changed, after others were changed.
 
-    Data: a database may be changed, and nothing was switched.
+    Data: a database may be changed, and nothing was switched. Hindered: a switch was begun and failed, by no fault of
+    the version.
     """
 
     UNTOUCHED = "untouched"
     DATA = "data"
     HALFWAY = "halfway"
+    HINDERED = "hindered"
     APPLY = "apply"
     PROVE = "prove"
     RAMP = "ramp"
     WATCH = "watch"
 
 
-NOT_TRIED = (Stage.UNTOUCHED, Stage.DATA, Stage.HALFWAY)
+NOT_TRIED = (Stage.UNTOUCHED, Stage.DATA, Stage.HALFWAY, Stage.HINDERED)
 """Nothing was learned of the target there."""
+
+
+_BLAMELESS = {
+    Stage.DATA: (False, "Nothing was switched: what ran before runs now."),
+    Stage.UNTOUCHED: (False, "Nothing of this change is in place."),
+    Stage.HALFWAY: (True, "Not every component could be taken back, so none is left halfway."),
+    Stage.HINDERED: (
+        True,
+        (
+            "The switch did not succeed, and not because of {version}: it is not held against {version}, which the next "
+            "plan may offer again."
+        ),
+    ),
+}
+"""Whether to go back there, and why, where nothing was learned of the target."""
 
 
 class Safest(Value):
@@ -105,15 +122,16 @@ def safest(
     after: Requests,
     *,
     schemas: Sequence[str] = (),
+    version: Version = "the target version",
 ) -> Safest:
     """Decide by what was measured: `before` of the version that was rolled back, `after` of the target.
 
     A switch that failed is put back, so that what is configured and what runs agree. A target that serves
     is kept unless it is clearly worse than the version before. Nothing is moved on an unknown outcome, and nothing is
-    put back on one of the `schemas` that were taken back, which it would not fit.
+    put back on one of the `schemas` that were taken back, which it would not fit. `version` is what the target is called.
     The sentence is about the reason; what came of it is for whoever has tried it to say.
     """
-    found = _safest(stage, outcome, before, after)
+    found = _safest(stage, outcome, before, after, version)
     if not schemas or not found.go_back:
         return found
     sentence = (
@@ -124,18 +142,13 @@ def safest(
     return found.model_copy(update={"go_back": False, "sentence": sentence})
 
 
-def _safest(stage: Stage, outcome: Outcome, before: Requests, after: Requests) -> Safest:
+def _safest(stage: Stage, outcome: Outcome, before: Requests, after: Requests, version: Version) -> Safest:
     if outcome is Outcome.UNKNOWN:
         sentence = "Nothing was moved any further, because it is not known what has happened."
         return Safest(go_back=False, target_is_bad=False, sentence=sentence)
-    if stage is Stage.DATA:
-        sentence = "Nothing was switched: what ran before runs now."
-        return Safest(go_back=False, target_is_bad=False, sentence=sentence)
-    if stage is Stage.UNTOUCHED:
-        return Safest(go_back=False, target_is_bad=False, sentence="Nothing of this change is in place.")
-    if stage is Stage.HALFWAY:
-        sentence = "Not every component could be taken back, so none is left halfway."
-        return Safest(go_back=True, target_is_bad=False, sentence=sentence)
+    if stage in _BLAMELESS:
+        go_back, sentence = _BLAMELESS[stage]
+        return Safest(go_back=go_back, target_is_bad=False, sentence=sentence.format(version=version))
     if stage is Stage.APPLY:
         return Safest(go_back=True, target_is_bad=True, sentence="The switch did not succeed.")
     go_back, sentence = _by_requests(before, after)
@@ -222,8 +235,9 @@ def stage_of(run: Run, plan: Plan) -> Stage:
         return Stage.RAMP
     if not ill:
         return Stage.PROVE if all(step.finished_at for step in steps) else Stage.APPLY
-    if not all(step.untouched for step in ill):
-        return Stage.APPLY
+    at_fault = [step for step in ill if not step.untouched]
+    if at_fault:
+        return Stage.HINDERED if all(step.blameless for step in at_fault) else Stage.APPLY
     return Stage.HALFWAY if to_put_back(run, plan) else untouched
 
 

@@ -158,7 +158,11 @@ class BlueGreenTarget:
                 live = await self._eyes.live()
                 detail, untouched = turned.failure, turned.restored
                 return Observation(
-                    outcome=Outcome.FAILED, detail=detail, running=live.version, untouched=untouched
+                    outcome=Outcome.FAILED,
+                    detail=detail,
+                    running=live.version,
+                    untouched=untouched,
+                    blameless=not untouched,
                 )
         # Also where it serves already: nothing is known of how long it has, and a proxy that has just been told to change
         # answers with both for a moment.

@@ -118,10 +118,10 @@ class Run:
                 except Unavailable as error:
                     said = error.advice
                 except PortError as error:
-                    return Brought(Outcome.FAILED, error.advice, moved=begun)
+                    return Brought(Outcome.FAILED, error.advice, moved=begun, blameless=True)
                 if time.monotonic() >= until:
                     outcome = Outcome.UNKNOWN if begun else Outcome.FAILED
-                    return Brought(outcome, said.rstrip("."), moved=begun)
+                    return Brought(outcome, said.rstrip("."), moved=begun, blameless=not begun)
                 self._tell(name, "does not answer")
                 await asyncio.sleep(AGAIN_S)
         finally:
@@ -185,11 +185,13 @@ class Run:
             look.link == way.goal != way.origin for way, look in zip(self.planned, seen, strict=True)
         )
         unseen = any(look.trouble is not None for look in seen)
+        ill = [b for b in self._brought.values() if b.outcome is not Outcome.SUCCEEDED]
         back = any("went back" in sentence for sentence in said)
         return found.model_copy(
             update={
                 "outcome": outcome,
                 "detail": " ".join(f"{sentence.rstrip('.')}." for sentence in [*said, found.detail]),
+                "blameless": outcome is Outcome.FAILED and all(b.blameless for b in ill),
                 "untouched": outcome is Outcome.FAILED and not (touched or unseen or back),
             }
         )

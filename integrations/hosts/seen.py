@@ -37,11 +37,15 @@ class Seen:
 
 @dataclass(frozen=True)
 class Brought:
-    """What became of one host's change. `said` is half a sentence, empty where all is well."""
+    """What became of one host's change. `said` is half a sentence, empty where all is well.
+
+    `blameless` says of a failure that the host, its disk or the way to it failed, and not the version.
+    """
 
     outcome: Outcome
     said: str
     moved: bool = False
+    blameless: bool = False
 
 
 def judged(planned: Sequence[Way], seen: Sequence[Seen], *, allow_down: int) -> Observation:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from bot.ports.errors import AuthFailed, PortError, Unavailable
 from integrations.kubernetes.api import Api
-from integrations.kubernetes.pods import SAID, Pod, Trouble, said
+from integrations.kubernetes.pods import SAID, Pod, Trouble, is_registry_down, said
 from integrations.kubernetes.rollout import Verdict
 from integrations.kubernetes.scene import Scene, changed_at
 from integrations.kubernetes.template import Json
@@ -49,6 +49,32 @@ async def refusal(api: Api, workload: Workload) -> str:
         _log.info("the events of %s cannot be read: %s", workload.title, error)
         return ""
     return _refused(workload, found)
+
+
+async def silent_registry(api: Api, scene: Scene, verdict: Verdict) -> str:
+    """A sentence where the culprit's image cannot be had because its registry does not answer; empty otherwise.
+
+    Between two attempts the kubelet says no more than that it waits: what came of the last one is in the events alone.
+    """
+    pod, trouble = verdict.culprit or (None, None)
+    if (
+        pod is None
+        or trouble is None
+        or scene.workload is None
+        or not trouble.unpulled
+        or pod not in scene.new
+    ):
+        return ""
+    if not trouble.elsewhere:
+        try:
+            found = await _warnings(api, scene.workload.namespace, pod.uid)
+        except PortError as error:
+            _log.info("why the image of %s cannot be had cannot be read: %s", pod.name, error)
+            return ""
+        told = [str(e.get("message", "")) for e in found if "pull image" in str(e.get("message", ""))]
+        if not told or not is_registry_down(told[-1]):
+            return ""
+    return "Its registry does not answer, which says nothing of the image."
 
 
 def _refused(workload: Workload, found: Sequence[Json]) -> str:

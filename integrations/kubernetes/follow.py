@@ -8,11 +8,11 @@ from contextlib import aclosing
 from integrations.kubernetes.api import Api
 from integrations.kubernetes.authors import who_changed
 from integrations.kubernetes.errors import Missing
-from integrations.kubernetes.evidence import explained, refusal
+from integrations.kubernetes.evidence import explained, refusal, silent_registry
 from integrations.kubernetes.feed import Feed
 from integrations.kubernetes.patch import is_widened
 from integrations.kubernetes.pods import pods_of
-from integrations.kubernetes.rollout import State, Verdict, judge
+from integrations.kubernetes.rollout import State, Verdict, is_to_blame, judge
 from integrations.kubernetes.scene import Goal, Scene
 from integrations.kubernetes.settings import KubernetesSettings
 from integrations.kubernetes.shapes import Shapes, own
@@ -103,7 +103,7 @@ class Follower:
                 if verdict.state is State.NOT_BEGUN and self._clock() < began + LOST_S:
                     verdict = dataclasses.replace(verdict, state=State.UNDER_WAY)
                 if verdict.state is not State.UNDER_WAY:
-                    yield dataclasses.replace(verdict, detail=await self._final(scene, verdict))
+                    yield await self._final(scene, verdict)
                     return
                 now = self._clock()
                 if now >= self._until:
@@ -171,10 +171,12 @@ class Follower:
             self._blocked = await refusal(self._api, workload)
         return self._blocked
 
-    async def _final(self, scene: Scene, verdict: Verdict) -> str:
+    async def _final(self, scene: Scene, verdict: Verdict) -> Verdict:
         if verdict.state is not State.FAILED:
-            return verdict.detail
-        return await explained(self._api, scene, verdict)
+            return verdict
+        if silent := await silent_registry(self._api, scene, verdict):
+            verdict = dataclasses.replace(verdict, detail=f"{verdict.detail} {silent}", blameless=True)
+        return dataclasses.replace(verdict, detail=await explained(self._api, scene, verdict))
 
     async def _given_up(self, scene: Scene, verdict: Verdict) -> Verdict:
         """It counts as failed, and where it stands is said. Not for old pods alone that have longer to end than this."""
@@ -183,5 +185,7 @@ class Follower:
             return without
         limit = self._settings.timeout.total_seconds()
         said = f"{self._goal.title} did not come to its end within {limit:g} s: {verdict.detail}"
-        failed = dataclasses.replace(verdict, state=State.FAILED, detail=said)
-        return dataclasses.replace(failed, detail=await explained(self._api, scene, failed))
+        blameless = not is_to_blame(scene, at_deadline=True)
+        return await self._final(
+            scene, dataclasses.replace(verdict, state=State.FAILED, detail=said, blameless=blameless)
+        )

@@ -21,6 +21,26 @@ _START = frozenset(
     }
 )
 _LOOP = "CrashLoopBackOff"
+# Docker and containerd say both in prose alone.
+_NO_WAY = (
+    "connection refused",
+    "connection reset",
+    "i/o timeout",
+    "no such host",
+    "no route to host",
+    "network is unreachable",
+    "tls handshake timeout",
+    "deadline exceeded",
+    "server misbehaving",
+    "client.timeout",
+    "500 internal server error",
+    "502 bad gateway",
+    "503 service unavailable",
+    "504 gateway time",
+    "too many requests",
+    "toomanyrequests",
+)
+_NO_IMAGE = ("not found", "manifest unknown", "does not exist", "no such image")
 
 HOPELESS_S = 2.0
 PATIENCE_S = 10.0
@@ -32,13 +52,16 @@ LOOP_S = 15.0
 class Trouble:
     """A container that does not get to run. `patience_s` is how long that may last before it counts as final.
 
-    `crashed` where it did start, so that it may have written a log.
+    `crashed` where it did start, so that it may have written a log. `unpulled` where its image cannot be had, `elsewhere`
+    where that is the registry's silence and says nothing of the image.
     """
 
     container: str
     sentence: str
     patience_s: float
     crashed: bool = False
+    unpulled: bool = False
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,6 +136,20 @@ class Pod:
         """The first container of it that does not get to run; None while that may still be ordinary."""
         return next(filter(None, (self._trouble(container) for container in self._containers)), None)
 
+    @property
+    def fails(self) -> bool:
+        """Whether it has got as far as a node and its containers, and it is they that do not serve or do not stay.
+
+        Not where no container was ever started: a volume, a network or a node may be what is missing.
+        """
+        if self.ready or self.over:
+            return False
+        if self._condition("ContainersReady").get("status") == "True":
+            return False  # its node is not heard of any more, or something outside has still to say yes
+        if self.trouble is not None:
+            return not self.trouble.elsewhere
+        return any(_runs(one) or _ended(one) for one in self._containers)
+
     def runs(self, container: str) -> bool:
         """Whether this container of it runs just now."""
         return any(one.get("name") == container and _runs(one) for one in self._containers)
@@ -133,6 +170,8 @@ class Pod:
                 container=name,
                 sentence=f"{self._who(name)} cannot get the image {image} ({reason}{_because(message, image)})",
                 patience_s=HOPELESS_S if reason in _HOPELESS else PATIENCE_S,
+                unpulled=True,
+                elsewhere=reason == "RegistryUnavailable" or is_registry_down(message),
             )
         if reason in _START:
             text = f"{self._who(name)} cannot be started ({reason}{_because(message)})"
@@ -175,6 +214,12 @@ def pods_of(raw: Iterable[Json]) -> tuple[Pod, ...]:
     return tuple(sorted((Pod(one) for one in raw), key=lambda pod: pod.name))
 
 
+def is_registry_down(message: str) -> bool:
+    """Whether what the kubelet says of an image is about the way to its registry, and not about the image."""
+    told = message.lower()
+    return any(sign in told for sign in _NO_WAY) and not any(sign in told for sign in _NO_IMAGE)
+
+
 def said(text: str) -> str:
     """Foreign text as it may be shown: one line, no secrets, not too long."""
     line = " ".join(redact(text).split())
@@ -183,6 +228,11 @@ def said(text: str) -> str:
 
 def _runs(container: Json) -> bool:
     return "running" in (container.get("state") or {})
+
+
+def _ended(container: Json) -> bool:
+    """Whether it has come to an end at least once."""
+    return bool(container.get("restartCount")) or "terminated" in (container.get("state") or {})
 
 
 def _because(message: str, image: str = "") -> str:

@@ -36,12 +36,16 @@ class State(Enum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """`detail` is one sentence. `culprit` is the pod, and what is wrong with it, that a failure is about."""
+    """`detail` is one sentence. `culprit` is the pod, and what is wrong with it, that a failure is about.
+
+    `blameless` says of a failure that the version is not what failed.
+    """
 
     state: State
     detail: str
     running: Version | None
     culprit: tuple[Pod, Trouble] | None = None
+    blameless: bool = False
 
     @property
     def outcome(self) -> Outcome:
@@ -66,8 +70,31 @@ def judge(scene: Scene) -> Verdict:
     culprit = None if workload.paused else _culprit(workload, scene)
     why = _sentence(*culprit, workload, scene) if culprit else _obstacle(workload, scene)
     if why:
-        return Verdict(State.FAILED, f"{why} ({scene.counts}).", running, culprit)
+        is_blameless = not is_to_blame(scene, culprit, at_deadline=timed_out(workload))
+        return Verdict(State.FAILED, f"{why} ({scene.counts}).", running, culprit, is_blameless)
     return Verdict(State.UNDER_WAY, f"{scene.counts}{scene.troubles}{_asleep(workload, scene)}.", running)
+
+
+def is_to_blame(
+    scene: Scene, culprit: tuple[Pod, Trouble] | None = None, *, at_deadline: bool = False
+) -> bool:
+    """Whether a failure shows anything of the version itself: a pod of it that was given a place and does not serve.
+
+    No room, no node, a pause, an old pod that all the rest waits for, or a registry that does not answer does not.
+    `at_deadline` is whether its pods had the whole time to get ready: one that still runs without being so counts then.
+    """
+    if culprit is not None:
+        pod, trouble = culprit
+        return pod in scene.new and not trouble.elsewhere
+    workload = scene.workload
+    held = workload is not None and (workload.paused or _is_by_hand(workload))
+    if at_deadline and not held:
+        return any(pod.fails for pod in scene.new)
+    return any(pod.trouble is not None and not pod.trouble.elsewhere for pod in scene.new)
+
+
+def _is_by_hand(workload: Workload) -> bool:
+    return workload.kind != "deployment" and workload.strategy_type == "OnDelete"
 
 
 def _elsewhere(workload: Workload, scene: Scene) -> Verdict:
@@ -112,7 +139,7 @@ def _ended(workload: Workload, scene: Scene) -> Verdict:
             f"{scene.goal.title} keeps its pods below ordinal {workload.partition} as they are (partition): "
             f"{scene.counts}."
         )
-        return Verdict(State.FAILED, text, scene.running)
+        return Verdict(State.FAILED, text, scene.running, blameless=True)
     # What the workload counts as available may be a moment ahead of what was seen of its pods.
     serves = scene.goal.version if workload.counts.desired else None
     return Verdict(State.DONE, f"{scene.ready}, all of them {scene.goal.version}{scene.endings}.", serves)
@@ -147,7 +174,7 @@ def _obstacle(workload: Workload, scene: Scene) -> str:
     goal = scene.goal
     if workload.paused:
         return f"{goal.title} is set to {goal.version} but paused: resume it to let it go on"
-    if workload.kind != "deployment" and workload.strategy_type == "OnDelete":
+    if _is_by_hand(workload):
         return (
             f"{goal.title} is set to {goal.version}, but its update strategy is OnDelete: its other pods stay as "
             "they are until somebody deletes them"

@@ -247,6 +247,7 @@ class KubernetesTarget:
             running=verdict.running,
             debts=debts,
             untouched=verdict.state in (State.NOT_BEGUN, State.TAKEN_AWAY),
+            blameless=verdict.blameless,
         )
 
     async def _only_suspended(self, change: Change, error: PortError, tokens: tuple[str, ...]) -> Observation:

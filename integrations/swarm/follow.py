@@ -16,6 +16,7 @@ from integrations.swarm.errors import Missing
 from integrations.swarm.history import History, Known
 from integrations.swarm.looking import Doubt, Look, debts_of, judged, look
 from integrations.swarm.service import is_marked
+from integrations.swarm.tasks import is_to_blame
 from integrations.swarm.updating import restore_pace, wake
 
 _log = logging.getLogger(__name__)
@@ -53,7 +54,9 @@ async def follow(
         seen = judged(at, goal, history, doubt)
         if seen.outcome is Outcome.UNKNOWN and loop.time() - began >= timeout_s:
             detail = f"After {timeout_s:g} s: {seen.detail}"
-            seen = seen.model_copy(update={"outcome": Outcome.FAILED, "detail": detail})
+            blameless = not is_to_blame(at.count(history, goal.ref), at.message)
+            changes = {"outcome": Outcome.FAILED, "detail": detail, "blameless": blameless}
+            seen = seen.model_copy(update=changes)
         if seen.outcome is not Outcome.UNKNOWN:
             yield await ended(manager, at, seen, component)
             return

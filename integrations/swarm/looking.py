@@ -12,7 +12,7 @@ from bot.ports.target import Observation
 from integrations.swarm.access import Manager
 from integrations.swarm.history import History, Known
 from integrations.swarm.service import Json, owes_update_config, ref_of, update_state
-from integrations.swarm.tasks import Tally, serving, tally, verdict
+from integrations.swarm.tasks import Tally, is_to_blame, serving, tally, verdict
 
 LOST = timedelta(seconds=10)
 """How long after an update whose answer was lost the update may still take effect."""
@@ -99,7 +99,8 @@ def judged(seen: Look, goal: Known, history: History, doubt: Doubt | None = None
         detail = f"{detail}; {seen.message or 'the update is paused'}"
     if outcome is Outcome.SUCCEEDED:
         running = history.name(goal.ref)
-    return Observation(outcome=outcome, detail=f"{detail}.", running=running)
+    blameless = outcome is Outcome.FAILED and not is_to_blame(count, seen.message)
+    return Observation(outcome=outcome, detail=f"{detail}.", running=running, blameless=blameless)
 
 
 def _doubtful(seen: Look, history: History, doubt: Doubt) -> Observation:

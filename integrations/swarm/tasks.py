@@ -145,6 +145,17 @@ def verdict(count: Tally, state: str) -> Outcome:
     return Outcome.UNKNOWN
 
 
+def is_to_blame(count: Tally, message: str = "") -> bool:
+    """Whether a failure shows anything of the version itself; `message` is what the daemon's updater says.
+
+    A task that no node has room for, or a node that is gone, does not; nor do old tasks that stay beside a full set
+    of new ones.
+    """
+    if count.failures or "early termination" in message:
+        return True
+    return not (count.waiting or count.lost or count.running >= count.wanted)
+
+
 def serving(
     service: Mapping[str, Any], tasks: Sequence[Json], name: Callable[[Any], Version]
 ) -> Version | None:

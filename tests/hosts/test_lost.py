@@ -171,6 +171,23 @@ async def test_a_host_that_is_lost_and_stays_away_is_unknown_and_stops_it(
     assert rack.restarts() == {"web1": 1, "web2": 1, "web3": 1}
 
 
+async def test_a_host_that_went_down_before_its_turn_is_not_held_against_the_version(
+    rack: Rack, planned: Change
+) -> None:
+    gate = rack.host("web2") / "gate"
+    gate.touch()
+    async with aclosing(rack.target(reconnect="300ms")) as target:
+        assert (await target.apply(planned, KEY)).outcome is Outcome.UNKNOWN
+        await asyncio.to_thread(eventually, lambda: begun(rack, "web2"), 30)
+        rack.servers["web3"].stop()
+        gate.unlink()
+        async with aclosing(target.follow(planned, KEY)) as looks:
+            *_, end = [seen async for seen in looks]
+        assert (end.outcome, end.untouched, end.blameless) == (Outcome.FAILED, False, True)
+        assert "web3: web3 ([127.0.0.1]" in end.detail
+        await asyncio.to_thread(rack.servers["web3"].start)
+
+
 async def test_somebody_moves_a_finished_host_while_no_bot_is_there(rack: Rack, planned: Change) -> None:
     gate = rack.host("web2") / "gate"
     gate.touch()

@@ -75,6 +75,7 @@ async def test_the_first_failure_stops_it(rack: Rack) -> None:
     async with rollback(rack) as (target, planned):
         done = await applied(target, planned, key=KEY)
         assert (done.outcome, done.running, done.untouched) == (Outcome.FAILED, None, False)
+        assert not done.blameless
         assert "web2: the restart command ended with 1: " in done.detail
         assert "web3 was not touched." in done.detail
         assert (

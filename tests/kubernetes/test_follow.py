@@ -30,6 +30,7 @@ async def test_a_version_that_crashes_fails_and_says_why(target: KubernetesTarge
     assert (walked.end.outcome, walked.end.running) == (Outcome.FAILED, "v1.3.0")
     assert "times, with exit code 1 (0 of 1 ready)" in walked.end.detail
     assert "Its log ends with: web v1.2.7 starting on port 8080 ⏎ fatal: the catalogue " in walked.end.detail
+    assert not walked.end.blameless
     # The progress deadline of the Deployment is ten minutes.
     assert time.monotonic() - began < 90
 
@@ -46,6 +47,9 @@ async def test_an_image_that_is_nowhere_fails_and_says_which(target: KubernetesT
     walked = await walk(target, change)
     assert (walked.end.outcome, walked.end.running) == (Outcome.FAILED, "v1.3.0")
     assert f"cannot get the image {image} (" in walked.end.detail
+    # Nobody listens where its registry should be.
+    assert "Its registry does not answer, which says nothing of the image." in walked.end.detail
+    assert walked.end.blameless
     assert time.monotonic() - began < 60
     # Its pod never started: nothing of it has to be waited for on the way back.
     back = await walk_back(target, change)
@@ -104,6 +108,7 @@ async def test_the_controllers_own_verdict_on_this_one_counts(target: Kubernetes
     walked = await walk(target, change)
     assert (walked.end.outcome, walked.end.running) == (Outcome.FAILED, "v1.3.0")
     assert "made no progress for 4 s (0 of 1 ready)" in walked.end.detail
+    assert not walked.end.blameless
     # A busy kubelet tells what it sees minutes later, or never; so it is said for it.
     await _complain(shop, "v1.2.9", "Readiness probe failed: HTTP probe failed with statuscode: 503")
     again = await walk(target, change, key="INC-1/run-2/apply:web")
@@ -175,6 +180,8 @@ async def test_a_quota_that_lets_no_pod_in_is_told(
     walked = await walk(target, await change_to(target, "v1.2.9"))
     assert (walked.end.outcome, walked.end.running) == (Outcome.FAILED, "v1.3.0")
     assert "exceeded quota: full" in walked.end.detail
+    assert walked.end.blameless
+    assert not walked.end.untouched
 
 
 async def test_its_time_is_over_and_where_it_stands_is_said(shop: Shop, memory: FakeMemory) -> None:
@@ -186,6 +193,7 @@ async def test_its_time_is_over_and_where_it_stands_is_said(shop: Shop, memory: 
         assert time.monotonic() - began < 20
         assert walked.end.outcome is Outcome.FAILED
         assert "did not come to its end within 4 s: 0 of 1 ready" in walked.end.detail
+        assert not walked.end.blameless
         # It still is what is set, and one look says so without waiting.
         assert (await target.observe(change, KEY)).outcome is Outcome.UNKNOWN
 
@@ -202,6 +210,7 @@ async def test_that_no_node_takes_its_pod_is_said_once(shop: Shop, memory: FakeM
         await until(lambda: _complaints(shop), "the scheduler's complaint")
         end = await followed(target, change, KEY)
     assert (end.outcome, end.running) == (Outcome.FAILED, "v1.3.0")
+    assert end.blameless
     assert "did not come to its end within 1 s: 0 of 1 ready; 1 without a node (0/" in end.detail
     assert end.detail.count("nodes are available") == 1
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bot.domain import events as e
+from bot.domain.evidence import Outcome
 from bot.ports import Change, Observation, OutcomeUnknown, Unavailable
 from integrations.symlink import SymlinkTarget
 from sandbox.workspace import forms
@@ -63,6 +64,42 @@ async def test_the_target_does_not_start(new_world: NewWorld) -> None:
     await room.approve(to=OLDER)
     await room.status("verified")
     assert await world.serves() == OLDER
+
+
+async def test_what_the_surroundings_cause_is_not_held_against_the_version(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A switch that is halfway is put back, and the same version is offered again."""
+    await world.bad_deploy()
+    room = await world.declare()
+    apply, calls = SymlinkTarget.apply, []
+
+    async def has_no_room_once(self: SymlinkTarget, change: Change, key: str) -> Observation:
+        calls.append(key)
+        seen = await apply(self, change, key)
+        if len(calls) > 1:
+            return seen
+        detail = "No new pods can be made: exceeded quota: few."
+        return seen.model_copy(update={"outcome": Outcome.FAILED, "detail": detail, "blameless": True})
+
+    monkeypatch.setattr(SymlinkTarget, "apply", has_no_room_once)
+    await room.approve(to=GOOD)
+    await room.sees("exceeded quota: few")
+    shown = forms.text_of(await room.sees(f"it is not held against {GOOD}"))
+    assert f"shop was put back: shop runs {BAD} now." in shown
+    assert await world.serves() == BAD
+    ledger = await world.read(lambda uow: uow.releases.all("shop"))
+    assert ledger[GOOD].quarantined_at is None
+    (failed,) = await room.events(e.RollbackFailed)
+    assert not failed.took_place
+    await room.when(lambda i: len(i.plans) == 2 and i.plans[-1].state == "ready", "the next plan")
+    fresh = await world.bob.message(
+        room.channel, lambda m: "Plan 2 ·" in forms.text_of(m) and has_button(m, "Approve"), timeout=20
+    )
+    assert f"`{BAD}` → `{GOOD}`" in forms.text_of(fresh)
+    await world.bob.click(fresh, "Approve")
+    await room.status("verified")
+    assert await world.serves() == GOOD
 
 
 async def test_an_unknown_outcome_is_observed_and_not_repeated(

@@ -507,6 +507,98 @@ def test_on_delete_replaces_nothing_by_itself(kind: str) -> None:
     assert "OnDelete" in verdict.detail
 
 
+QUOTA = 'pods "web-x" is forbidden: exceeded quota: few'
+STARTING = {"waiting": {"reason": "ContainerCreating"}}
+
+
+@pytest.mark.parametrize(
+    ("seen", "more"),
+    [
+        (scene(workload(updated=1), *three(version="v1.3.0")), {"blocked": QUOTA, "still_s": BLOCKED_S}),
+        (scene(workload(updated=1), pod("a", ready=False)), {"blocked": QUOTA, "still_s": BLOCKED_S}),
+        (scene(workload(updated=0, paused=True), *three(version="v1.3.0")), {}),
+        (scene(workload(kind="daemonset", updated=0, updateStrategy={"type": "OnDelete"})), {}),
+        (scene(workload(updated=1, conditions=(_expired(T2),)), pod("a", ready=False, state=STARTING)), {}),
+        (scene(workload(updated=1, total=4, conditions=(_expired(T2),)), pod("a"), pod("b", "v1.3.0")), {}),
+        (
+            scene(workload(kind="statefulset", updated=0, available=2), pod("web-2", "v1.3.0", ready=False)),
+            {"still_s": STUCK_S},
+        ),
+        (
+            scene(
+                workload(kind="statefulset", updated=0),
+                pod(
+                    "b", "v1.3.0", ready=False, restarts=4, state={"waiting": {"reason": "CrashLoopBackOff"}}
+                ),
+            ),
+            {"ill_s": {"uid-b": 60.0}},
+        ),
+    ],
+    ids=[
+        "quota",
+        "quota-for-some",
+        "paused",
+        "by-hand",
+        "no-place",
+        "old-stays",
+        "old-is-ill",
+        "old-crashes",
+    ],
+)
+def test_what_the_cluster_causes_is_not_held_against_the_version(seen: Scene, more: Json) -> None:
+    verdict = judge(dataclasses.replace(seen, **more))
+    assert verdict.state is State.FAILED
+    assert verdict.blameless
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        pod("a", ready=False),
+        pod("a", ready=False, state={"terminated": {"exitCode": 1}}),
+        pod("a", ready=False, restarts=1),
+    ],
+    ids=["never-ready", "ended", "started-again"],
+)
+def test_a_pod_that_had_all_the_time_and_does_not_serve_is_the_versions_own(one: Json) -> None:
+    seen = workload(updated=1, conditions=(_expired(T2),))
+    verdict = judge(scene(seen, one, *three(version="v1.3.0")))
+    assert (verdict.state, verdict.blameless) == (State.FAILED, False)
+
+
+def test_a_pod_on_a_node_that_is_not_heard_of_says_nothing_of_its_version() -> None:
+    heard_last = pod("a", ready=False, conditions=({"type": "ContainersReady", "status": "True"},))
+    seen = workload(updated=1, conditions=(_expired(T2),))
+    assert judge(scene(seen, heard_last)).blameless
+
+
+@pytest.mark.parametrize(
+    ("message", "blameless"),
+    [
+        ("Error response from daemon: manifest for shop/web:v1.2.9 not found: manifest unknown", False),
+        ("Error response from daemon: No such image: shop/web:v1.2.9", False),
+        ("Error: repository does not exist or may require 'docker login'", False),
+        ("Get https://registry.example/v2/: dial tcp 10.0.0.1:443: connect: connection refused", True),
+        ("failed to do request: dial tcp: lookup registry.example: no such host", True),
+        ("received unexpected HTTP status: 503 Service Unavailable", True),
+        ("", False),
+    ],
+)
+def test_an_image_that_does_not_exist_is_the_versions_fault_and_a_silent_registry_is_not(
+    message: str, blameless: bool
+) -> None:
+    ill = pod("a", ready=False, state={"waiting": {"reason": "ErrImagePull", "message": message}})
+    verdict = judge(scene(workload(updated=1), ill, ill_s={"uid-a": 60.0}))
+    assert (verdict.state, verdict.blameless) == (State.FAILED, blameless)
+
+
+@pytest.mark.parametrize("reason", ["CrashLoopBackOff", "CreateContainerConfigError", "ErrImageNeverPull"])
+def test_a_pod_of_it_that_will_not_run_is_the_versions_fault(reason: str) -> None:
+    ill = pod("a", ready=False, restarts=3, state={"waiting": {"reason": reason}})
+    verdict = judge(scene(workload(updated=1), ill, ill_s={"uid-a": 60.0}, blocked=QUOTA, still_s=BLOCKED_S))
+    assert (verdict.state, verdict.blameless) == (State.FAILED, False)
+
+
 def test_what_serves_is_one_version_or_none() -> None:
     mixed = scene(workload(updated=1), pod("a"), pod("b", "v1.3.0"))
     assert judge(mixed).running is None

@@ -8,7 +8,7 @@ import pytest
 from bot.domain.evidence import Outcome
 from integrations.images import version_of
 from integrations.swarm.service import image_of, ref_of
-from integrations.swarm.tasks import Tally, serving, tally, verdict
+from integrations.swarm.tasks import Tally, is_to_blame, serving, tally, verdict
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 NEW = {"ContainerSpec": {"Image": "shop/web:v1.2.9"}}
@@ -157,6 +157,24 @@ def test_a_clock_that_is_wrong_does_not_hold_things_up_for_hours() -> None:
 def test_why_a_task_waits_is_said() -> None:
     count = counted([task(1), task(2, "pending", err="no suitable node (insufficient resources on 1 node)")])
     assert "waiting: no suitable node (insufficient resources on 1 node)" in count.sentence
+
+
+@pytest.mark.parametrize(
+    ("tasks", "message", "blamed"),
+    [
+        ([task(1), task(2, "pending", err="no suitable node (insufficient resources)")], "", False),
+        ([task(1, NodeID="n2"), task(2, "starting")], "", False),
+        ([task(1), task(2), task(2, spec=OLD)], "", False),
+        ([task(1), task(2, "starting")], "", True),
+        ([task(1), task(2, "failed", err="task: non-zero exit (1)"), task(2, "pending", err="no suitable node")], "", True),
+        ([task(1), task(2, "pending", err="no suitable node")], "update paused due to failure or early termination of task x", True),
+    ],
+    ids=["no-room", "node-gone", "old-stays", "never-up", "fails", "ends-early"],
+)  # fmt: skip
+def test_only_what_a_task_of_it_shows_is_the_versions_fault(
+    tasks: list[dict[str, Any]], message: str, blamed: bool
+) -> None:
+    assert is_to_blame(counted(tasks), message) is blamed
 
 
 def test_what_serves_is_what_does_not_fail() -> None:

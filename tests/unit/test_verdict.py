@@ -79,6 +79,15 @@ def test_a_switch_that_failed_is_put_back() -> None:
     assert "put back" not in decided.sentence  # that is said once it has been tried
 
 
+def test_a_switch_that_something_else_kept_from_succeeding_is_put_back_and_not_held_against_the_version() -> (
+    None
+):
+    decided = safest(Stage.HINDERED, Outcome.FAILED, requests(5), NONE, version="v1.4.2")
+    assert decided.go_back
+    assert not decided.target_is_bad
+    assert "not held against v1.4.2" in decided.sentence
+
+
 @pytest.mark.parametrize(
     ("before", "after", "go_back"),
     [
@@ -207,6 +216,21 @@ def test_untouched_is_said_only_where_no_component_was_touched(story: tuple[Plan
     touched = to_put_back(declined, plan)
     assert stage is (Stage.HALFWAY if touched else Stage.UNTOUCHED)
     assert safest(stage, Outcome.FAILED, NONE, NONE).go_back is bool(touched)
+
+
+@given(halted(), st.booleans())
+def test_one_switch_at_fault_is_enough_for_the_version_to_be(
+    story: tuple[Plan, Run, str], blameless: bool
+) -> None:
+    plan, run, ended_at = story
+    run = run.with_step(ended_at, blameless=blameless)
+    assert stage_of(run, plan) is (Stage.HINDERED if blameless else Stage.APPLY)
+    first = plan.components[0].component
+    if apply_step(first) != ended_at:
+        at_fault = run.with_step(apply_step(first), state=StepState.FAILED)
+        assert stage_of(at_fault, plan) is Stage.APPLY
+        declined = at_fault.with_step(apply_step(first), untouched=True)
+        assert stage_of(declined, plan) is stage_of(run, plan)
 
 
 def test_a_run_whose_components_are_all_back_went_wrong_while_it_was_proven() -> None:
