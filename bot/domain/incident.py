@@ -12,6 +12,7 @@ from bot.domain.databases import ChosenWay
 from bot.domain.debts import Debt
 from bot.domain.paging import PageRecord
 from bot.domain.plan import Plan
+from bot.domain.reports import Report
 from bot.domain.restores import Restore, RestoreState
 from bot.domain.run import Run
 from bot.domain.severity import Severity
@@ -148,6 +149,7 @@ class Incident(Value):
     restores: tuple[Restore, ...] = ()
     notices: tuple[NoticeRecord, ...] = ()
     pages: tuple[PageRecord, ...] = ()
+    reports: tuple[Report, ...] = ()
     mitigated_at: datetime | None = None
     verified_at: datetime | None = None
     closed_at: datetime | None = None

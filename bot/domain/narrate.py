@@ -16,6 +16,7 @@ from bot.domain.narrate_evidence import narrate_evidence
 from bot.domain.narrate_filing import narrate_filing
 from bot.domain.narrate_notices import narrate_notice
 from bot.domain.narrate_paging import narrate_paging
+from bot.domain.narrate_reports import narrate_report
 from bot.domain.narrate_restores import narrate_restore
 from bot.domain.narrate_traffic import narrate_traffic
 from bot.domain.plan import Plan
@@ -165,6 +166,8 @@ def narrate(event: e.Event, incident: Incident | None = None) -> str:  # noqa: C
             return narrate_paging(event)
         case e.AlertReceived():
             return narrate_alert(event)
+        case e.UserReported() | e.UserReportWithdrawn():
+            return narrate_report(event)
         case e.StakeholdersTold():
             return f"Stakeholders told in <#{event.channel_id}>: {typed(undecorated(event.text))}"
         case e.UpdateWritten() | e.NoticesDue() | e.NoticeSent() | e.NoticeFailed():

@@ -17,6 +17,7 @@ from bot.domain.ways_back import Way
 from tests import story
 from tests.unit.leaving import leaving_events
 from tests.unit.paging_events import alert_events, paging_events
+from tests.unit.report_events import report_events
 
 ALL = (
     *story.events(),
@@ -29,6 +30,7 @@ ALL = (
     *leaving_events(),
     *paging_events(),
     *alert_events(),
+    *report_events(),
     e.WayChosen(
         at=story.at("14:12:08"),
         by=story.BOB,

@@ -3,6 +3,7 @@
 Nothing here reads a clock or a database. A person's mistake raises `Refusal` with a sentence for them.
 """
 
+from bot.domain.decide.alerts import alert_heard
 from bot.domain.decide.approving import approve, break_glass, expire, expires_at, hold, reject, release
 from bot.domain.decide.backups import (
     back_up_again,
@@ -43,6 +44,7 @@ from bot.domain.decide.planning import (
     request_plan,
     world_moved,
 )
+from bot.domain.decide.reporting import Marked, messages_marked, report_users, withdraw_report
 from bot.domain.decide.restoring import (
     approve_restore,
     ask_again,
@@ -75,8 +77,10 @@ from bot.domain.decide.ways import choose_way
 __all__ = [
     "ALL",
     "Events",
+    "Marked",
     "accept_left",
     "acknowledge_page",
+    "alert_heard",
     "approve",
     "approve_restore",
     "ask_again",
@@ -106,6 +110,7 @@ __all__ = [
     "is_coming_back",
     "is_over",
     "join",
+    "messages_marked",
     "must_be_seen_to",
     "must_not_restore",
     "notice_broken",
@@ -124,6 +129,7 @@ __all__ = [
     "reject_restore",
     "release",
     "remind_of_forward_fix",
+    "report_users",
     "request_plan",
     "restore_blocked",
     "restore_ended",
@@ -139,6 +145,7 @@ __all__ = [
     "traffic_shifted",
     "use_backup",
     "why_unverified",
+    "withdraw_report",
     "world_moved",
     "write_update",
 ]
