@@ -70,6 +70,10 @@ class Tracker(Protocol):
         """
         ...
 
+    async def check(self) -> str:
+        """Look, without writing anything, whether it can be used; what was seen, as a sentence."""
+        ...
+
     async def aclose(self) -> None:
         """Close the connections. Nothing is called afterwards."""
         ...
@@ -89,6 +93,10 @@ class Papers(Protocol):
         Raises Conflict where somebody else has changed it meanwhile: people's words are not written over.
         Raises OutcomeUnknown where it may or may not be there now.
         """
+        ...
+
+    async def check(self) -> str:
+        """Look, without writing anything, whether it can be used; what was seen, as a sentence."""
         ...
 
     async def aclose(self) -> None:

@@ -15,6 +15,7 @@ from bot.domain.sizes import size
 from bot.ports import PortError, Target
 from bot.ports.backups import Backups, Proof
 from bot.ports.target import Change, Inspection
+from bot.usecases.check_ends import look_at_ends
 from bot.usecases.check_evidence import look_at_log, look_at_metric
 from bot.usecases.check_notices import look_at_notices
 from bot.usecases.check_oncall import look_at_on_call
@@ -70,6 +71,7 @@ async def look_at_service(
         looking_up = look_at_on_call(area, hands.outside.on_call, catalog)
         rows += await attempt(area, "on call", looking_up, "Look at `on_call` in kaeru.yml.")
     rows += await look_at_notices(area, catalog, hands)
+    rows += await look_at_ends(area, hands)
     rows.append(_policies(area, catalog))
     rows.append(_who(service))
     rows.append(await asyncio.to_thread(_template, template, service))

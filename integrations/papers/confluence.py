@@ -54,6 +54,11 @@ class ConfluencePapers:
             return _filed(page, already=True)
         return _filed(await self._wiki.update(page, body, stamp))
 
+    async def check(self) -> str:
+        """Whether the space can be seen. The right to add pages shows with the first one."""
+        await self._wiki.look()
+        return f"the space {self.identity} can be seen"
+
     async def aclose(self) -> None:
         await self._api.aclose()
 

@@ -41,6 +41,20 @@ class GitRepository:
             retry_after_s=30.0,
         )
 
+    async def check(self) -> str:
+        """A push of what is there already, which is not carried out: the other side still decides who may push."""
+        own = self._settings
+        with tempfile.TemporaryDirectory(prefix="kaeru-", ignore_cleanup_errors=True) as folder:
+            git = Git(own, Path(folder))
+            await git.text("init", "--quiet", "--bare", "--template=", ".")
+            head = await self._head(git)
+            if head is None:
+                return f"{own.remote} is empty; the first postmortem makes {own.branch}"
+            await git.from_remote(
+                "push", "--dry-run", "--no-verify", "--quiet", own.remote, f"{head}:refs/heads/{own.branch}"
+            )
+        return f"{own.branch} of {own.remote} can be fetched, and kaeru is let in to push"
+
     async def aclose(self) -> None:
         """Nothing is kept open."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from bot.domain.base import Value
 from bot.ports.errors import Gone, OutcomeUnknown, Refused
@@ -23,6 +24,10 @@ class Page(Value):
 
 class Wiki(Protocol):
     """Raises as `JsonApi` does."""
+
+    async def look(self) -> None:
+        """Raises Gone where the space cannot be seen."""
+        ...
 
     async def by_title(self, title: str) -> Page | None:
         """The page with this title in the space. Titles are unique in it."""
@@ -46,6 +51,9 @@ class CloudWiki:
         self._api = api
         self._settings = settings
         self._space_id = ""
+
+    async def look(self) -> None:
+        await self._space()
 
     async def by_title(self, title: str) -> Page | None:
         query: dict[str, str | int] = {
@@ -105,6 +113,9 @@ class DataCenterWiki:
     def __init__(self, api: JsonApi, settings: ConfluenceSettings) -> None:
         self._api = api
         self._settings = settings
+
+    async def look(self) -> None:
+        await self._api.read(f"/rest/api/space/{quote(self._settings.space, safe='~')}")
 
     async def by_title(self, title: str) -> Page | None:
         query: dict[str, str | int] = {

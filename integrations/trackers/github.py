@@ -68,6 +68,17 @@ class GithubTracker:
         )
         return _filed(issue, note=note)
 
+    async def check(self) -> str:
+        """What it says does not prove the right to write: GitHub tells that of people's tokens only."""
+        answer = await self._api.read(f"/repos/{self._settings.repository}")
+        seen = answer if isinstance(answer, dict) else {}
+        if not seen.get("has_issues", True) or seen.get("archived"):
+            raise Refused(
+                f"{self.identity} takes no issues: they are switched off, or it is archived.",
+                remedy="Switch them on, or name another repository.",
+            )
+        return f"{self.identity} can be seen, and has issues"
+
     async def aclose(self) -> None:
         await self._api.aclose()
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from bot.ports.errors import OutcomeUnknown, Refused
+from bot.ports.errors import AuthFailed, OutcomeUnknown, Refused
 from bot.ports.trackers import Filed, Task
 from integrations.json_api import JsonApi
 from integrations.trackers.settings import JiraSettings
@@ -56,6 +56,21 @@ class JiraTracker:
         if not isinstance(issue, dict) or not isinstance(issue.get("key"), str):
             raise OutcomeUnknown("Jira took the issue and did not say which one it is.")
         return self._filed(issue["key"])
+
+    async def check(self) -> str:
+        """Jira says itself what kaeru may do in the project."""
+        wanted = ("BROWSE_PROJECTS", "CREATE_ISSUES")
+        query = {"projectKey": self._settings.project, "permissions": ",".join(wanted)}
+        answer = await self._api.read(f"{self._root}/mypermissions", query)
+        found = answer.get("permissions") if isinstance(answer, dict) else None
+        rights = found if isinstance(found, dict) else {}
+        missing = [name for name in wanted if not (rights.get(name) or {}).get("havePermission")]
+        if missing:
+            raise AuthFailed(
+                f"kaeru may not do everything in {self.identity}: {', '.join(missing)} is missing.",
+                remedy="Give it to the account of the token.",
+            )
+        return f"issues can be made in {self.identity}"
 
     async def aclose(self) -> None:
         await self._api.aclose()

@@ -170,6 +170,8 @@ class ConfluenceWorld:
                 self.check(query, closed({"keys": TEXT, "limit": NUMBER}), "GET spaces")
                 found = [{"id": "65538", "key": "OPS"}] if query["keys"] == "OPS" else []
                 return 200, {"results": found, "_links": {}}
+            if path.startswith("/rest/api/space/") and not self.cloud:
+                return (200, {"key": "OPS"}) if path.endswith("/OPS") else (404, {"message": "No space"})
             if path == pages and method == "POST":
                 return self._create(body)
             if path == pages:

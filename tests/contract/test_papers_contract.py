@@ -109,6 +109,19 @@ async def test_odd_text_arrives(world: AnyWorld, papers: Papers) -> None:
     assert (await papers.publish(paper(1, odd))).already
 
 
+async def test_a_check_looks_and_writes_nothing(world: AnyWorld, papers: Papers) -> None:
+    assert "can be" in await papers.check()
+    if isinstance(world, GitWorld):
+        assert world.revisions() == 0
+        missing = world.papers(branch="release")
+    else:
+        assert world.server.pages == []
+        missing = world.papers(space="GONE")
+    with pytest.raises(Refused):
+        await missing.check()
+    await missing.aclose()
+
+
 # git.
 
 

@@ -202,6 +202,17 @@ async def test_jira_says_what_it_does_not_like() -> None:
         await tracker.aclose()
 
 
+async def test_a_check_looks_and_writes_nothing(world: World, tracker: Tracker) -> None:
+    assert tracker.identity in await tracker.check()
+    assert world.api.writes == 0
+    if isinstance(world, GithubWorld):
+        world.server.has_issues = False
+    else:
+        world.server.may_create = False  # type: ignore[attr-defined]  # it is a JiraWorld
+    with pytest.raises(Refused):
+        await tracker.check()
+
+
 def test_an_action_keeps_its_id_whatever_the_spaces() -> None:
     assert action_id("Add a  timeout\n") == action_id("Add a timeout")
     assert action_id("Add a timeout") != action_id("Add a timer")

@@ -70,8 +70,11 @@ class GithubWorld:
             super().__init__(f"Bearer {TOKEN}")
             self.all: list[Issue] = []
             self.may_push = True
+            self.has_issues = True
 
         def answer(self, method: str, path: str, query: dict[str, str], body: Any) -> Answer:
+            if path == "/repos/example/shop":
+                return 200, {"full_name": "example/shop", "has_issues": self.has_issues, "archived": False}
             if path != "/repos/example/shop/issues":
                 return 404, {"message": "Not Found"}
             if method == "POST":
@@ -131,6 +134,7 @@ class JiraWorld:
             self.cloud = cloud
             self.root = "/rest/api/3" if cloud else "/rest/api/2"
             self.all: list[Issue] = []
+            self.may_create = True
             fields = closed(
                 {
                     "project": closed({"key": TEXT}, "key"),
@@ -155,7 +159,7 @@ class JiraWorld:
                 "jql",
             )
 
-        def answer(self, method: str, path: str, _query: dict[str, str], body: Any) -> Answer:
+        def answer(self, method: str, path: str, query: dict[str, str], body: Any) -> Answer:
             if method == "POST" and path == f"{self.root}/issue":
                 self.check(body, self.new, "POST issue")
                 fields = body["fields"]
@@ -174,6 +178,11 @@ class JiraWorld:
                 return 200, {"issues": shown, "isLast": True} if self.cloud else {
                     "issues": shown, "startAt": 0, "maxResults": 50, "total": len(shown),
                 }  # fmt: skip
+            if path == f"{self.root}/mypermissions":
+                rights = {
+                    name: {"havePermission": self.may_create} for name in query["permissions"].split(",")
+                }
+                return 200, {"permissions": rights}
             return 404, {"errorMessages": ["not found"]}
 
         def add(self, title: str, text: Any, labels: list[str]) -> dict[str, str]:
