@@ -31,6 +31,8 @@ USUAL_TAIL = 0.05
 SPARE = 0.05
 """The share of values that may break a threshold before it counts as broken."""
 SHARE_SLACK = 0.01
+LOOKS = 200
+"""While a metric is watched it is looked at again and again: each look has to be so many times as sure before it fails."""
 
 
 class Better(StrEnum):
@@ -86,8 +88,15 @@ class _Case(NamedTuple):
     confidence: float
 
 
-def assess(expected: Expectation, before: Series | None, after: Series | None) -> Assessment:
-    """Judge what was measured `after` against `before` and the thresholds. Raises ValueError for different units."""
+def assess(
+    expected: Expectation, before: Series | None, after: Series | None, *, looks: int = 1
+) -> Assessment:
+    """Judge what was measured `after` against `before` and the thresholds. Raises ValueError for different units.
+
+    `looks` is how many such judgements there are of the same metric, of which one may be wrong by chance.
+    """
+    if looks > 1:
+        expected = expected.model_copy(update={"confidence": 1 - (1 - expected.confidence) / looks})
     if before is not None and after is not None and before.unit != after.unit:
         raise ValueError(f"{before.unit!r} cannot be compared with {after.unit!r}")
     parts = _doubts(expected, after)
@@ -96,7 +105,7 @@ def assess(expected: Expectation, before: Series | None, after: Series | None) -
         numbers |= {"points_after": len(after.known), "gaps_after": after.gaps}
         enough = len(after.known) >= expected.least
         if enough:
-            parts += _thresholds(expected, after)
+            parts += _thresholds(expected, after, surely=looks > 1)
         if enough and expected.no_worse:
             parts.append(_compared(expected, before, after, numbers))
     if not expected.no_worse and expected.at_most is None and expected.at_least is None:
@@ -117,11 +126,15 @@ def row(
 ) -> Row:
     """The same as a row of the verdict's table, with everything that was measured.
 
-    With `lately`, what is surely worse in the newest values alone fails as well: all of them together would dilute it.
+    With `lately` it is one of many looks: what is surely worse in the newest values alone fails as well, as all of them
+    together would dilute it, and each failure has to be that much surer. `last_seen` says up to when it looked.
     """
-    found = assess(expected, before, after)
+    found = assess(expected, before, after, looks=LOOKS if lately else 1)
     if lately and after is not None and found.verdict is not Verdict.FAIL:
         found = _lately(expected, before, after) or found
+    numbers = dict(found.numbers)
+    if lately and after is not None:
+        numbers["last_seen"] = after.until.timestamp()
     return Row(
         source=source,
         what=what,
@@ -130,7 +143,7 @@ def row(
         after=_cell(after),
         verdict=found.verdict,
         sentence=found.sentence,
-        numbers=found.numbers,
+        numbers=numbers,
         required=required,
     )
 
@@ -141,7 +154,7 @@ def _lately(expected: Expectation, before: Series | None, after: Series) -> Asse
     if len(after.values) <= count:
         return None
     newest = after.between(after.since + after.step * (len(after.values) - count), after.until)
-    found = assess(expected, before, newest)
+    found = assess(expected, before, newest, looks=LOOKS)
     if found.verdict is not Verdict.FAIL:
         return None
     return found.model_copy(update={"sentence": f"lately: {found.sentence}"})
@@ -183,17 +196,21 @@ def _doubts(expected: Expectation, after: Series | None) -> list[_Part]:
     return [_Part(Verdict.UNVERIFIED, doubt) for doubt in doubts]
 
 
-def _thresholds(expected: Expectation, after: Series) -> list[_Part]:
+def _thresholds(expected: Expectation, after: Series, *, surely: bool) -> list[_Part]:
     limits = ((expected.at_most, 1, "at most"), (expected.at_least, -1, "at least"))
-    return [_threshold(after, limit, sign, words) for limit, sign, words in limits if limit is not None]
+    sure = expected.confidence if surely else None
+    return [_threshold(after, limit, sign, words, sure) for limit, sign, words in limits if limit is not None]
 
 
-def _threshold(after: Series, limit: float, sign: int, words: str) -> _Part:
+def _threshold(after: Series, limit: float, sign: int, words: str, sure: float | None) -> _Part:
     acceptable = f"{words} {shown(limit, after.unit)} is acceptable"
     if after.unit == SHARE:
         found = rate(after.values, after.counts, 1.0)
         few = found.events is not None and found.events * abs(found.share - limit) < 1
         broken = sign * (found.share - limit) > 0 and not few
+        if broken and sure is not None and found.events is not None:
+            share = found.share if sign > 0 else 1 - found.share
+            broken = above(share, found.events, sure) > (limit if sign > 0 else 1 - limit)
         return _Part(Verdict.FAIL if broken else Verdict.PASS, f"{shown(found.share, SHARE)}, {acceptable}")
     out = [value for value in after.known if sign * (value - limit) > 0]
     if len(out) >= TREND and len(out) > SPARE * len(after.known):

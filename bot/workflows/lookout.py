@@ -13,7 +13,7 @@ _OFTENEST = 4
 
 
 class Lookout:
-    """`ill` are the rows that failed twice in a row, `reason` says so in a sentence; `rows` are those of the last look.
+    """`pause` is the time between two looks. `ill` are the rows that failed twice in a row, `reason` says so in a sentence; `rows` are those of the last look.
 
     A source that does not answer makes a look longer, and keeps nothing else waiting.
     """
@@ -30,10 +30,9 @@ class Lookout:
         self._evidence = evidence
         self._since = since
         self._longest = longest
-        self._pause_s = max(interval, evidence.delay / _OFTENEST).total_seconds()
+        self.pause = max(interval, evidence.delay / _OFTENEST)
         self._clock = clock
         self._failed: dict[tuple[str, str], Row] = {}
-        self._looked_at = since
         self.rows: tuple[Row, ...] = ()
         self.ill: tuple[Row, ...] = ()
 
@@ -49,20 +48,26 @@ class Lookout:
         """Look until somebody cancels this."""
         while self._evidence.is_watched:
             await self.look()
-            await asyncio.sleep(self._pause_s)
+            await asyncio.sleep(self.pause.total_seconds())
 
     async def look(self) -> None:
         now = self._clock()
-        self.notice(await self._evidence.watched(self.span(now)), now)
+        self.notice(await self._evidence.watched(self.span(now)))
 
-    def notice(self, rows: tuple[Row, ...], now: datetime) -> None:
-        """What fails twice in a row is ill. An old burst of errors that is still counted is not a second time."""
+    def notice(self, rows: tuple[Row, ...]) -> None:
+        """What fails twice in a row is ill. The same values again, or a burst of errors that is over, is no second time."""
         failing = {(row.source, row.what): row for row in rows if row.verdict is Verdict.FAIL}
-        before, self._failed = self._failed, failing
-        last_looked, self._looked_at = self._looked_at.timestamp(), now
+        ill = {
+            key for key, row in failing.items() if key in self._failed and _is_news(row, self._failed[key])
+        }
+        self._failed = {
+            key: row if key in ill else self._failed.get(key, row) for key, row in failing.items()
+        }
         self.rows = rows
-        self.ill = tuple(
-            row
-            for key, row in failing.items()
-            if key in before and row.numbers.get("last_seen", last_looked) >= last_looked
-        )
+        self.ill = tuple(failing[key] for key in failing if key in ill)
+
+
+def _is_news(row: Row, before: Row) -> bool:
+    """Whether there is anything in it that was not there before."""
+    last, known = row.numbers.get("last_seen"), before.numbers.get("last_seen")
+    return last is None or known is None or last > known

@@ -93,15 +93,15 @@ class Watching:
         target = spoken(run.to_version)
         # Where kaeru was down for what was left of the window, it has to look before it may say how it went.
         rounds, needed = 0, service.health.consecutive if service.health else 1
-        ill_before = False
+        ill_before = again = False
         while True:
-            if self._clock() >= until and rounds >= needed:
-                if (ended := await self._verdict(watch, lookout, beside)) is not None:
+            left = until - self._clock()
+            over = left <= timedelta(0) and rounds >= needed
+            if over:
+                if (ended := await self._verdict(watch, lookout, beside, again=again)) is not None:
                     return ended
-                until_next = self._clock() + service.watch_interval
-            else:
-                until_next = until
-            await asyncio.sleep(_pause(service.watch_interval, until_next - self._clock()))
+                again = True
+            await asyncio.sleep(_pause(lookout.pause if over else service.watch_interval, left))
             await self._probing.probe(service.name)
             rounds += 1
             _raise_from(beside)
@@ -125,9 +125,12 @@ class Watching:
         return await self._journal.relapsed(watch.incident.id, watch.run, reason, findings, table)
 
     async def _verdict(
-        self, watch: "_Watch", lookout: Lookout, beside: Sequence[asyncio.Task[None]]
+        self, watch: "_Watch", lookout: Lookout, beside: Sequence[asyncio.Task[None]], *, again: bool
     ) -> str | None:
-        """How it ends now that the window is over; None while something is still waited for."""
+        """How it ends now that the window is over; None while something is still waited for.
+
+        Where it is asked `again`, what fails beside the probes is the lookout's to say, which allows for many looks.
+        """
         incident, run, baseline = watch.incident, watch.run, watch.plan.baseline
         now = self._clock()
         findings = await self._findings(watch.service, baseline, watch.since, watch.since)
@@ -135,7 +138,9 @@ class Watching:
         await asyncio.wait(beside[1:])
         _raise_from(beside)
         table = VerdictTable(moment=Moment.VERIFIED, at=self._clock(), rows=rows)
-        if table.overall is Verdict.FAIL:
+        deadline = watch.since + watch.service.watch + watch.service.watch_patience
+        failed = {row.source for row in rows if row.verdict is Verdict.FAIL}
+        if failed and (HTTP in failed or not again or now >= deadline):
             told = "; ".join(f"{row.what}: {row.sentence}" for row in rows if row.verdict is Verdict.FAIL)
             reason = _relapse(findings, spoken(run.to_version), set()) or told
             table = table.model_copy(update={"moment": Moment.RELAPSED})
@@ -144,7 +149,6 @@ class Watching:
             detail = _how_well(table, findings, baseline)
             await self._journal.verified(incident.id, run.id, detail, findings, table)
             return Outcome.SUCCEEDED.value
-        deadline = watch.since + watch.service.watch + watch.service.watch_patience
         if now >= deadline:
             return await self._journal.left_unverified(incident.id, run.id, _missing(table), findings, table)
         await self._journal.judged(incident.id, run.id, table.model_copy(update={"waits_until": deadline}))

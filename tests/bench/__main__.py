@@ -38,6 +38,7 @@ from tests.bench import (
     start,
     swarm,
     traffic,
+    verdicts,
 )
 from tests.bench.clusters import Clusters
 from tests.bench.result import Result
@@ -68,6 +69,7 @@ def benches(clusters: Clusters) -> tuple[Bench, ...]:
         Bench(growth.NAMES, growth.measure),
         Bench(backups.NAMES, backups.measure),
         Bench(baseline.NAMES, baseline.measure),
+        Bench(verdicts.NAMES, verdicts.measure),
         *(
             Bench(size.names, partial(kubernetes.measure, clusters, size), on_cluster=True)
             for size in kubernetes.SIZES
