@@ -46,7 +46,7 @@ def _templates(area: str, catalog: Catalog, audiences: set[Audience]) -> list[Ro
     try:
         for audience in own:
             for moment in Moment:
-                notice_strictly(_example(audience, moment), folder)
+                notice_strictly(example_of(audience, moment), folder)
     except ValueError as error:
         return [
             row_of(area, name, State.FAIL, str(error), "Correct it; until then the built-in one is used.")
@@ -54,7 +54,7 @@ def _templates(area: str, catalog: Catalog, audiences: set[Audience]) -> list[Ro
     return [row_of(area, name, State.OK, f"{', '.join(own)} of {folder} render")]
 
 
-def _example(audience: Audience, moment: Moment) -> Known:
+def example_of(audience: Audience, moment: Moment) -> Known:
     at = now()
     return Known(
         moment=moment, audience=audience, thread="example", service="example", at=at, began_at=at, update="-",

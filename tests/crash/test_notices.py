@@ -18,7 +18,7 @@ from tests.crash.scene import BAD, scene
 from tests.crash.story import Story
 from tests.crash.truth import at_rest, timeline_of, workflows
 
-PLACES = ("started:tell.v1", "before:tell", "told:page", "told:email", "commit:notice_sent")
+PLACES = ("started:tell.v1", "told:page", "told:email", "commit:notice_sent")
 
 
 async def test_killed_while_it_tells(built: Shop, memory: Path, tmp_path: Path) -> None:
