@@ -37,6 +37,7 @@ from bot.usecases.postbox import OutboxPostbox
 from bot.usecases.probing import Probing
 from bot.usecases.pruning import Pruning
 from bot.usecases.recorder import Recorder
+from bot.usecases.reports import UserReports
 from bot.usecases.restoring import RestorePlanning
 from bot.usecases.survey import Survey
 from bot.usecases.sweep import Sweep
@@ -156,6 +157,7 @@ class Kaeru:
         self.survey = Survey(store, catalog, fleet, self.desk, clock=clock)
         self.alerts = Alerts(store, catalog, fleet, self.desk, clock=clock)
         self.recorder = Recorder(store, clock, bot_user=self._identity.user_id)
+        self.reports = UserReports(store, catalog, self.desk, clock=clock)
         self.catch_up = CatchUp(store, self.recorder, chat)
         self.pruning = Pruning(store, clock=clock)
         self.closing = Closing(
@@ -251,6 +253,7 @@ class Kaeru:
                     lambda name=service.name, metric=metric: self.gathering.sample(name, metric),  # type: ignore[misc]  # binds the loop's values
                 )
         self._clockwork.every(TICK, "tick", self.sweep.tick)
+        self._clockwork.every(TICK, "user reports", self.reports.settle)
         self._clockwork.every(WORLD, "world", self.arming.watch_worlds)
         self._clockwork.every(SURVEY, "survey", self.survey.sweep)
         self._clockwork.every(LINK, "link", self._mend_gap)

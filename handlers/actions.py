@@ -7,7 +7,7 @@ from bot.domain import decide
 from bot.domain.base import Refusal
 from bot.domain.incident import Incident
 from bot.usecases import commands as c
-from bot.views import debts, modals, restore_modals
+from bot.views import debts, modals, reports, restore_modals
 from bot.views.ids import Action, Ref
 from handlers import parse
 from handlers.restore import restore_form
@@ -86,6 +86,7 @@ FORMS: dict[Action, Form] = {
     Action.RESTORE_OTHER: lambda incident, ref: restore_modals.other_backup(
         incident, incident.restore(ref.number)
     ),
+    Action.REPORT_OPEN: lambda incident, _ref: reports.report_form(incident),
     Action.CLOSE_OPEN: lambda incident, _ref: modals.close(incident),
     Action.LESSONS_OPEN: lambda incident, _ref: modals.lessons(incident),
 }

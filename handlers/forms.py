@@ -9,6 +9,7 @@ from bot.domain.severity import Severity
 from bot.usecases import commands as c
 from bot.views.ids import AUTO, YES, Field, Modal, Ref
 from handlers import parse
+from handlers.reports import report_wish
 from handlers.restore import other_backup, restore_wish
 from handlers.rollback import RollbackCommand
 from handlers.surface import Body, Rooms, Surface, user_of
@@ -87,6 +88,7 @@ COMMANDS: dict[Modal, Command] = {
     Modal.LESSONS: _lessons,
     Modal.RESTORE: restore_wish,
     Modal.OTHER_BACKUP: other_backup,
+    Modal.REPORT: report_wish,
 }
 
 # Where a refusal is shown, by form.
@@ -104,6 +106,7 @@ SHOWN_UNDER: dict[Modal, Field] = {
     Modal.TIMELINE: Field.NOTE,
     Modal.RESTORE: Field.INTO_NAME,
     Modal.OTHER_BACKUP: Field.BACKUP,
+    Modal.REPORT: Field.HOW_MANY,
 }
 
 

@@ -7,10 +7,11 @@ from bot.domain.base import Refusal
 from bot.domain.incident import Incident, Status
 from bot.domain.left_open import left_open
 from bot.usecases import commands as c
-from bot.views import debts, left, modals, status
+from bot.views import debts, left, modals, reports, status
 from bot.views.data_facts import after_choice, ways_card
 from bot.views.notices_said import notices_card
 from handlers import parse
+from handlers.reports import parse_report
 from handlers.restore import restore_form
 from handlers.surface import Body, Rooms, Surface, channel_of, user_of
 
@@ -22,6 +23,7 @@ class IncidentCommand:
             "status": self._status,
             "severity": self._severity,
             "note": self._note,
+            "report": self._report,
             "action": self._action,
             "role": self._role,
             "hold": self._hold,
@@ -89,6 +91,21 @@ class IncidentCommand:
             return
         command = c.AddNote(by=asked.by, incident_id=asked.incident.id, text=asked.rest)
         await self._do(asked, command, "Noted in the timeline.")
+
+    async def _report(self, asked: "_Asked") -> None:
+        wish, by, incident_id = parse_report(asked.rest), asked.by, asked.incident.id
+        if wish.form:
+            await asked.surface.open_modal(reports.report_form(asked.incident))
+        elif wish.listing:
+            await asked.surface.reply(*reports.reports_card(asked.incident))
+        elif wish.withdraw:
+            back = c.WithdrawReport(by=by, incident_id=incident_id, report=wish.withdraw)
+            await self._do(asked, back, "Taken back; the timeline keeps both.")
+        else:
+            command = c.ReportUsers(
+                by=by, incident_id=incident_id, text=wish.text, users=wish.users, standing=wish.standing
+            )
+            await self._do(asked, command, "Counted as a report of users, and as evidence.")
 
     async def _action(self, asked: "_Asked") -> None:
         owner, text = parse.action(asked.rest)

@@ -24,6 +24,7 @@ from bot.catalog.outside import LogSpec, MetricSpec, TrafficSpec
 from bot.catalog.people import SLACK_USER, People
 from bot.catalog.policies import PoliciesSpec
 from bot.catalog.problems import did_you_mean
+from bot.catalog.reports import UserReportsSpec
 from bot.domain.evidence import Thresholds
 
 
@@ -100,6 +101,8 @@ class WorkspaceSpec(Spec):
     """Who is told outside of Slack about every service's incidents."""
     notice_templates: Path | None = Field(default=None, examples=["templates/notices"])
     """A folder with templates of your own, `AUDIENCE.txt.j2`, for notices. A path from this file's folder."""
+    user_reports: UserReportsSpec = UserReportsSpec()
+    """Which messages of an incident's channel count as a report of users."""
     alerts: AlertsSpec = AlertsSpec()
     """How a monitoring system's alerts are read, where they may open incidents."""
     archive_after: Annotated[Duration, Field(ge=timedelta(hours=1))] | Literal["never"] = Field(

@@ -8,6 +8,7 @@ from datetime import datetime
 from bot.domain.alerts import Alert, Suspect
 from bot.domain.audiences import Audience
 from bot.domain.base import UserId, Value, Version
+from bot.domain.reports import Standing
 from bot.domain.severity import Severity
 from bot.domain.ways_back import Way
 
@@ -168,6 +169,21 @@ class StopTraffic(TrafficCommand):
 
 class AcknowledgePage(IncidentCommand):
     """Be on it: stop the pager."""
+
+
+class ReportUsers(IncidentCommand):
+    """Pass on what users say; the fields are as in `bot.domain.reports.Report`."""
+
+    text: str
+    users: int = 1
+    standing: Standing = "still"
+    seen_since: datetime | None = None
+
+
+class WithdrawReport(IncidentCommand):
+    """Take back a report, by its id."""
+
+    report: str
 
 
 class AddNote(IncidentCommand):

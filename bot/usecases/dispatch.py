@@ -77,6 +77,12 @@ def decision_on(  # noqa: C901, PLR0911, PLR0912 - a table in match form
             )
         case c.AcknowledgePage():
             return decide.acknowledge_page(incident, by=by, now=now)
+        case c.ReportUsers(text=text, users=users, standing=standing, seen_since=seen_since):
+            return decide.report_users(
+                incident, by=by, text=text, users=users, standing=standing, seen_since=seen_since, now=now
+            )
+        case c.WithdrawReport(report=report):
+            return decide.withdraw_report(incident, report, by=by, now=now)
         case c.Refresh():
             return decide.request_plan(incident, by=by, now=now)
         case c.RollBackAfterAll():

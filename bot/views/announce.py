@@ -13,6 +13,7 @@ from bot.views.data_facts import decided_note
 from bot.views.mrkdwn import because, clock, code, ended, length, line, said, who
 from bot.views.notices_said import notice_trouble
 from bot.views.page_card import page_note
+from bot.views.reports import report_note
 from bot.views.verdict_table import verdict_card
 from bot.views.wording import SEVERITY_EMOJI, approval_missing, from_whom, standing
 
@@ -77,6 +78,8 @@ def announce(incident: Incident, event: e.Event, policy: Policy) -> Card | None:
             return page_note(event)
         case e.AlertReceived():
             return alert_card(incident, event)
+        case e.UserReported() | e.UserReportWithdrawn():
+            return report_note(incident, event)
         case e.NoticeSent() | e.NoticeFailed():
             return notice_trouble(event)
         case e.IncidentVerified():

@@ -8,6 +8,7 @@ from bot.views.blocks import Block, Card, Style, actions, button, card, context,
 from bot.views.hold import held, hold_button
 from bot.views.ids import Action, Ref
 from bot.views.mrkdwn import code, line, said, when, who
+from bot.views.reports import reports_row
 from bot.views.wording import SEVERITY_EMOJI, in_the_way, severity_words
 
 
@@ -16,7 +17,8 @@ def severity_card(incident: Incident) -> Card:
     if incident.severity is not None:
         return _record(incident, incident.severity)
     if not incident.is_open:
-        return card("Closed without a severity.", [context("Closed without a severity.")])
+        closed = [context("Closed without a severity."), *reports_row(incident)]
+        return card("Closed without a severity.", closed)
     asked = "Somebody here" if incident.declared_by == BOT else who(incident.declared_by)
     meanings = "\n".join(f"{SEVERITY_EMOJI[s]}  *{s.label}* – {s.meaning}" for s in Severity)
     blocks = [
@@ -28,6 +30,7 @@ def severity_card(incident: Incident) -> Card:
     ]
     if incident.held_by is not None:
         blocks += [*held(incident), actions(hold_button(incident))]
+    blocks += reports_row(incident)
     return card(f"How bad is it? {asked}, choose a severity for {line(incident.service)}.", blocks)
 
 
@@ -44,7 +47,7 @@ def _record(incident: Incident, severity: Severity) -> Card:
     change = (
         button("Change", Action.SEVERITY_CHANGE, Ref(incident_id=incident.id)) if incident.is_open else None
     )
-    return card(f"Severity {text}", [section(shown, accessory=change)])
+    return card(f"Severity {text}", [section(shown, accessory=change), *reports_row(incident)])
 
 
 def _meanwhile(record: PlanRecord | None) -> str:

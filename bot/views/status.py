@@ -12,8 +12,9 @@ from bot.views.data_facts import ways_in_short
 from bot.views.debts import owed
 from bot.views.hold import held
 from bot.views.mrkdwn import code, counted, line, when, who, whom
+from bot.views.page_card import paged_in_short
 from bot.views.plan_facts import facts
-from bot.views.wording import STATUS_WORDS, arrow, lead, next_step, severity_words
+from bot.views.wording import arrow, lead, next_step, severity_words, status_words
 
 _LISTED = 20
 _RUNNING = 8
@@ -25,7 +26,7 @@ def status_card(incident: Incident, policy: Policy) -> Card:
     channel = f"<#{incident.channel_id}>" if incident.channel_id else code(incident.id)
     about = [
         f"*Severity*\n{severity_words(incident.severity)}",
-        f"*Status*\n{STATUS_WORDS[incident.status]}",
+        f"*Status*\n{status_words(incident)}",
         f"*Declared*\n{when(incident.declared_at)} by {who(incident.declared_by)}",
         f"*Lead*\n{who(lead(incident))}",
     ]
@@ -33,15 +34,16 @@ def status_card(incident: Incident, policy: Policy) -> Card:
         about.append(f"*Versions*\n{arrow(incident)}")
     about.append(f"*Channel*\n{channel}")
     blocks = [
-        header(f"{incident.service}: {STATUS_WORDS[incident.status]}"),
+        header(f"{incident.service}: {status_words(incident)}"),
         section(f"*Next:* {next_step(incident, policy)}"),
         fields(*about),
         *held(incident),
         *sections(_progress(incident)),
+        *sections(paged_in_short(incident)),
         *sections(ways_in_short(incident)),
         *owed(incident),
     ]
-    return card(f"{service}: {STATUS_WORDS[incident.status]}. {next_step(incident, policy)}", blocks)
+    return card(f"{service}: {status_words(incident)}. {next_step(incident, policy)}", blocks)
 
 
 def _progress(incident: Incident) -> list[str]:
@@ -87,7 +89,7 @@ def source_line(incident: Incident) -> Card:
     state = (
         ""
         if incident.status is Status.OPEN
-        else f" · {severity_words(incident.severity)} · {STATUS_WORDS[incident.status]}"
+        else f" · {severity_words(incident.severity)} · {status_words(incident)}"
     )
     return note(f":rotating_light: {opened}{state}")
 
@@ -119,6 +121,7 @@ _INCIDENT_HELP = (
 `/incident status`  –  where it stands, and whose move it is
 `/incident severity high`  –  critical, high, medium or low
 `/incident note The cache was cold`  –  keeps a line in the timeline
+`/incident report Checkout fails --users 12`  –  what users say, as evidence; `--again`, `--gone`; `list`, `withdraw ID`
 `/incident role lead @ana`  –  says who does what
 `/incident action @ben Add a timeout`  –  something to do afterwards
 `/incident way shop code only`  –  decides which way a database goes that migrations have changed

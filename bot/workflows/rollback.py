@@ -16,6 +16,7 @@ from bot.usecases.desk import Desk
 from bot.usecases.fleet import Fleet
 from bot.usecases.gathering import Gathering
 from bot.usecases.probing import Probing
+from bot.usecases.reports import user_reports
 from bot.workflows.back_up import BackingUp
 from bot.workflows.backup_wait import BackupWait
 from bot.workflows.caching import Caching
@@ -94,7 +95,7 @@ class RollbackSteps:
         self.guard = Guard(self.journal)
         self.switching = Switching(store, catalog, fleet, probing, journal=self.journal, guard=self.guard)
         self.proving = Proving(catalog, probing, self.journal, clock=clock)
-        gathering = Gathering(store, catalog, fleet, clock=clock)
+        gathering = Gathering(store, catalog, fleet, clock=clock, more=(user_reports(store),))
         self.watching = Watching(store, catalog, probing, gathering, self.journal, clock=clock)
         self.giving_up = GivingUp(store, fleet, desk, self.journal, clock=clock)
         self.migrating = Migrating(store, fleet, self.journal)

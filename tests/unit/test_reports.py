@@ -238,3 +238,9 @@ def test_whatever_people_mark_the_reports_are_what_is_marked_now(states: list[di
         incident = after(incident, decide.messages_marked(incident, wanted, {}, now=now))
         assert {one.slack_ts for one in incident.reports} == set(state)
         assert decide.messages_marked(incident, wanted, {}, now=now) == ()
+
+
+@pytest.mark.parametrize("until", [21, 400])
+def test_the_row_is_read_back_from_json(until: float) -> None:
+    found = row(told(2, 5, 20.5), until=until)
+    assert Row.model_validate_json(found.model_dump_json()) == found

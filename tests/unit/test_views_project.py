@@ -334,6 +334,9 @@ def assert_works(world: World, incident: Incident, action: Action, ref: Ref) -> 
             policy=policy,
             now=now,
         ),
+        Action.REPORT_OPEN: lambda: decide.report_users(
+            incident, by="U0FRESH", text="500", users=1, standing="still", seen_since=None, now=now
+        ),
         Action.LEFT_ACCEPT: lambda: decide.accept_left(incident, (ref.arg,), by=by, now=now),
         Action.FILE_AGAIN: lambda: decide.file_again(incident, by=by, now=now),
         Action.SEVERITY_PICK: lambda: _pick_severity(incident, Severity(ref.arg)),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from bot.domain import events as e
 from bot.domain.afterwards import CachePart, TrafficPart
+from bot.domain.alerts import Alert, Suspect
 from bot.domain.backups import BackupState, Taken
 from bot.domain.databases import BackupWish, DatabasePart, Sideways
 from bot.domain.debts import Debt
@@ -15,6 +16,7 @@ from bot.domain.evidence import Baseline, BaselineSource, EndpointStats, Finding
 from bot.domain.incident import Impossible, Incident, Status
 from bot.domain.lifecycle import evolve
 from bot.domain.migrations import Effect, Migration, Tool, Undo
+from bot.domain.paging import OnCallName
 from bot.domain.plan import Changes, Check, Commit, ComponentChange, FileChange, Level, Plan, Warn
 from bot.domain.policy import Policy
 from bot.domain.ramp import Ramp
@@ -443,6 +445,44 @@ def _simple(kind: Callable[..., e.Event], **strategies: st.SearchStrategy[Any]) 
     return make
 
 
+def _page_begun(draw: st.DrawFn, incident: Incident, base: dict[str, Any]) -> e.Event:
+    return e.PageBegun(
+        **base, number=len(incident.pages) + 1, why=draw(st.sampled_from(("declared", "relapsed")))
+    )
+
+
+def _of_page(kind: Callable[..., e.Event], **strategies: st.SearchStrategy[Any]) -> _Maker:
+    def make(draw: st.DrawFn, incident: Incident, base: dict[str, Any]) -> e.Event | None:
+        if not incident.pages:
+            return None
+        number = draw(st.integers(1, len(incident.pages)))
+        return kind(**base, number=number, **{n: draw(strategy) for n, strategy in strategies.items()})
+
+    return make
+
+
+_alerts = st.builds(
+    Alert,
+    group=texts,
+    state=st.sampled_from(("firing", "resolved")),
+    title=texts,
+    text=texts,
+    firing=counts,
+    at=st.none() | st.just(at("14:01:00")),
+    link=texts | st.just("https://prometheus.example.com/graph?g0.expr=up"),
+)
+_suspects = st.builds(
+    Suspect,
+    component=texts,
+    version=versions,
+    since=st.just(at("13:58:00")),
+    before=st.none() | versions,
+    commits=st.none() | counts,
+    subjects=times(texts, 5),
+    migrations=counts,
+)
+
+
 def _about_debt(kind: Callable[..., e.Event], **strategies: st.SearchStrategy[Any]) -> _Maker:
     def make(draw: st.DrawFn, incident: Incident, base: dict[str, Any]) -> e.Event | None:
         if not incident.debts:
@@ -593,6 +633,33 @@ _MAKERS: dict[str, _Maker] = {
     "restore_rejected": _about_restore(e.RestoreRejected),
     "restore_begun": _about_restore(e.RestoreBegun),
     "restore_ended": _about_restore(e.RestoreEnded),
+    "page_begun": _page_begun,
+    "paged": _of_page(
+        e.Paged,
+        through=texts,
+        note=texts,
+        people=times(st.builds(OnCallName, name=texts, level=counts, user=st.none() | people)),
+    ),
+    "page_failed": _of_page(
+        e.PageFailed,
+        action=st.sampled_from(("page", "acknowledge", "resolve")),
+        reason=texts,
+        unknown=st.booleans(),
+    ),
+    "page_spared": _of_page(e.PageSpared, reason=texts),
+    "page_acknowledged": _of_page(e.PageAcknowledged),
+    "pager_told": _of_page(e.PagerTold, action=st.sampled_from(("acknowledge", "resolve"))),
+    "alert": _simple(e.AlertReceived, alert=_alerts, opened=st.booleans(), suspects=times(_suspects, 6)),
+    "reported": _simple(
+        e.UserReported,
+        report_id=st.sampled_from(("r7", "r8", "m1764000000.000100")),
+        text=texts,
+        users=st.integers(1, 10_000_000),
+        standing=st.sampled_from(("still", "again", "gone")),
+        slack_ts=st.none() | st.just("1764000000.000100"),
+        author=st.none() | people,
+    ),
+    "report_withdrawn": _simple(e.UserReportWithdrawn, report_id=st.sampled_from(("r7", "r8")), text=texts),
     "told": _simple(e.StakeholdersTold, channel_id=st.just("C0STATUS"), text=texts),
     "undelivered": _simple(e.DeliveryFailed, what=texts, reason=texts),
     "lessons": _simple(e.LessonsRecorded, root_cause=texts, lessons=texts, impact=texts),
