@@ -63,7 +63,7 @@ def _what_then(incident: Incident, wanted: str | None) -> str:
         return " It is being rolled back right now."
     if wanted is not None and not asked_for:
         return f" Going to {wanted} instead is for its approvers to choose there."
-    if wanted is None and incident.status is Status.MITIGATED:
+    if wanted is None and incident.status is Status.MITIGATED and not incident.left_unverified:
         return (
             " It has been rolled back and is being watched; if it falls ill, a new plan appears there by itself. "
             f"To go to another version, name it: `/rollback {incident.service} VERSION`."

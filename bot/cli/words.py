@@ -10,12 +10,13 @@ from bot.domain.durations import human
 from bot.domain.incident import Incident, Owed
 from bot.domain.narrate import narrate
 from bot.domain.narrate_backups import taken_in_words
+from bot.domain.paging import PageRecord
 from bot.domain.policy import Policy
 from bot.domain.prose import Names, name, plain
 from bot.domain.restores import Restore
 from bot.domain.timeline import Entry, Kind
 from bot.views.mrkdwn import clean
-from bot.views.wording import STATUS_WORDS, lead, next_step, versions
+from bot.views.wording import lead, next_step, status_words, versions
 
 _HERE = (
     ("/incident hold off", "kaeru incident release"),
@@ -99,7 +100,7 @@ def about(incident: Incident, policy: Policy | None, names: Names, zone: tzinfo)
     pair = versions(incident)
     rows = [
         ("service", incident.service),
-        ("status", STATUS_WORDS[incident.status]),
+        ("status", status_words(incident)),
         ("severity", incident.severity.label if incident.severity else "not chosen yet"),
         ("declared", f"{stamp(incident.declared_at, zone)} by {name(incident.declared_by, names)}"),
         ("lead", name(lead(incident), names)),
@@ -110,6 +111,7 @@ def about(incident: Incident, policy: Policy | None, names: Names, zone: tzinfo)
         *[(role, name(user, names)) for role, user in incident.roles.items()],
         *_steps(incident),
         *[("suspended", _owed(o, names, zone)) for o in incident.debts],
+        *[("page", _page(one, names)) for one in incident.pages],
         *[("backup", _backup(one, names)) for one in incident.backups],
         *[("restore", _restore(one, names)) for one in incident.restores],
         *[
@@ -120,6 +122,17 @@ def about(incident: Incident, policy: Policy | None, names: Names, zone: tzinfo)
         *([("next", spoken(next_step(incident, policy), names))] if policy else []),
     ]
     return [incident.id, *(f"  {label:<10} {indented(shown(text, names))}" for label, text in rows)]
+
+
+def _page(record: PageRecord, names: Names) -> str:
+    """Who was called, or why nobody was, and who is on it."""
+    people = ", ".join(f"{one.name} (level {one.level})" for one in record.people)
+    told = (
+        f"{record.state.value}: {record.reason or people}" if record.reason or people else record.state.value
+    )
+    on_it = f". {name(record.acknowledged_by, names)} is on it" if record.acknowledged_by else ""
+    trouble = f". The pager could not be told: {record.trouble}" if record.trouble else ""
+    return spoken(f"{told}{on_it}{trouble}", names)
 
 
 def _backup(record: BackupRecord, names: Names) -> str:
@@ -191,7 +204,7 @@ def listed(incidents: Sequence[Incident], names: Names, zone: tzinfo) -> list[st
     width = max((len(incident.id) for incident in incidents), default=0)
     return [
         clean(
-            f"{i.id:<{width}}  {i.severity.label if i.severity else '-':<8}  {STATUS_WORDS[i.status]:<25}"
+            f"{i.id:<{width}}  {i.severity.label if i.severity else '-':<8}  {status_words(i):<25}"
             f"  {stamp(i.declared_at, zone)} by {name(i.declared_by, names)}"
         )
         for i in incidents

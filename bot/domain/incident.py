@@ -223,6 +223,11 @@ class Incident(Value):
         raise Impossible(f"{self.id} has no restore {number}")
 
     @property
+    def left_unverified(self) -> bool:
+        """Whether the watch has ended without anything seen ill, and without everything known to be well."""
+        return self.status is Status.MITIGATED and self.run is not None and self.run.ended_at is not None
+
+    @property
     def is_open(self) -> bool:
         return self.status is not Status.CLOSED
 

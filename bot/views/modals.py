@@ -181,7 +181,9 @@ def close(incident: Incident, summary: str = "") -> Block:
     blocks: list[Block] = []
     if why_unverified(incident):
         how = "Not verified yet.* The service is still being watched"
-        if incident.status is not Status.MITIGATED:
+        if incident.left_unverified:
+            how = "Not verified.* It was watched, and not everything could be measured"
+        elif incident.status is not Status.MITIGATED:
             how = "Not verified.* The last rollback did not bring it to that"
         blocks += [
             section(f":warning: *{how}; if you close now, the postmortem says that it was not verified."),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bot.domain.base import Refusal, UserId
+from bot.domain.base import BOT, Refusal, UserId
 from bot.domain.databases import undecided
 from bot.domain.decide import expires_at
 from bot.domain.incident import Incident, PlanRecord, PlanState, Status
@@ -32,8 +32,15 @@ STATUS_WORDS = {
     Status.CLOSED: "closed",
 }
 
+_LEFT = "mitigated, not verified"
+
 _IN_THE_WAY = 3
 _LEADS = ("lead", "commander", "incident commander")
+
+
+def status_words(incident: Incident) -> str:
+    """Where it stands, in a few words."""
+    return _LEFT if incident.left_unverified else STATUS_WORDS[incident.status]
 
 
 def severity_words(severity: Severity | None) -> str:
@@ -41,8 +48,11 @@ def severity_words(severity: Severity | None) -> str:
 
 
 def lead(incident: Incident) -> UserId:
-    """Who leads: the person with that role, else who declared it."""
-    return next((incident.roles[r] for r in _LEADS if r in incident.roles), incident.declared_by)
+    """Who leads: the person with that role, else who declared it; of an alert, who acknowledged the page."""
+    given = (incident.roles[r] for r in _LEADS if r in incident.roles)
+    declared = () if incident.declared_by == BOT else (incident.declared_by,)
+    on_it = (page.acknowledged_by for page in incident.pages if page.acknowledged_by is not None)
+    return next(iter((*given, *declared, *on_it)), incident.declared_by)
 
 
 def versions(incident: Incident) -> tuple[str, str] | None:
@@ -102,7 +112,7 @@ def approval_missing(incident: Incident, policy: Policy) -> str:
     return f"{missing}{more} approval{'s' if missing != 1 else ''} needed, from {from_whom(incident, policy)}"
 
 
-def next_step(incident: Incident, policy: Policy) -> str:  # noqa: PLR0911 - one sentence per status
+def next_step(incident: Incident, policy: Policy) -> str:  # noqa: C901, PLR0911 - one sentence per status
     """What the incident waits for, in one sentence: whose move it is."""
     if incident.held_by is not None:
         return f"On hold by {who(incident.held_by)}; nothing new begins until it is released."
@@ -124,6 +134,8 @@ def next_step(incident: Incident, policy: Policy) -> str:  # noqa: PLR0911 - one
                 if incident.run is None or incident.run.took_place
                 else "The rollback did not take its course. Look at what runs now, and choose what is next."
             )
+        case Status.MITIGATED if incident.left_unverified:
+            return "Nothing was seen ill, and not everything could be measured: look at it, then close it."
         case Status.MITIGATED:
             return "Users are well again; kaeru watches whether it stays so."
         case Status.VERIFIED:

@@ -19,6 +19,7 @@ from bot.usecases.gathering import Evidence
 from bot.usecases.picture import chart_of
 from bot.usecases.stretches import Span
 from bot.views.outcome_card import good_card
+from bot.views.wording import status_words
 from bot.workflows.lookout import Lookout
 from tests import story
 from tests.unit.views_outline import outline
@@ -77,6 +78,10 @@ def test_what_is_not_verified_in_the_end_stays_mitigated_and_is_closed_with_a_wo
         "&gt;", ">"
     )
     assert "[Close unverified]" in shown
+    assert (status_words(watched()), status_words(incident)) == (
+        "mitigated, being watched",
+        "mitigated, not verified",
+    )
     said = why_unverified(incident)
     assert (
         said

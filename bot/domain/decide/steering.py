@@ -85,7 +85,7 @@ def why_unverified(incident: Incident) -> str:
     Where nothing was rolled back, whoever closes it knows better than kaeru.
     """
     run = incident.run
-    if incident.status is Status.MITIGATED and run is not None and run.ended_at is not None:
+    if incident.left_unverified and run is not None:
         return f"It was watched and could not be verified ({run.reason}). Look at what is missing"
     if incident.status is Status.MITIGATED:
         return "The service is being watched and not verified yet. Wait for it"
