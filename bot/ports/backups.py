@@ -144,7 +144,8 @@ class Backups(Protocol):
         """Do what `plan` says. `key` as with `take`: what is done already is not done again.
 
         The real database is replaced only after the backup was restored beside it and its rows were counted.
-        Raises Conflict where the world is no longer as `plan` found it.
+        Raises Conflict where the world is no longer as `plan` found it, and OutcomeUnknown where replacing was begun and
+        not finished: it names the backup of what was there before. After any other error nothing of `plan.into` was changed.
         """
         ...
 

@@ -42,4 +42,11 @@ class Conflict(PortError):
 
 
 class OutcomeUnknown(PortError):
-    """The change may or may not have happened. Observe before anything is tried again."""
+    """The change may or may not have happened. Observe before anything is tried again.
+
+    With `retry_after_s` the same call with the same key looks by itself, and may bring it to its end after so many seconds.
+    """
+
+    def __init__(self, sentence: str, *, retry_after_s: float | None = None, remedy: str = "") -> None:
+        super().__init__(sentence, remedy=remedy)
+        self.retry_after_s = retry_after_s

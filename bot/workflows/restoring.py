@@ -13,8 +13,8 @@ from bot.domain.incident import Incident
 from bot.domain.restores import Restore, RestorePlan, RestoreState
 from bot.domain.run import restore_step
 from bot.domain.sizes import size
-from bot.ports import Conflict, OutcomeUnknown, PortError, Refused, Unavailable
-from bot.ports.backups import BackupProgress, Backups, Restored
+from bot.ports import Conflict, OutcomeUnknown, PortError, Unavailable
+from bot.ports.backups import BackupProgress, Backups, Phase, Restored
 from bot.ports.engine import Steps, Workflow
 from bot.store import Store, UnitOfWork
 from bot.store.errors import StoreError
@@ -31,6 +31,8 @@ _log = logging.getLogger(__name__)
 INSIST_FOR_S = 60.0
 SHOW_S = 1.0
 """Each is an edit of the card; Slack shows about one a second."""
+_IN_ORDER = (Phase.PREPARING, Phase.RESTORING, Phase.DUMPING, Phase.READING, Phase.SWITCHING)
+"""How a restore goes; the dump is of what is replaced."""
 
 Tell = Callable[[str], Awaitable[None]]
 
@@ -55,7 +57,7 @@ class Restoring:
         if restore.state is not RestoreState.RUNNING or restore.plan is None:
             return
         await unheld(self._store, incident.id)
-        outcome, detail = await self._tried(
+        outcome, detail, _ = await self._tried(
             incident.service, restore.database, restore.plan, argument, self._shown(incident, restore)
         )
         await self._desk.change(
@@ -77,14 +79,16 @@ class Restoring:
         await unheld(self._store, incident.id)
         await self._journal.started(incident.id, run, step_id, f"bringing the backup of {database} back")
         progress = Progress(self._journal, incident.id, run, step_id)
-        outcome, detail = await self._tried(
+        outcome, detail, untouched = await self._tried(
             incident.service,
             database,
             RestorePlan.model_validate_json(part.restore.payload),
             f"{run_id}/{step_id}",
             progress.say,
         )
-        await self._journal.finished(incident.id, run, step_id, outcome=outcome, detail=detail)
+        await self._journal.finished(
+            incident.id, run, step_id, outcome=outcome, detail=detail, untouched=untouched
+        )
         return outcome.value
 
     def _shown(self, incident: Incident, restore: Restore) -> Tell:
@@ -105,51 +109,89 @@ class Restoring:
 
     async def _tried(
         self, service: str, database: str, plan: RestorePlan, key: str, tell: Tell
-    ) -> tuple[Outcome, str]:
-        """The outcome, and what is there now, in sentences."""
+    ) -> tuple[Outcome, str, bool]:
+        """The outcome, what is there now, in sentences, and whether the database surely is as it was."""
         try:
             restored = await brought_back(backups_of(self._fleet, service, database), plan, key, tell)
         except Conflict as error:
-            return Outcome.FAILED, f"{error.advice} Ask for a fresh plan."
+            return Outcome.FAILED, f"{error.advice} Ask for a fresh plan.", True
         except OutcomeUnknown as error:
-            return Outcome.UNKNOWN, error.advice
+            return Outcome.UNKNOWN, error.advice, False
         except PortError as error:
-            return Outcome.FAILED, error.advice
+            return Outcome.FAILED, error.advice, True
         except Refusal as refusal:
-            return Outcome.FAILED, str(refusal)
+            return Outcome.FAILED, str(refusal), True
         except StoreError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it was, nobody must wait for it in vain
             _log.exception("restoring %s of %s broke down", database, service)
             why = f"kaeru itself failed here ({type(error).__name__}); the log has the details."
-            return Outcome.UNKNOWN, f"{why} Look at {plan.into} before anything else is done."
-        return Outcome.SUCCEEDED, told(restored)
+            return Outcome.UNKNOWN, f"{why} Look at {plan.into} before anything else is done.", False
+        return Outcome.SUCCEEDED, told(restored), False
 
 
 async def brought_back(backups: Backups, plan: RestorePlan, key: str, tell: Tell) -> Restored:
-    """Do what `plan` says, telling how it fares. Raises PortError; where it is Unavailable it was tried for a minute."""
-    loop = asyncio.get_running_loop()
-    give_up_at = loop.time() + INSIST_FOR_S
+    """Do what `plan` says, telling how it fares.
+
+    Raises PortError: Unavailable after it came no further for a minute, OutcomeUnknown where a try had begun to replace
+    the database and none has come to its end.
+    """
+    patience = _Patience()
+    begun: OutcomeUnknown | None = None
+    last: PortError
     while True:
         try:
             async with aclosing(backups.restore(plan, key)) as looks:
-                return await _last(looks, tell)
+                return await _last(looks, tell, patience)
+        except OutcomeUnknown as error:
+            begun, last, pause_s = error, error, error.retry_after_s
         except Unavailable as error:
-            if loop.time() + error.retry_after_s >= give_up_at:
-                raise
-            await asyncio.sleep(error.retry_after_s)
+            last, pause_s = error, error.retry_after_s
+        except PortError as error:
+            last, pause_s = error, None
+        if pause_s is None or patience.is_over(pause_s):
+            raise last if begun in (None, last) else _still_begun(begun, last)
+        _log.warning("the restore of %s is tried again: %s", plan.into, last)
+        await asyncio.sleep(pause_s)
 
 
-async def _last(looks: AsyncGenerator[BackupProgress | Restored, None], tell: Tell) -> Restored:
+class _Patience:
+    """Lasts `INSIST_FOR_S` from whenever a try came further than any before it."""
+
+    def __init__(self) -> None:
+        self._clock = asyncio.get_running_loop().time
+        self._until = self._clock() + INSIST_FOR_S
+        self._furthest = (-1, 0)
+
+    def came_to(self, seen: BackupProgress) -> None:
+        at = (_IN_ORDER.index(seen.phase), seen.bytes)
+        if at > self._furthest:
+            self._furthest, self._until = at, self._clock() + INSIST_FOR_S
+
+    def is_over(self, pause_s: float) -> bool:
+        return self._clock() + pause_s >= self._until
+
+
+def _still_begun(begun: OutcomeUnknown, last: PortError) -> OutcomeUnknown:
+    """What a later try fell over says less than what an earlier one has begun."""
+    return OutcomeUnknown(f"{begun} The last try: {last}", remedy=begun.remedy)
+
+
+async def _last(
+    looks: AsyncGenerator[BackupProgress | Restored, None], tell: Tell, patience: _Patience
+) -> Restored:
     loop = asyncio.get_running_loop()
     show_from = 0.0
     async for seen in looks:
         if isinstance(seen, Restored):
             return seen
+        patience.came_to(seen)
         if loop.time() >= show_from:
             show_from = loop.time() + SHOW_S
             await tell(phrase(seen))
-    raise Refused("The restore came to no end that could be told.", remedy="Look at the database by hand.")
+    raise OutcomeUnknown(
+        "The restore came to no end that could be told.", remedy="Look at the database by hand."
+    )
 
 
 def phrase(seen: BackupProgress) -> str:

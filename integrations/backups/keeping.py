@@ -4,14 +4,14 @@ import asyncio
 import hashlib
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 from bot.domain.plan import Check, Level, Warn
 from bot.domain.restores import RestorePlan
 from bot.domain.sizes import size
 from bot.ports.backups import Backup, BackupPlan, BackupProgress, Phase, Proof, Restored
-from bot.ports.errors import Conflict, PortError, Refused, Unavailable
+from bot.ports.errors import Conflict, OutcomeUnknown, PortError, Refused, Unavailable
 from integrations.backups.checking import Broken, Checked, compare_rows, warned
 from integrations.backups.compare import against
 from integrations.backups.destination import Destination
@@ -211,17 +211,12 @@ class Keeping:
         if backup is None:
             raise Refused(f"There is no backup {plan.backup} any more.", remedy="Choose another one.")
         keeps_one = plan.replaces and not self._engine.atomic
-        if not await self._engine.restored(into, mark):
-            begun = await self._engine.begun(into, mark)
-            if not begun:
-                await self._refuse_other_world(backup, plan)
-            await self._prove_beside(backup, into, mark, meter)
-            if not begun:
-                # The proof takes its time, and the world goes on meanwhile: what is replaced is what is there now.
-                await self._refuse_other_world(backup, plan)
-                if keeps_one:
-                    await self._take_anew(f"{key}:before", meter)
-            await self._switch(backup, into, mark, meter)
+        try:
+            await self._bring(backup, plan, key, mark, meter)
+        except PortError as error:
+            if not self._engine.atomic:
+                await self._say_if_begun(plan, key, mark, error)
+            raise
         safety = await self.find(f"{key}:before") if keeps_one else None
         return Restored(
             backup=backup.id,
@@ -231,6 +226,38 @@ class Keeping:
             previous=await self._engine.previous(into, mark),
             previous_backup=None if safety is None else safety.id,
         )
+
+    async def _bring(self, backup: Backup, plan: RestorePlan, key: str, mark: str, meter: Meter) -> None:
+        into = plan.into
+        if not await self._engine.restored(into, mark):
+            begun = await self._engine.begun(into, mark)
+            if not begun:
+                await self._refuse_other_world(backup, plan)
+            await self._prove_beside(backup, into, mark, meter)
+            if not begun:
+                # The proof takes its time, and the world goes on meanwhile: what is replaced is what is there now.
+                await self._refuse_other_world(backup, plan)
+                if plan.replaces and not self._engine.atomic:
+                    await self._take_anew(f"{key}:before", meter)
+            await self._switch(backup, into, mark, meter)
+
+    async def _say_if_begun(self, plan: RestorePlan, key: str, mark: str, error: PortError) -> None:
+        """Raises OutcomeUnknown where `error` came after the replacing was begun, or may have come after that."""
+        safety: Backup | None = None
+        with suppress(PortError):  # then it is not named
+            safety = await self.find(f"{key}:before") if plan.replaces else None
+        try:
+            begun = await self._engine.begun(plan.into, mark)
+        except PortError:
+            begun = safety is not None  # it is taken just before
+        if not begun:
+            return
+        kept = f"What was there before is kept as backup {safety.id}. " if safety else ""
+        raise OutcomeUnknown(
+            f"{plan.into} may not be whole: replacing it was begun and not finished. {error}",
+            retry_after_s=error.retry_after_s if isinstance(error, Unavailable) else None,
+            remedy=f"{kept}Bring a backup back before anybody relies on {plan.into}. {error.remedy}".strip(),
+        ) from error
 
     async def _refuse_other_world(self, backup: Backup, plan: RestorePlan) -> None:
         now = await self._engine.plan_restore(backup, plan.into)

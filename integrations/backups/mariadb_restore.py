@@ -14,6 +14,7 @@ from integrations.backups.gzipped import Inflater
 from integrations.backups.mariadb_server import (
     GoneError,
     Server,
+    ServerError,
     count_rows,
     name,
     number_of,
@@ -34,7 +35,13 @@ _OWN_SESSIONS = (
     "SELECT id FROM information_schema.processlist"
     " WHERE db = %s AND user = substring_index(current_user(), '@', 1) AND id <> connection_id()"
 )
+LOCKED = 1205
+"""Waited for a lock in vain. All tables of a database are locked before the first one is dropped."""
 _SESSIONS = "SELECT count(*) FROM information_schema.processlist WHERE db = %s"
+
+
+class _HeldUp(Unavailable):
+    """What was to be dropped is locked by somebody, and whole."""
 
 
 class MariadbRestores:
@@ -66,6 +73,8 @@ class MariadbRestores:
             there = bool(await rows(cursor, _DATABASE, into))
             objects = sorted((await objects_of(cursor, into)).items()) if there else []
             ((sessions,),) = await rows(cursor, _SESSIONS, into)
+            own = len(await rows(cursor, _OWN_SESSIONS, into))
+            ((user,),) = await rows(cursor, "SELECT substring_index(current_user(), '@', 1)")
         fingerprint = hashlib.sha256(repr((backup.sha256, into, there, objects)).encode()).hexdigest()[:16]
         proof = f"Restore {backup.id} into a scratch database, count its rows, and drop that again."
         if not there:
@@ -84,6 +93,7 @@ class MariadbRestores:
             actions=(
                 proof,
                 f"Take a backup of {into} as it is now.",
+                f"End all sessions that {user}, kaeru's own user, has in {into} ({own} now); an application that connects as {user} loses its own.",
                 f"Drop {into} with all that is in it, make it anew and load the backup into it.",
             ),
             warnings=(
@@ -114,7 +124,12 @@ class MariadbRestores:
             )
             note = f"REPLACE INTO {LEDGER}.restores VALUES (%s, %s, %s, utc_timestamp())"  # noqa: S608 - a constant
             await cursor.execute(note, (mark, into, "loading"))
-            await self._create(self._server, into)
+            try:
+                await self._create(self._server, into)
+            except _HeldUp:
+                forget = f"DELETE FROM {LEDGER}.restores WHERE mark = %s"  # noqa: S608 - a constant
+                await cursor.execute(forget, (mark,))
+                raise
             await self._load(self._server, source, into)
             await cursor.execute(note, (mark, into, "done"))
 
@@ -154,7 +169,15 @@ class MariadbRestores:
             # Left to itself it waits for a day for whoever has a transaction open in there.
             wait_s = max(1, round(self._settings.lock_wait.total_seconds()))
             await cursor.execute("SET SESSION lock_wait_timeout = %s", (wait_s,))
-            await cursor.execute(f"DROP DATABASE IF EXISTS {name(database)}")
+            try:
+                await cursor.execute(f"DROP DATABASE IF EXISTS {name(database)}")
+            except ServerError as error:
+                if error.args[:1] == (LOCKED,):
+                    text = (
+                        f"{database} is in use by a transaction of somebody else; nothing of it was dropped."
+                    )
+                    raise _HeldUp(text, retry_after_s=5.0, remedy="End that transaction.") from error
+                raise
             options = f" CHARACTER SET {like[0][0]} COLLATE {like[0][1]}" if like else ""
             await cursor.execute(f"CREATE DATABASE {name(database)}{options}")
 
@@ -177,6 +200,12 @@ class MariadbRestores:
                 source=Inflater(source),
                 secret=secret,
                 files=file.descriptors,
+            )
+        if ended.killed_by:
+            raise Unavailable(
+                f"{client.rpartition('/')[2]} was killed ({ended.killed_by}) while it loaded {database}.",
+                retry_after_s=5.0,
+                remedy="Look whether the machine ran out of memory.",
             )
         if ended.code != 0:
             raise self.failed(client.rpartition("/")[2], ended)

@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import psutil
 import pytest
+from pymysql.err import OperationalError  # type: ignore[import-untyped]  # it ships no types
 
 from bot.ports.backups import Backup, BackupProgress, Phase, Proof, Restored
-from bot.ports.errors import Refused, Unavailable
+from bot.ports.errors import OutcomeUnknown, Refused, Unavailable
 from integrations.backups.dump import program
 from tests.contract.backup_worlds import PASSWORD, MariadbWorld, end, eventually, files, programs, under_way
 from tests.contract.meddler import relayed_socket
@@ -278,7 +280,50 @@ async def test_a_transaction_of_somebody_else_does_not_hold_the_switch_up_for_ev
             cursor.execute("SELECT count(*) FROM a_first")
         with pytest.raises(Unavailable):
             await end(backups.restore(plan, "restore-held-up"))
-        assert world.rows("a_first") == 2
+        assert [world.rows(table) for table in ("a_first", "customers", "z_last")] == [2, 40, 2]
         clerk.rollback()
     restored = await end(backups.restore(plan, "restore-held-up"))
     assert restored.rows["a_first"] == 2
+
+
+async def test_a_client_that_is_killed_while_it_replaces_leaves_the_backup_of_before_named(
+    world: MariadbWorld,
+) -> None:
+    world.fill(20_000)
+    backups = world.backups(verify="none")
+    taken = await end(backups.take(KEY))
+    plan = await backups.plan_restore(taken, world.database)
+
+    def replacing() -> list[psutil.Process]:
+        return [one for one in programs("mariadb") if world.database in one.cmdline()]
+
+    async with under_way(backups.restore(plan, "restore-killed")) as task:
+        (client,) = await eventually(replacing)
+        client.kill()
+        with pytest.raises(OutcomeUnknown, match=f"{world.database} may not be whole") as told:
+            await task
+    safety = await backups.find("restore-killed:before")
+    assert safety is not None
+    assert f"kept as backup {safety.id}" in told.value.advice
+    assert "SIGKILL" in str(told.value)
+    assert told.value.retry_after_s == 5.0
+    assert "nothing of it was kept" not in told.value.advice
+
+    restored = await end(backups.restore(plan, "restore-killed"))
+    assert (restored.rows["orders"], restored.previous_backup) == (20_000, safety.id)
+
+
+async def test_the_plan_says_whose_sessions_are_ended(world: MariadbWorld) -> None:
+    backups = world.backups()
+    taken = await end(backups.take(KEY))
+    with world.server.connect(world.database) as application, application.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        plan = await backups.plan_restore(taken, world.database)
+        said = [action for action in plan.actions if action.startswith("End all sessions")]
+        assert len(said) == 1
+        assert "that root, kaeru's own user, has in" in said[0]
+        assert "(1 now)" in said[0]
+        assert said[0].endswith("an application that connects as root loses its own.")
+        await end(backups.restore(plan, "restore-sessions"))
+        with pytest.raises(OperationalError):
+            cursor.execute("SELECT 1")
