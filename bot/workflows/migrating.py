@@ -13,6 +13,7 @@ from bot.ports.migrations import Migrations
 from bot.store import Store
 from bot.usecases.bounds import reading
 from bot.usecases.fleet import Fleet
+from bot.workflows.applying import Tell
 from bot.workflows.held import unheld
 from bot.workflows.journal import Journal, already
 from bot.workflows.progress import Progress
@@ -41,14 +42,18 @@ class Migrating:
             raise Refusal(
                 f"The plan of {run_id} says nothing of how the migrations of {database} are run backwards."
             )
+        # Another life of the bot may have begun them: then nothing that is declined now says that nothing was changed.
+        begun = run.step(step_id).started_at is not None
         await unheld(self._store, incident.id)
         await self._journal.started(incident.id, run, step_id, f"running migrations of {database} backwards")
         progress = Progress(self._journal, incident.id, run, step_id)
         try:
             migrations = self._migrations(incident.service, database)
-            seen = await _run_down(migrations, part.down, f"{run_id}/{step_id}", database, progress)
+            seen = await ran_down(
+                migrations, part.down, f"{run_id}/{step_id}", database, progress.tell, begun=begun
+            )
         except PortError as error:
-            unknown = isinstance(error, OutcomeUnknown)
+            unknown = begun or isinstance(error, OutcomeUnknown)
             seen = Observation(
                 outcome=Outcome.UNKNOWN if unknown else Outcome.FAILED,
                 detail=error.advice,
@@ -79,26 +84,40 @@ class Migrating:
         return found
 
 
-async def _run_down(
-    migrations: Migrations, down: Sideways, key: str, database: str, progress: Progress
+async def ran_down(
+    migrations: Migrations,
+    down: Sideways,
+    key: str,
+    database: str,
+    tell: Tell,
+    *,
+    begun: bool = False,
 ) -> Observation:
-    """How it ended. Raises Conflict, Refused or Unavailable where nothing was run, OutcomeUnknown where that is not known."""
+    """How it ended. Raises Conflict, Refused or Unavailable where nothing was run, OutcomeUnknown where that is not known.
+
+    `begun` is whether something may run already; from the first look on it does.
+    """
     loop = asyncio.get_running_loop()
-    give_up_at, begun = loop.time() + INSIST_FOR_S, False
+    give_up_at = loop.time() + INSIST_FOR_S
     while True:
         try:
             async with aclosing(migrations.run_down(down, key)) as looks:
                 while True:
                     seen = await reading(anext(looks), f"The migrations of {database}")
                     begun, give_up_at = True, loop.time() + INSIST_FOR_S
-                    await progress.tell(seen)
+                    await tell(seen)
                     last = seen
         except StopAsyncIteration:
             return last
         except Unavailable as error:
+            begun = begun or isinstance(error.__cause__, TimeoutError)  # nobody knows how far it came
             if loop.time() + error.retry_after_s >= give_up_at:
                 if begun:
                     raise OutcomeUnknown(error.advice) from error
                 raise
             _log.warning("the migrations of %s are asked again: %s", database, error)
             await asyncio.sleep(error.retry_after_s)
+        except PortError as error:
+            if begun and not isinstance(error, OutcomeUnknown):
+                raise OutcomeUnknown(error.advice) from error
+            raise

@@ -28,12 +28,32 @@ def touched(run: Run) -> bool:
 
 
 def on_schemas(run: Run, plan: Plan) -> tuple[str, ...]:
-    """A sentence about each schema that this run was to take back by its migrations."""
+    """A sentence about each database that this run was to take back, by its migrations or by a backup."""
     switched = all(run.step(apply_step(c.component)).state is StepState.SUCCEEDED for c in plan.components)
-    return tuple(
-        _on(part, run.step(migrate_step(part.name)), plan, switched=switched)
-        for part in plan.databases
-        if part.way is Way.DOWN_MIGRATION and run.has(migrate_step(part.name))
+    said = []
+    for part in plan.databases:
+        if part.way is Way.DOWN_MIGRATION and run.has(migrate_step(part.name)):
+            said.append(_on(part, run.step(migrate_step(part.name)), plan, switched=switched))
+        elif part.way is Way.RESTORE_BACKUP and run.has(restore_step(part.name)):
+            said.append(_on_restored(part, run.step(restore_step(part.name)), plan, switched=switched))
+    return tuple(said)
+
+
+def _on_restored(part: DatabasePart, step: Step, plan: Plan, *, switched: bool) -> str:
+    name, newer, older = part.name, plan.from_version, plan.to_version
+    backup = ", ".join(part.restore.about) if part.restore and part.restore.about else "the backup"
+    if step.state is StepState.SUCCEEDED:
+        said = f"The database {name} is the one of {backup} now, which {older} fits."
+        runs = (
+            f" Where {newer} still runs, it runs on that older database and may fail on it or write what {older} cannot "
+            "read: take the next plan at once, or bring what was there before back."
+        )
+        return said if switched else said + runs
+    if step.state is StepState.PENDING or (step.state is StepState.FAILED and step.untouched):
+        return f"The database {name} is as it was."
+    return (
+        f"What has become of the database {name} is not known: look at it, and bring it to what {newer} or {older} "
+        "needs, before the next plan is approved."
     )
 
 
