@@ -10,6 +10,8 @@ from bot.ports.errors import AuthFailed, PortError, Refused, Unavailable
 from integrations.backups.streams import Sink, Source
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_FOLDER = (errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG)
+"""Nothing but a person changes these."""
 _LONGEST = 80
 
 
@@ -74,4 +76,11 @@ def of_disk(error: OSError, place: Path) -> PortError:
         )
     if error.errno == errno.ENOENT:
         return Refused(f"There is no {place}.", remedy="Look who removes files there besides kaeru.")
+    if error.errno in _NO_FOLDER:
+        file = next((at for at in (place, *place.parents) if at.is_file()), None)
+        why = f"{file} is a file and no folder" if file else f"{error.strerror}"
+        return Refused(
+            f"No backup can be kept in {place}: {why}.",
+            remedy="Set `directory` to a folder, or move away what is in its place.",
+        )
     return Unavailable(f"The disk at {place} fails: {error.strerror}.", retry_after_s=5.0)

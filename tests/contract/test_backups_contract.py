@@ -260,6 +260,21 @@ async def test_the_disk_is_full(world: World, small_disk: Path) -> None:
     assert programs(world.dump_program) == []
 
 
+@pytest.mark.parametrize("below", ["", "deeper"], ids=["itself", "a-parent"])
+async def test_a_file_where_the_folder_should_be_is_refused_at_once(
+    world: World, tmp_path: Path, below: str
+) -> None:
+    file = tmp_path / "backups-of-old"
+    file.write_text("somebody's notes")
+    backups = world.backups(directory=str(file / below))
+    with pytest.raises(Refused, match=f"{file} is a file and no folder") as told:
+        await end(backups.take(KEY))
+    assert "Set `directory` to a folder" in told.value.remedy
+    with pytest.raises(Refused, match="is a file and no folder"):
+        await backups.plan()
+    assert file.read_text() == "somebody's notes"
+
+
 async def test_no_room_for_one_like_the_last_is_said_before(world: World, small_disk: Path) -> None:
     await end(world.backups(directory=str(small_disk)).take("first"))
     say_of_the_last(small_disk, bytes=10**15)
