@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import Field
 
 from bot.catalog import Catalog
-from bot.domain import events as e
+from bot.domain import decide
 from bot.domain.alerts import Alert
 from bot.domain.base import BOT, Refusal, Value
 from bot.domain.incident import Incident
@@ -114,19 +114,19 @@ class Alerts:
         if running is None and said.alert.state == "firing" and set(said.outbreaks) - set(known):
             running = await self._open(said, item)
         elif running is not None:
-            await self._tell(running, said, item)
+            await self._tell(running, said, item, fresh=bool(set(said.outbreaks) - set(known)))
         else:
             _log.info("%s: the alert %s opens no incident", said.service, said.alert.title)
         if running is not None:
             await self._choose_severity(running.id, said)
         await self._store.write(lambda uow: uow.inbox.done(item.id))
 
-    async def _tell(self, incident: Incident, said: Notification, item: InboxItem) -> None:
+    async def _tell(self, incident: Incident, said: Notification, item: InboxItem, *, fresh: bool) -> None:
         """One more entry in the timeline of what is open already."""
         now = self._clock()
         await self._desk.change(
             incident.id,
-            lambda _incident: (e.AlertReceived(at=now, alert=said.alert),),
+            lambda now_it_is: decide.alert_heard(now_it_is, said.alert, fresh=fresh, now=now),
             also=lambda uow: _remember(uow, said),
             once=_once(item),
         )

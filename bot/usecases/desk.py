@@ -234,7 +234,7 @@ class Desk:
         def work(uow: UnitOfWork) -> Changed:
             running = uow.incidents.open_for(service.name)
             if running is not None and command.alert is not None:
-                events: decide.Events = (e.AlertReceived(at=now, alert=command.alert),)
+                events = decide.alert_heard(running, command.alert, fresh=True, now=now)
             elif running is not None:
                 events = decide.join(
                     running,

@@ -21,10 +21,9 @@ def alert_card(incident: Incident, event: e.AlertReceived) -> Card:
         section(f"{_headline(alert)}\nkaeru opened this incident because of it."),
         *sections(lines),
         context(
-            "A rollback is being prepared, and nothing is changed before its plan has been approved. "
-            "Choose how bad it is, and the plan appears; with Medium or Low it is left aside."
-            if incident.severity is None
-            else "A rollback is being prepared, and nothing is changed before its plan has been approved."
+            "A rollback is being prepared; its plan appears here once it is known how bad it is. "
+            "Nothing is changed before it has been approved.",
+            *((code(alert.link, _LINK),) if alert.link.strip() else ()),
         ),
     ]
     return card(f"{_headline(alert)} kaeru opened an incident of {line(incident.service)}.", blocks)
@@ -33,21 +32,11 @@ def alert_card(incident: Incident, event: e.AlertReceived) -> Card:
 def _headline(alert: Alert) -> str:
     emoji = ":bell:" if alert.state == "firing" else ":white_check_mark:"
     what = "Alert" if alert.state == "firing" else "Alert resolved"
-    link = alert.link if _is_plain(alert.link) else ""
-    title = line(alert.title, _TITLE).replace("|", "¦")
-    named = f"<{link}|{title}>" if link else title
+    named = line(alert.title, _TITLE)
     text = f": {ended(line(alert.text, _TEXT))}" if alert.text.strip() else "."
     count = f" ({alert.firing} firing)" if alert.state == "firing" and alert.firing > 1 else ""
     since = f" Since {when(alert.at)}." if alert.at is not None and alert.state == "firing" else ""
     return f"{emoji} *{what}*{count} {named}{text}{since}"
-
-
-def _is_plain(link: str) -> bool:
-    return (
-        link.startswith(("https://", "http://"))
-        and len(link) <= _LINK
-        and not any(character in "<>|" or character.isspace() for character in link)
-    )
 
 
 def _suspected(one: Suspect) -> str:

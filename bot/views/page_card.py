@@ -76,6 +76,12 @@ def called(people: Sequence[OnCallName]) -> str:
     return f"{', '.join(named)}{more}"
 
 
+def paged_in_short(incident: Incident) -> list[str]:
+    """The newest call in one line; nothing where nobody was to be called."""
+    record = incident.page
+    return [] if record is None else [f"{_text(incident, record, '')} {_small(record)}"]
+
+
 def late_note(incident: Incident) -> Card:
     """While the pager cannot be reached."""
     return note(

@@ -35,6 +35,7 @@ CHANNEL_S = 5.0
 """How long a page waits for the channel that it points to: people are called all the same."""
 LOOK_S = 0.5
 
+_MAY_NOT_RING = "The alert before could not be resolved, so the pager may not call again: call them yourself."
 _BY_HAND = "Call whoever is on call yourself."
 
 
@@ -144,7 +145,9 @@ class Paging:
         return incident
 
     async def _called(self, incident: Incident, record: PageRecord, pager: OnCall, done: Paged) -> None:
-        note = done.note
+        before = next((one for one in incident.pages if one.number == record.number - 1), None)
+        unsure = before is not None and before.trouble
+        note = f"{done.note} {_MAY_NOT_RING}".strip() if unsure else done.note
         people: tuple[OnCallPerson, ...] = ()
         try:
             people = await reading(pager.who(), f"Who is on call ({pager.identity})", WHO_S)

@@ -67,7 +67,8 @@ async def test_a_real_alertmanager_opens_the_incident_and_names_the_deploy(new_w
         assert opened.suspects[0].commits
         await room.joined(world.alice)
         said = forms.text_of(await room.sees(lambda m: "*Alert*" in forms.text_of(m)))
-        assert "|HighErrorRate>: 9 % of &lt;orders&gt; fail." in said
+        assert "HighErrorRate: 9 % of &lt;orders&gt; fail." in said
+        assert "`http://prometheus.example.com/graph?g0.expr=up`" in said
         assert f"*Likely*: `{BAD}` came" in said
         assert f"after `{GOOD}`, with" in said
         assert "nothing is changed before its plan has been approved" in said

@@ -15,11 +15,15 @@ _OVER = (Status.VERIFIED, Status.CLOSED)
 def page_due(after: Incident, events: Events, *, wanted: bool) -> Events:
     """What follows `events`, which led to `after`, where people are to be called because of it.
 
-    `wanted` is what the policy of its severity says. Once for the incident, and once more for every relapse.
+    `wanted` is what the policy of its severity says. Once for the incident, and once more for every relapse; one that
+    an alert takes up again is one, too.
     """
     if not wanted or not after.is_open:
         return ()
-    relapse = next((event for event in events if isinstance(event, e.IncidentRelapsed)), None)
+    relapse: e.Happened | None = next((x for x in events if isinstance(x, e.IncidentRelapsed)), None)
+    if relapse is None and any(isinstance(event, e.PlanRequested) for event in events):
+        heard = (x for x in events if isinstance(x, e.AlertReceived) and not x.opened)
+        relapse = next(heard, None)
     if relapse is not None:
         return (e.PageBegun(at=relapse.at, number=len(after.pages) + 1, why="relapsed"),)
     decisive = [event for event in events if isinstance(event, e.IncidentDeclared | e.SeveritySet)]
