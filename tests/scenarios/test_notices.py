@@ -1,5 +1,6 @@
 """Whole incidents with people outside: each is told once per moment, in their own words, and the timeline says so."""
 
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -201,7 +202,11 @@ async def test_a_page_that_is_down_keeps_nothing_from_the_rollback(
     await room.status("verified")
     assert await world.serves() == GOOD
     assert await told(room, "page") == []
+    began = time.monotonic()
+    await world.stop()
+    assert time.monotonic() - began < 8, "what waits for a page must not keep kaeru from stopping"
     await outside.page.start()
+    await world.start()
     await settled(room, *ALL[:-1])
     missed = await room.events(e.NoticeFailed)
     assert {event.state for event in missed} == {Telling.OUTDATED}
