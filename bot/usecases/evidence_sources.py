@@ -11,6 +11,7 @@ from bot.domain import no_worse
 from bot.domain.comparison import Comparison
 from bot.domain.evidence import Baseline, Outcome, judge, summarize
 from bot.domain.logjoin import joined
+from bot.domain.logjudge import LogLimits
 from bot.domain.logrows import rows_of_log
 from bot.domain.logwatch import LogCounts
 from bot.domain.no_worse import unread
@@ -33,6 +34,8 @@ ASK_S = 10.0
 PIECE = timedelta(minutes=1)
 """How much of a log is read again at each look: what is written late is still seen."""
 LATE = timedelta(seconds=2)
+WATCHED = LogLimits(false_alarm=1e-5)
+"""While it is watched it is looked at again and again: each look has to be that much surer before it fails."""
 RECENT = timedelta(minutes=5)
 """How much of a log is also looked at by itself while it is watched."""
 
@@ -179,17 +182,18 @@ class LogSource:
         if before is None:
             raise ValueError("nothing is known of the time before")
         self._before = before
-        rows = self._judged(before, pieces)
+        limits = WATCHED if lately else LogLimits()
+        rows = self._judged(before, pieces, limits)
         if not lately or pieces[0].since >= after.until - RECENT:
             return rows
         recent = [piece for piece in pieces if piece.since >= after.until - RECENT]
-        newest = self._judged(before, recent or pieces[-1:])
+        newest = self._judged(before, recent or pieces[-1:], limits)
         failing = {row.what: row for row in newest if row.verdict is Verdict.FAIL}
         return tuple(failing.get(row.what, row) for row in rows)
 
-    def _judged(self, before: LogCounts, pieces: list[LogCounts]) -> tuple[Row, ...]:
+    def _judged(self, before: LogCounts, pieces: list[LogCounts], limits: LogLimits) -> tuple[Row, ...]:
         known = self._known
-        return rows_of_log(known.name, before, self._during, joined(pieces), required=known.required)
+        return rows_of_log(known.name, before, self._during, joined(pieces), limits, required=known.required)
 
     async def _read(self, found: LogCounts | None, span: Span | None) -> LogCounts | None:
         if found is not None or span is None:
