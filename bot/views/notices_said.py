@@ -6,8 +6,8 @@ from bot.domain import events as e
 from bot.domain.audiences import Addressee, NoticeRecord, Telling
 from bot.domain.incident import Incident
 from bot.ports.chat import Post
-from bot.views.blocks import Card, card, context, header, note, section, sections
-from bot.views.mrkdwn import clock, ended, escape, line, who
+from bot.views.blocks import Card, card, context, header, note, sections
+from bot.views.mrkdwn import clock, ended, escape, line, said, who
 
 _SIGNS = {
     Telling.PENDING: ":hourglass_flowing_sand:",
@@ -24,7 +24,6 @@ _STATES = {
     Telling.OUTDATED: "not told any more",
 }
 _SHOWN = 12
-_LINES = 2500
 
 
 def notice_trouble(event: e.NoticeSent | e.NoticeFailed) -> Card | None:
@@ -42,7 +41,8 @@ def notice_trouble(event: e.NoticeSent | e.NoticeFailed) -> Card | None:
 
 
 def _whom(event: e.NoticeSent | e.NoticeFailed) -> str:
-    whom = f", {line(event.whom, 200)}" if event.whom.strip() else ""
+    # People of Slack are not called into the channel by it.
+    whom = f", {line(event.whom, 200)}" if event.whom.strip() and "<@" not in event.whom else ""
     return f"*{event.audience.value.capitalize()}* ({line(event.name, 60)}{whom})"
 
 
@@ -69,7 +69,7 @@ def _of_record(record: NoticeRecord) -> list[str]:
 
 
 def _of_one(one: Addressee) -> str:
-    whom = f", {line(one.whom, 150)}" if one.whom.strip() else ""
+    whom = f", {said(one.whom, 150)}" if one.whom.strip() else ""
     what = f": “{line(one.subject, 160)}”" if one.subject.strip() else ""
     detail = f" ({line(one.detail, 300)})" if one.detail.strip() else ""
     told = _STATES[one.state]
@@ -91,6 +91,6 @@ def notices_text(incident: Incident, zone: tzinfo) -> list[str]:
 
 def posted(channel: str, subject: str, text: str) -> Post:
     """A notice as a message in a channel, or to a person."""
-    body = escape(text)[:_LINES]
-    made = card(f"{line(subject)}: {line(text, 200)}", [section(f"*{line(subject)}*\n{body}")])
+    lines = [f"*{line(subject)}*", *escape(text).split("\n")]
+    made = card(f"{line(subject)}: {line(text)}", sections(lines))
     return Post(channel=channel, text=made.text, blocks=made.blocks)

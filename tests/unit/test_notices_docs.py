@@ -14,6 +14,7 @@ from bot.usecases.check_notices import example_of
 from bot.usecases.telling import those_told
 from bot.views.notices import notice_strictly
 from integrations.registry import kinds
+from tests.unit.notices_file import written
 
 PROJECT = Path(__file__).parents[2]
 PAGE = (PROJECT / "docs/notices.md").read_text(encoding="utf-8")
@@ -28,25 +29,6 @@ ENVIRON = {
 
 def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
-
-
-def written(tmp_path: Path, notices: dict[str, Any], workspace: dict[str, Any] | None = None) -> Path:
-    """A kaeru.yml with these notices of the shop."""
-    target = {
-        "kind": "symlink",
-        "releases": str(tmp_path),
-        "link": str(tmp_path / "current"),
-        "restart": ["true"],
-    }
-    whole = {
-        "workspace": workspace or {},
-        "people": {"dan": {"slack": "U0123ABCD"}},
-        "groups": {"oncall": ["dan"]},
-        "services": {"shop": {"target": target, "notices": notices}},
-    }
-    path = tmp_path / "kaeru.yml"
-    path.write_text(yaml.safe_dump(whole), encoding="utf-8")
-    return path
 
 
 def test_the_example_of_the_page(tmp_path: Path) -> None:
