@@ -22,6 +22,7 @@ from bot.domain.account import (
     ways,
 )
 from bot.domain.account_backups import BackupLine, backups
+from bot.domain.account_reports import ReportLine, user_reports
 from bot.domain.base import Value, Version
 from bot.domain.chronicle import Line, events_of, lines
 from bot.domain.comparison import Comparison, Illness, compare, illness
@@ -102,6 +103,7 @@ class Postmortem(Value):
     baseline: str
     evidence: tuple[Comparison, ...]
     verdicts: tuple[VerdictTable, ...]
+    user_reports: tuple[ReportLine, ...]
     root_cause: str
     lessons: str
     actions: tuple[OpenAction, ...]
@@ -178,6 +180,7 @@ def build(
             began=incident.mitigated_at or incident.detected_at or incident.declared_at,
         ),
         verdicts=tuple(ev.table for ev in events if isinstance(ev, e.VerdictReached)),
+        user_reports=user_reports(events, names),
         root_cause=_said(incident.root_cause, names),
         lessons=_said(incident.lessons, names),
         actions=_actions(incident, names),

@@ -26,19 +26,22 @@ class Span(Value):
 class Curve(Value):
     """Another number over time. A point without a value is a gap: nothing is drawn across it.
 
-    `share` is whether values are between 0 and 1, and shown as percent.
+    `share` is whether values are between 0 and 1, and shown as percent. With `bars` a point is the end of a time in which
+    things were counted, which began with the point before it.
     """
 
     label: str
     unit: str
     points: tuple[tuple[datetime, float | None], ...]
     share: bool = False
+    bars: bool = False
 
 
 class ChartData(Value):
     """What the picture shows: error rate and latency over time, the marks, and the versions beneath.
 
-    `baseline_p95_ms` is drawn as a line where it is known; of `curves` the first two have a panel each.
+    `baseline_p95_ms` is drawn as a line where it is known; `reports` is how many reports of users there were a
+    minute, where there were any. It and the first of `curves` have a panel each, two at most.
     """
 
     title: str
@@ -47,6 +50,7 @@ class ChartData(Value):
     spans: tuple[Span, ...]
     baseline_p95_ms: float | None = None
     curves: tuple[Curve, ...] = ()
+    reports: Curve | None = None
 
 
 class Charts(Protocol):

@@ -196,7 +196,7 @@ class Closing:
     async def _picture(
         self, incident: Incident, probes: tuple[Probe, ...], verdicts: tuple[VerdictTable, ...]
     ) -> tuple[bytes | None, str]:
-        if not probes:
+        if not probes and not incident.reports:
             return None, "nothing was measured"
         try:
             return await self._charts.incident(chart_of(incident, probes, verdicts)), ""

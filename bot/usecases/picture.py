@@ -7,6 +7,8 @@ from itertools import groupby
 from bot.domain.evidence import Outcome, Probe, percentile
 from bot.domain.incident import Incident
 from bot.domain.releases import spoken
+from bot.domain.reports import SOURCE as USERS
+from bot.domain.reports import broken, rate_series
 from bot.domain.series import SHARE
 from bot.domain.verdict import VerdictTable
 from bot.ports.charts import ChartData, Curve, Moment, Span
@@ -30,12 +32,34 @@ def chart_of(incident: Incident, probes: Sequence[Probe], verdicts: Sequence[Ver
         spans=tuple(_spans(shown, _bad(incident))),
         baseline_p95_ms=_while_well(incident, probes, began),
         curves=tuple(_curves(verdicts[-1], began - lead)) if verdicts else (),
+        reports=_reports(incident, ended),
+    )
+
+
+def _reports(incident: Incident, ended: datetime) -> Curve | None:
+    """What users reported a minute while there was a channel to report in; None where nobody did."""
+    ailing = broken(incident.reports)
+    if not ailing:
+        return None
+    since = min(incident.declared_at, ailing[0].at)
+    series = rate_series(ailing, since, max(ended, ailing[-1].at, since + timedelta(minutes=1)))
+    if series is None:
+        return None
+    points = ((series.ends(index), value) for index, value in enumerate(series.values))
+    # Where the first time that was counted begins.
+    return Curve(
+        label="User reports a minute",
+        unit="/min",
+        points=((series.since, None), *points),
+        bars=True,
     )
 
 
 def _curves(table: VerdictTable, since: datetime) -> Iterator[Curve]:
-    """One for each row that has values over time, what matters most first."""
+    """One for each row that has values over time, what matters most first. Reports of users have a place of their own."""
     for row in table.ranked:
+        if row.source == USERS:
+            continue
         found = [cell.series for cell in (row.before, row.during, row.after) if cell and cell.series]
         points = [
             (series.ends(index), value)

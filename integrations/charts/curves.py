@@ -5,11 +5,13 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from bot.ports.charts import Curve
-from integrations.charts.frame import GREEN, SMALL, Frame, shown
+from integrations.charts.frame import GREEN, PURPLE, SMALL, Frame, shown
 
 MOST = 2
 """How many have a panel; more would be too flat to read."""
 _LABEL = 40
+_UNIT = 5
+"""A longer unit has no place beside the numbers."""
 
 
 def draw_curve(frame: Frame, axes: Axes, curve: Curve, *, left: float, top: float) -> None:
@@ -18,15 +20,20 @@ def draw_curve(frame: Frame, axes: Axes, curve: Curve, *, left: float, top: floa
     values = np.array([np.nan if value is None else value for _, value in curve.points])
     if curve.share:
         values = values * 100
-    single = int(np.sum(~np.isnan(values))) == 1
-    axes.plot(at, values, color=GREEN, linewidth=3, marker="o" if single else "", markersize=9, zorder=4)
+    if curve.bars:
+        axes.stairs(np.nan_to_num(values[1:]), at, fill=True, color=PURPLE, zorder=3)
+    else:
+        single = int(np.sum(~np.isnan(values))) == 1
+        axes.plot(at, values, color=GREEN, linewidth=3, marker="o" if single else "", markersize=9, zorder=4)
     high = float(np.nanmax(values))
     low = min(0.0, float(np.nanmin(values)))
     axes.set_ylim(low, high * 1.15 if high > low else low + 1)
     axes.yaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 2.5, 5, 10]))
-    unit = "%" if curve.share else shown(curve.unit)[:12]
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g} {unit}".strip()))
+    unit = "%" if curve.share else shown(curve.unit)
     name = shown(curve.label)
     name = name if len(name) <= _LABEL else f"{name[: _LABEL - 1]}…"
+    if len(unit) > _UNIT:
+        name, unit = f"{name} ({unit[:_LABEL]})", ""
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g} {unit}".strip()))
     ground = {"facecolor": "white", "edgecolor": "none", "alpha": 0.9, "pad": 3}
     frame.write(left + 12, top - 16, name, size=SMALL, ha="left", bbox=ground)

@@ -16,7 +16,7 @@ from bot.ports.charts import ChartData
 WIDTH, HEIGHT, DPI = 1600, 900, 100
 LEFT, RIGHT = 158, 1560
 INK, FAINT, GRID = "#1a1a1a", "#5f6368", "#d9dce0"
-BLUE, SKY, VERMILLION, GREEN = "#0072B2", "#56B4E9", "#D55E00", "#009E73"
+BLUE, SKY, VERMILLION, GREEN, PURPLE = "#0072B2", "#56B4E9", "#D55E00", "#009E73", "#CC79A7"
 TITLE, LARGE, SMALL = 28.0, 20.0, 18.0  # points; a thumbnail shows them at a quarter
 
 _TICKS_S = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200)

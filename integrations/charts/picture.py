@@ -60,7 +60,7 @@ def draw(data: ChartData, zone: tzinfo) -> bytes:
     texts = [_text(moment, frame) for moment in moments]
     marks = [(frame.x(m.at), frame.width(text, LARGE)) for m, text in zip(moments, texts, strict=True)]
     places = arrange(marks, width=WIDTH - 16, rows=MOST_ROWS)
-    curves = data.curves[:MOST]
+    curves = (*((data.reports,) if data.reports else ()), *data.curves)[:MOST]
     rows = max((p.row + 1 for p in places), default=0)
     errors, latency, *further, strip = _panels(frame, rows=rows, count=2 + len(curves))
     _errors(frame, errors, series)

@@ -18,7 +18,7 @@ from matplotlib.image import imread
 
 from bot.domain.evidence import Probe, percentile
 from bot.ports import Charts, Unavailable
-from bot.ports.charts import ChartData, Moment, Span
+from bot.ports.charts import ChartData, Curve, Moment, Span
 from integrations.charts.charts import PNG, MatplotlibCharts
 from integrations.charts.labels import GAP, arrange
 from integrations.charts.series import MOST_BINS, bins
@@ -198,3 +198,22 @@ def test_bins_agree_with_the_domain() -> None:
         assert share == sum(not p.ok for p in inside) / len(inside)
         assert p50 == percentile(answered, 0.5)
         assert p95 == percentile(answered, 0.95)
+
+
+PURPLE = np.array([0xCC, 0x79, 0xA7]) / 255
+
+
+def purple(png: bytes) -> int:
+    """How many pixels have the colour of user reports."""
+    return int((np.abs(pixels(png) - PURPLE).max(axis=2) < 0.02).sum())
+
+
+async def test_user_reports_have_a_panel_of_their_own(cache: Path) -> None:
+    charts = MatplotlibCharts(cache=cache)
+    minutes = tuple(story.at(f"14:{minute}:00") for minute in range(11, 19))
+    points = tuple(zip(minutes, (None, 1.0, 3.0, 0.0, 0.0, 2.0, 0.0, 0.0), strict=True))
+    reports = Curve(label="User reports a minute", unit="/min", points=points, bars=True)
+    other = Curve(label="orders", unit="orders/min", points=points)
+    told = asked().model_copy(update={"reports": reports, "curves": (other, other)})
+    assert purple(await charts.incident(asked())) == 0
+    assert purple(await charts.incident(told)) > 2000

@@ -1,8 +1,10 @@
 """What the picture of an incident shows."""
 
+import itertools
 from datetime import timedelta
 
 from bot.domain.incident import Incident
+from bot.domain.reports import Report, Standing
 from bot.usecases.picture import chart_of
 from tests.story import BAD, GOOD, incident, probes, rough_incident
 
@@ -58,3 +60,39 @@ def test_one_shape_of_a_version_answers_by_the_versions_name() -> None:
 def test_where_only_settings_went_back_no_version_is_called_bad() -> None:
     data = chart_of(renamed(f"{GOOD}+r4711", GOOD), probes())
     assert all(span.good for span in data.spans if span.label == GOOD)
+
+
+def reporting(*reports: tuple[int, Standing]) -> Incident:
+    """The story, and what users report so many seconds after it was declared."""
+    told = incident()
+    return told.model_copy(
+        update={
+            "reports": tuple(
+                Report(
+                    id=f"r{n}",
+                    by="U1",
+                    text="500",
+                    at=told.declared_at + timedelta(seconds=seconds),
+                    standing=standing,
+                )
+                for n, (seconds, standing) in enumerate(reports)
+            )
+        }
+    )
+
+
+def test_what_users_report_is_shown_by_the_minute_until_the_close() -> None:
+    data = chart_of(reporting((5, "still"), (70, "again"), (75, "still"), (80, "gone")), probes())
+    curve = data.reports
+    assert curve is not None
+    assert curve.bars
+    ends = [at for at, _ in curve.points]
+    assert ends[0] <= incident().declared_at
+    assert ends[-1] >= (incident().closed_at or ends[0])
+    assert {later - earlier for earlier, later in itertools.pairwise(ends)} == {timedelta(minutes=1)}
+    assert [value for _, value in curve.points if value] == [1, 2]
+
+
+def test_where_nobody_reports_that_it_is_broken_there_is_no_rate() -> None:
+    assert chart_of(incident(), probes()).reports is None
+    assert chart_of(reporting((5, "gone")), probes()).reports is None

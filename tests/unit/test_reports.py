@@ -9,11 +9,14 @@ from hypothesis import strategies as st
 
 from bot.domain import decide
 from bot.domain import events as e
-from bot.domain.base import Refusal
+from bot.domain.base import BOT, Refusal
 from bot.domain.incident import Incident
 from bot.domain.lifecycle import evolve, fold
 from bot.domain.reports import FLOOR, RELAPSE, Report, Standing, rate, rate_series, rows_of_reports
+from bot.domain.timeline import Entry, Kind
 from bot.domain.verdict import Row, Verdict
+from bot.usecases.reports import marks
+from handlers.reports import parse_report
 
 BEGAN = datetime(2026, 11, 24, 14, 0, tzinfo=UTC)
 MITIGATED = BEGAN + timedelta(minutes=20)
@@ -244,3 +247,64 @@ def test_whatever_people_mark_the_reports_are_what_is_marked_now(states: list[di
 def test_the_row_is_read_back_from_json(until: float) -> None:
     found = row(told(2, 5, 20.5), until=until)
     assert Row.model_validate_json(found.model_dump_json()) == found
+
+
+# Messages that people mark.
+
+
+def kept(seq: int, kind: Kind, who: str, *, ts: str = "1764000000.000100", **body: str) -> Entry:
+    return Entry(
+        incident_id="i", seq=seq, at=minute(seq), recorded_at=minute(seq), kind=kind, actor=who, slack_ts=ts,
+        body=body, prev_hash="", hash="",
+    )  # fmt: skip
+
+
+def reacted(seq: int, who: str, *, added: bool = True, name: str = "sos") -> Entry:
+    return kept(seq, Kind.REACTION_ADDED if added else Kind.REACTION_REMOVED, who, name=name)
+
+
+SAID = kept(1, Kind.MESSAGE, "U9", text="broken")
+
+
+@pytest.mark.parametrize(
+    ("reactions", "by", "off"),
+    [
+        ([reacted(2, "U1"), reacted(3, "U2")], "U1", None),
+        ([reacted(2, "U1"), reacted(3, "U2"), reacted(4, "U1", added=False)], "U2", None),
+        ([reacted(4, "U1", added=False), reacted(2, "U1")], None, "U1"),
+        ([reacted(2, "U1"), reacted(3, "U1", name="help"), reacted(4, "U1", added=False)], "U1", None),
+        ([reacted(2, "U1", added=False)], None, None),
+    ],
+)
+def test_who_marks_a_message_now(reactions: list[Entry], by: str | None, off: str | None) -> None:
+    found, unmarked_by = marks(reactions, [SAID])
+    assert [one.by for one in found.values()] == ([by] if by else [])
+    assert ("1764000000.000100" in found) == (by is not None)
+    if by is None:
+        assert list(unmarked_by.values()) == ([off] if off else [])
+
+
+def test_kaerus_own_messages_and_unknown_ones_are_no_reports() -> None:
+    assert marks([reacted(2, "U1")], [kept(1, Kind.MESSAGE, BOT, text="broken")])[0] == {}
+    assert marks([reacted(2, "U1")], [])[0] == {}
+
+
+@pytest.mark.parametrize(
+    ("typed", "text", "users", "standing"),
+    [
+        ("Checkout fails", "Checkout fails", 1, "still"),
+        ('"Checkout fails" --users 12', "Checkout fails", 12, "still"),
+        ("“All empty” —users=1,200 --again", "All empty", 1200, "again"),
+        ("--gone", "", 1, "gone"),
+        ("it's --gone well again", "it's well again", 1, "gone"),
+    ],
+)
+def test_what_was_typed(typed: str, text: str, users: int, standing: str) -> None:
+    found = parse_report(typed)
+    assert (found.text, found.users, found.standing) == (text, users, standing)
+
+
+@pytest.mark.parametrize("typed", ["--users many x", "--users", "--again", "x --all", "x --gone=yes"])
+def test_what_makes_no_report(typed: str) -> None:
+    with pytest.raises(Refusal):
+        parse_report(typed)
