@@ -6,6 +6,7 @@ from typing import Protocol
 from bot.domain.base import Version
 from bot.domain.databases import Sideways
 from bot.domain.migrations import AppliedState, Found
+from bot.domain.plan import Check
 from bot.ports.target import Observation
 
 
@@ -41,6 +42,13 @@ class Migrations(Protocol):
         """What running the applied ones of `found` backwards would do. Read-only.
 
         Raises Refused, with what to configure, where it cannot be done here.
+        """
+        ...
+
+    async def checks(self, version: Version) -> tuple[Check, ...]:
+        """What would be in the way while `version` is set to run: its files, the list, the way down.
+
+        Changes nothing: of the program that runs migrations backwards only a call is tried that does no more than look.
         """
         ...
 

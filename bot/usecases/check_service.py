@@ -15,6 +15,7 @@ from bot.domain.sizes import size
 from bot.ports import PortError, Target
 from bot.ports.backups import Backups, Proof
 from bot.ports.target import Change, Inspection
+from bot.usecases.check_databases import look_at_migrations
 from bot.usecases.check_ends import look_at_ends
 from bot.usecases.check_evidence import look_at_log, look_at_metric
 from bot.usecases.check_notices import look_at_notices
@@ -65,6 +66,10 @@ async def look_at_service(
         if taken is not None:
             remedy = f"Look at the backup of {database.name} in kaeru.yml."
             rows += await attempt(area, f"backup of {database.name}", _backups(area, database, taken), remedy)
+        if (migrations := hands.databases[database.name].migrations) is not None:
+            looking = look_at_migrations(area, database.name, migrations, next(iter(versions), None))
+            remedy = f"Look at the migrations of {database.name} in kaeru.yml."
+            rows += await attempt(area, f"migrations of {database.name}", looking, remedy)
     rows += await look_around(area, hands)
     rows += await _evidence(area, service, hands)
     if hands.outside.on_call is not None:

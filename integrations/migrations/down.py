@@ -58,7 +58,7 @@ def plan_down(
             f"The migrations cannot be run backwards: there is no folder {way.folder}.",
             remedy="Correct `down_folder` in kaeru.yml.",
         )
-    if not _program(way, settings.environment):
+    if not program_of(way, settings.environment):
         raise Refused(
             f"The migrations cannot be run backwards: {way.argv[0]} is no program here.",
             remedy="Install it where kaeru runs, or correct `down` in kaeru.yml.",
@@ -114,8 +114,8 @@ def way_down(
         values |= _django(found.older, undo)
     elif "to" in used:
         values["to"] = _last(found.older, tool)
-    filled = tuple(_filled(element, values) for element in settings.down)
-    return WayDown(older, newer, undo, filled, Path(_filled(str(settings.down_folder), values)))
+    argv = tuple(filled(element, values) for element in settings.down)
+    return WayDown(older, newer, undo, argv, Path(filled(str(settings.down_folder), values)))
 
 
 def _django(older: History, undo: tuple[str, ...]) -> dict[str, str]:
@@ -154,7 +154,7 @@ def _last(older: History, tool: Tool) -> str:
     )
 
 
-def _filled(template: str, values: Mapping[str, str]) -> str:
+def filled(template: str, values: Mapping[str, str]) -> str:
     """A migration's id comes from a file: it becomes part of one argument, and never an option."""
 
     def value(match: re.Match[str]) -> str:
@@ -170,7 +170,8 @@ def _filled(template: str, values: Mapping[str, str]) -> str:
     return PLACEHOLDER.sub(value, template)
 
 
-def _program(way: WayDown, environment: Mapping[str, str]) -> str | None:
+def program_of(way: WayDown, environment: Mapping[str, str]) -> str | None:
+    """Where the program of `way` is; None where it is nowhere."""
     name = way.argv[0]
     if "/" in name:
         return shutil.which(str(way.folder / name))

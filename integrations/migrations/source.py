@@ -8,10 +8,11 @@ from pathlib import PurePosixPath
 from bot.domain.base import Version
 from bot.domain.databases import Sideways
 from bot.domain.migrations import AppliedList, AppliedState, Effect, Found, History, Migration, Tool, compare
+from bot.domain.plan import Check
 from bot.ports.errors import PortError, Refused
 from bot.ports.migrations import Sources
 from bot.ports.target import Observation
-from integrations.migrations import alembic, django, liquibase, rails, sql_files
+from integrations.migrations import alembic, django, liquibase, rails, sql_files, trial
 from integrations.migrations.applied import applied_list
 from integrations.migrations.down import plan_down
 from integrations.migrations.rows import rows_of
@@ -56,6 +57,14 @@ class VersionMigrations:
         async with contextlib.aclosing(backwards.run(planned, key)) as looks:
             async for seen in looks:
                 yield seen
+
+    async def checks(self, version: Version) -> tuple[Check, ...]:
+        found = await self.between(version, version)
+        applied, way_down = await asyncio.gather(
+            self.applied(found), trial.of_way_down(self._settings, version, found.tools)
+        )
+        listed = trial.of_list(found, applied, needed=way_down is not None)
+        return listed if way_down is None else (*listed, way_down)
 
     async def between(self, older: Version, newer: Version) -> Found:
         try:
