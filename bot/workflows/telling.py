@@ -100,7 +100,7 @@ class Teller:
             else:
                 return self._stamped(_sent(record, one, notice, sent), known)
             _log.warning("%s of %s: %s", one.name, incident_id, trouble)
-            wait = max(getattr(trouble, "retry_after_s", 0.0), pause)
+            wait = max(getattr(trouble, "retry_after_s", None) or 0.0, pause)
             pause = min(pause * 2, LONGEST_PAUSE_S)
             over = self._clock() + timedelta(seconds=wait) >= give_up_at
             end = self._end(trouble, one, over=over, again=attempt.notifier.recognises)
