@@ -493,11 +493,12 @@ class PageFailed(Happened):
 
 
 class PageSpared(Happened):
-    """Nobody had to be called any more."""
+    """Nobody had to be called any more; with `unknown` somebody may have been, and the pager is told what follows."""
 
     type: Literal["page_spared"] = "page_spared"
     number: int
     reason: str
+    unknown: bool = False
 
 
 class PageAcknowledged(Happened):
@@ -549,6 +550,13 @@ class UserReportWithdrawn(Happened):
     report_id: str
     slack_ts: str | None = None
     text: str = ""
+
+
+class ExerciseMarked(Happened):
+    """It is an exercise or a test and no incident of users, or with `exercise` false is one after all."""
+
+    type: Literal["exercise_marked"] = "exercise_marked"
+    exercise: bool = True
 
 
 class StakeholdersTold(Happened):
@@ -769,6 +777,7 @@ Event = Annotated[
     | AlertReceived
     | UserReported
     | UserReportWithdrawn
+    | ExerciseMarked
     | StakeholdersTold
     | UpdateWritten
     | NoticesDue

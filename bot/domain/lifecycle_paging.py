@@ -34,7 +34,7 @@ def paged(incident: Incident, event: PagingEvent) -> dict[str, Any]:
             done = "told" if event.action == "acknowledge" else "resolved"
             changes = {done: True, "trouble": event.reason}
         case e.PageSpared():
-            changes = {"state": PageState.SPARED, "reason": event.reason}
+            changes = {"state": PageState.SPARED, "reason": event.reason, "unknown": event.unknown}
         case e.PageAcknowledged():
             changes = {"acknowledged_by": event.by, "acknowledged_at": event.at}
         case e.PagerTold():

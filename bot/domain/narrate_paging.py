@@ -27,7 +27,8 @@ def narrate_paging(event: PagingEvent) -> str:  # noqa: C901, PLR0911 - one sent
         case e.PageFailed():
             return f"The pager could not be told that it is over: {typed(event.reason)}"
         case e.PageSpared():
-            return f"Nobody was paged: {typed(event.reason)}"
+            how = "It is not known whether anybody was paged" if event.unknown else "Nobody was paged"
+            return f"{how}: {typed(event.reason)}"
         case e.PageAcknowledged():
             return f"Page acknowledged by {person(event.by)}"
         case e.PagerTold(action="acknowledge"):

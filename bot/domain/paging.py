@@ -52,8 +52,8 @@ class PageRecord(Value):
     @property
     def may_ring(self) -> bool:
         """Whether the pager may still be calling people for it."""
-        called = self.state is PageState.CALLED or (self.state is PageState.FAILED and self.unknown)
-        return called and not self.resolved
+        maybe = self.state in (PageState.FAILED, PageState.SPARED) and self.unknown
+        return (self.state is PageState.CALLED or maybe) and not self.resolved
 
 
 def on_call_users(pages: tuple[PageRecord, ...]) -> tuple[UserId, ...]:

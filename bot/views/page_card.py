@@ -35,7 +35,8 @@ def _text(incident: Incident, record: PageRecord, trouble: str) -> str:
         case PageState.CALLING:
             return f":pager: *Calling whoever is on call* for {service}{again}…"
         case PageState.SPARED:
-            return f":pager: Nobody was paged{again}: {ended(said(record.reason, _REASON))}"
+            how = "It is not known whether anybody was paged" if record.unknown else "Nobody was paged"
+            return f":pager: {how}{again}: {ended(said(record.reason, _REASON))}"
         case PageState.FAILED:
             how = "It is not known whether anybody was paged" if record.unknown else "Nobody could be paged"
             return f":rotating_light: *{how}{again}*: {ended(line(record.reason, _REASON))}"

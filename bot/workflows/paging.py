@@ -70,14 +70,14 @@ class Paging:
             incident = await self._with_channel(incident)
             page = self._page(incident, record)
             done = await self._insistently(
-                incident, record, lambda: pager.page(page), f"The page through {through}"
+                incident, record, lambda: self._send(argument, pager, page), f"The page through {through}"
             )
         except _NotNeeded as enough:
-            reason = str(enough)
+            reason, may_ring = str(enough), await self._is_out(argument)
             await self._desk.change(
                 incident.id,
                 lambda now_it_is: decide.page_spared(
-                    now_it_is, record.number, reason=reason, now=self._clock()
+                    now_it_is, record.number, reason=reason, unknown=may_ring, now=self._clock()
                 ),
             )
         except (Refusal, PortError) as error:
@@ -134,6 +134,18 @@ class Paging:
             channel=channel,
             details={"declared_at": incident.declared_at.isoformat(), "page": str(record.number)},
         )
+
+    async def _send(self, argument: str, pager: OnCall, page: Page) -> Paged:
+        """Page. While it is on its way that is written down: after a crash somebody may have been called."""
+        await self._store.write(lambda uow: uow.facts.set(_out(argument), value=True))
+        try:
+            return await pager.page(page)
+        except Unavailable:
+            await self._store.write(lambda uow: uow.facts.set(_out(argument), value=False))
+            raise
+
+    async def _is_out(self, argument: str) -> bool:
+        return bool(await self._store.read(lambda uow: uow.facts.get(_out(argument))))
 
     async def _with_channel(self, incident: Incident) -> Incident:
         """The same incident, with the channel that is just being opened."""
@@ -249,6 +261,11 @@ class Paging:
 
         await self._store.write(work)
         self._desk.wake()
+
+
+def _out(argument: str) -> str:
+    """The fact that a page may have reached the pager."""
+    return f"page-out:{argument}"
 
 
 class _NotNeeded(Exception):

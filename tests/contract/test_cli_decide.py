@@ -12,6 +12,7 @@ from bot.domain import events as e
 from bot.domain.chronicle import events_of
 from bot.domain.debts import Debt
 from bot.domain.incident import Incident
+from bot.domain.paging import OnCallName
 from bot.domain.quarantine import BadShape
 from bot.domain.releases import shape_name
 from bot.store import UnitOfWork
@@ -331,6 +332,25 @@ def indebted(kaeru: CommandLine) -> CommandLine:
     ]
     kaeru.change(kaeru.incident, lambda now_it_is: decide.debts_seen(now_it_is, debts, now=now()))
     return kaeru
+
+
+def test_a_page_is_acknowledged_as_in_chat(planned: CommandLine) -> None:
+    assert "Nobody was paged" in planned("incident", "ack", "--as", "bob").err
+    people = (OnCallName(name="Ana", user=BOB), OnCallName(name="Ben", level=2))
+    planned.change(planned.incident, lambda _: (e.PageBegun(at=now(), number=1),))
+    planned.change(
+        planned.incident,
+        lambda incident: decide.paged(incident, 1, through="x", people=people, note="", now=now()),
+    )
+    assert "called: Ana (level 1), Ben (level 2)" in planned.ok("incident", "show")
+    assert "--as NAME" in planned("incident", "ack").err
+    assert "The pager is stopped as soon as kaeru runs" in planned.ok("incident", "ack", "--as", "bob")
+    shown = planned.ok("incident", "show")
+    assert ". Bob is on it" in shown or f". {BOB} is on it" in shown
+    (acknowledged,) = (
+        x for x in recorded(planned, planned.incident) if isinstance(x, e.PageAcknowledged)
+    )
+    assert acknowledged.by == BOB
 
 
 def test_what_is_suspended_keeps_an_incident_open(indebted: CommandLine) -> None:

@@ -50,6 +50,18 @@ async def test_a_method_without_its_scope_says_which_one_is_missing() -> None:
         assert (await error_of(created))["needed"] == "groups:write"
 
 
+async def test_who_is_in_a_user_group() -> None:
+    async with LocalWorkspace(manifest=manifest()) as ws:
+        refused = await error_of(client(ws).usergroups_users_list(usergroup="S0ONCALL"))
+        assert (refused["error"], refused["needed"]) == ("missing_scope", "usergroups:read")
+    async with LocalWorkspace(manifest=Path("manifest.yml")) as ws:
+        slack = client(ws)
+        assert (await slack.usergroups_users_list(usergroup="S0ONCALL"))["users"] == ["U0ALICE", "U0BOB"]
+        (group,) = (await slack.usergroups_list(include_users=True))["usergroups"]
+        assert (group["handle"], group["user_count"], group["users"]) == ("oncall", 2, ["U0ALICE", "U0BOB"])
+        assert (await error_of(slack.usergroups_users_list(usergroup="S0NONE")))["error"] == "no_such_subteam"
+
+
 def test_the_manifest_of_kaeru_is_one_that_slack_accepts(tmp_path: Path) -> None:
     granted = load(Path("manifest.yml"))
     assert set(granted.commands) >= {"/rollback", "/incident"}

@@ -71,7 +71,7 @@ async def test_a_real_alertmanager_opens_the_incident_and_names_the_deploy(new_w
         assert "`http://prometheus.example.com/graph?g0.expr=up`" in said
         assert f"*Likely*: `{BAD}` came" in said
         assert f"after `{GOOD}`, with" in said
-        assert "nothing is changed before its plan has been approved" in said
+        assert "Nothing is changed before it has been approved." in said
         assert has_button(await room.card(), "Approve")
         assert (await room.incident()).severity == "high"
         assert await world.serves() == BAD
@@ -222,3 +222,22 @@ async def test_the_labels_are_those_of_kaeru_yml(new_world: NewWorld) -> None:
     assert (await post(world, body)).json()["taken"] == ["shop"]
     room = await room_of(world)
     await room.when(lambda i: i.severity == "critical", "the severity of the alert")
+
+
+async def test_a_new_outbreak_after_the_end_takes_it_up_again(world: World) -> None:
+    await world.bad_deploy()
+    await seen(world, BAD)
+    await post(world, message(alert(severity="critical")))
+    room = await room_of(world)
+    # While it is being decided, another outbreak is an entry and nothing more.
+    card = await room.card()
+    await post(world, message(alert(20)))
+    await nothing_waits(world)
+    assert len((await room.incident()).plans) == 1
+    await world.bob.click(card, "Approve")
+    await room.status("verified")
+    await post(world, message(alert(40)))
+    again = await room.status("deciding")
+    assert len(again.plans) == 2
+    assert [x.opened for x in await room.events(e.AlertReceived)] == [True, False, False]
+    assert len(await world.incidents()) == 1

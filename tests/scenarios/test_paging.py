@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+import yaml
 
 from bot.domain import events as e
 from bot.domain.incident import Incident
@@ -152,6 +153,20 @@ async def test_whoever_is_on_it_spares_the_others(new_world: NewWorld, pager: Pa
     assert pager.alerts(room.id) == []
 
 
+async def test_a_page_whose_answer_got_lost_is_stopped_all_the_same(
+    new_world: NewWorld, pager: PagerDutyWorld
+) -> None:
+    world = await new_world(changes=described(pager))
+    await world.bad_deploy()
+    pager.lose()
+    room = await world.declare()
+    await card(room, "Nobody could be paged for shop yet")
+    assert pager.alerts(room.id) == ["open"]
+    assert "you are on it" in await room.asks(world.bob, "/incident ack")
+    await room.when(lambda i: i.page is not None and i.page.told, "the pager to be stopped")
+    assert pager.alerts(room.id) == ["acknowledged"]
+
+
 async def test_a_key_that_does_not_hold_is_said_with_what_to_do(
     new_world: NewWorld, pager: PagerDutyWorld
 ) -> None:
@@ -164,6 +179,36 @@ async def test_a_key_that_does_not_hold_is_said_with_what_to_do(
     said = forms.text_of(await card(room, "*Nobody could be paged*"))
     assert "Call whoever is on call yourself." in said
     assert ROUTING[::-1] not in said
-    await room.approve()
-    await room.status("verified")
     assert [event.action for event in await room.events(e.PageFailed)] == ["page"]
+
+
+async def test_a_user_group_of_slack_is_mentioned_and_told(new_world: NewWorld) -> None:
+    world = await new_world(changes={"services": {"shop": {"responders": ["carol"]}}})
+    # Where the workspace is, and its token, is known only once it runs.
+    await world.stop()
+    described_in = world.folder / "kaeru.yml"
+    whole = yaml.safe_load(described_in.read_text(encoding="utf-8"))
+    whole["services"]["shop"]["on_call"] = {
+        "kind": "slack_usergroup",
+        "usergroup": "S0ONCALL",
+        "token": world.ws.bot_token,
+        "url": world.ws.api_url.rstrip("/"),
+    }
+    described_in.write_text(yaml.safe_dump(whole), encoding="utf-8")
+    await world.start()
+    await world.bad_deploy()
+    room = await world.declare(by=world.carol)
+    await room.when(newest_is(PageState.CALLED), "somebody to be paged")
+    await room.joined(world.bob)
+    shown = forms.text_of(await card(room, "*Paged*"))
+    assert "<@U0ALICE> (level 1), <@U0BOB> (level 1)" in shown
+    mentioned = [m for m in await room.messages() if "<!subteam^S0ONCALL>" in forms.text_of(m)]
+    assert len(mentioned) == 1
+
+    async def told(text: str) -> bool:
+        direct = world.ws.state.open_im(world.ws.state.bot_user, world.bob.id)[0]
+        return any(text in str(direct.messages[ts].get("text")) for ts in direct.order)
+
+    await world.until(lambda: told(f"<#{room.channel}>"), "Bob to be told where")
+    await world.bob.command(room.channel, "/incident ack")
+    await world.until(lambda: told("Acknowledged by Bob."), "Bob's message to say that he is on it")

@@ -23,6 +23,7 @@ def paging_events() -> tuple[e.Event, ...]:
         e.PageFailed(at=at("14:20:03"), number=2, action="acknowledge", reason="No answer. Do it there."),
         e.PageFailed(at=at("14:20:04"), number=2, action="resolve", reason="No answer. Do it there."),
         e.PageSpared(at=at("14:20:05"), number=2, reason=f"<@{ALICE}> was on it."),
+        e.PageSpared(at=at("14:20:05"), number=2, reason="it was over.", unknown=True),
         e.Paged(at=at("14:20:06"), number=2, through=THROUGH),
     )
 

@@ -5,6 +5,7 @@ import dataclasses
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
@@ -13,12 +14,13 @@ from bot.catalog import Catalog, Kinds, Service, load_catalog
 from bot.domain.base import UserId
 from bot.domain.plan import Check, Commit
 from bot.ports.errors import AuthFailed, Refused, Unavailable
+from bot.ports.oncall import OnCallPerson
 from bot.ports.target import Change, TargetPlan
 from bot.usecases import check_report
 from bot.usecases.check import SlackIdentity, Surroundings, check
 from bot.usecases.check_report import CheckReport, Row, State
 from bot.usecases.check_table import render
-from bot.usecases.fleet import Hands
+from bot.usecases.fleet import Hands, OutsideHands
 from tests.fakes.changes import MemoryChanges, MemoryCommit
 from tests.fakes.health import MemoryHealth
 from tests.fakes.target import MemoryTarget
@@ -67,6 +69,7 @@ class World:
     template: Callable[[Path | None], None] = lambda _: None
     tokens: bool = True
     warnings: tuple[str, ...] = ()
+    on_call: Any = None
 
     def load(self) -> Catalog:
         path = self.folder / "kaeru.yml"
@@ -76,7 +79,8 @@ class World:
 
     def hands(self, service: Service) -> Hands:
         targets = {component.name: self.target for component in service.components}
-        return Hands(targets=targets, health=self.health, changes=self.changes)
+        outside = OutsideHands(on_call=self.on_call)
+        return Hands(targets=targets, health=self.health, changes=self.changes, outside=outside)
 
     async def slack(self) -> SlackIdentity:
         if self.slack_error:
@@ -142,6 +146,41 @@ async def test_all_is_well(world: World) -> None:
     assert seen["Slack", "tokens"] == "kaeru in Tea"
     assert seen["Slack", "people"] == "2 people are named in kaeru.yml, all are in Slack"
     assert all(not row.remedy for row in report.rows)
+
+
+class FixedOnCall:
+    """Whoever is on call; nobody may be called by a check."""
+
+    identity = "PagerDuty x/P1"
+
+    def __init__(self, *people: OnCallPerson) -> None:
+        self.people = people
+
+    async def who(self) -> tuple[OnCallPerson, ...]:
+        return self.people
+
+    async def aclose(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("people", "state", "seen"),
+    [
+        ((), State.WARN, "nobody is (PagerDuty x/P1)"),
+        ((OnCallPerson(name="Alice", slack="U0ALICE"),), State.OK, "Alice (level 1) (PagerDuty x/P1)"),
+        (
+            (OnCallPerson(name="Alice", slack="U0ALICE"), OnCallPerson(name="Ben", level=2)),
+            State.WARN,
+            "Alice (level 1), Ben (level 2); not known in Slack: Ben",
+        ),
+    ],
+)
+async def test_who_is_on_call_is_asked(
+    world: World, people: tuple[OnCallPerson, ...], state: State, seen: str
+) -> None:
+    world.on_call = FixedOnCall(*people)
+    (row,) = [row for row in (await world.report()).rows if row.name == "on call"]
+    assert (row.state, row.seen) == (state, seen)
+    assert bool(row.remedy) is (state is State.WARN)
 
 
 async def test_nothing_is_left_behind_in_the_data_folder(world: World) -> None:

@@ -106,6 +106,7 @@ def test_the_story_of_a_page() -> None:
         "milestone The pager could not be stopped: No answer. Do it there.",
         "milestone The pager could not be told that it is over: No answer. Do it there.",
         "milestone Nobody was paged: <@U0ALICE> was on it.",
+        "milestone It is not known whether anybody was paged: it was over.",
         "milestone Paged through PagerDuty api.example.com/PT20YPA: it does not say whom",
     ]
 

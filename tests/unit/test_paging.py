@@ -117,10 +117,19 @@ def test_what_failed_is_resolved_only_where_somebody_may_have_been_called(
     assert due(happens(incident, *failed, e.IncidentClosed(at=NOW, by=BOB))) == expected
 
 
+@pytest.mark.parametrize(("unknown", "expected"), [(False, []), (True, [PAGE_ACKNOWLEDGE])])
+def test_whom_a_page_may_have_reached_is_left_alone_by_the_pager_too(
+    unknown: bool, expected: list[str]
+) -> None:
+    incident = declared(SEVERE, BEGUN, e.PageAcknowledged(at=NOW, by=BOB, number=1))
+    spared = decide.page_spared(incident, 1, reason="on it", unknown=unknown, now=NOW)
+    assert due(happens(incident, *spared)) == expected
+
+
 def test_each_page_ends_once() -> None:
     incident = declared(SEVERE, BEGUN, CALLED)
     assert decide.page_failed(incident, 1, through="", reason="No.", unknown=True, now=NOW) == ()
-    assert decide.page_spared(incident, 1, reason="over", now=NOW) == ()
+    assert decide.page_spared(incident, 1, reason="over", unknown=False, now=NOW) == ()
     assert decide.paged(incident, 1, through="", people=(), note="", now=NOW) == ()
     assert decide.pager_not_told(incident, 7, "resolve", through="", reason="No.", now=NOW) == ()
 
@@ -227,7 +236,9 @@ def test_the_card_where_nobody_was_called() -> None:
     )
     assert "*Nobody could be paged*: No key." in shown(failed)[0]
     assert shown(failed)[1] == ["Acknowledge"]
-    spared = acts(calling, decide.page_spared(calling, 1, reason=f"<@{BOB}> was on it.", now=NOW))
+    spared = acts(
+        calling, decide.page_spared(calling, 1, reason=f"<@{BOB}> was on it.", unknown=False, now=NOW)
+    )
     assert (f"Nobody was paged: <@{BOB}> was on it." in shown(spared)[0], shown(spared)[1]) == (True, [])
 
 

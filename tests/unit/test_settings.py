@@ -121,6 +121,37 @@ def test_a_token_with_a_line_break(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "without spaces or line breaks" in sentence
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "expected"),
+    [
+        ("KAERU_ALERTS_LISTEN", SECRET, "an address to listen at such as 127.0.0.1:9095"),
+        ("KAERU_ALERTS_LISTEN", f"{SECRET}:70000", "an address to listen at such as 127.0.0.1:9095"),
+        ("KAERU_ALERTS_TOKEN", SECRET, "at least 16 characters"),
+        ("KAERU_ALERTS_TOKEN", f"{SECRET} with a space in it", "without spaces"),
+    ],
+)
+def test_alerts_that_cannot_be_taken(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, expected: str
+) -> None:
+    (sentence,) = sentences(monkeypatch, **{variable: value})
+    assert sentence.startswith(f"{variable} is not right: expected ")
+    assert expected in sentence
+
+
+def test_alerts_are_taken_where_address_and_token_are_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().alerts is None
+    monkeypatch.setenv("KAERU_ALERTS_LISTEN", "[::1]:9095")
+    with pytest.raises(SettingsInvalid, match="KAERU_ALERTS_TOKEN is not set, but KAERU_ALERTS_LISTEN is"):
+        load_settings()
+    monkeypatch.setenv("KAERU_ALERTS_TOKEN", "0123456789abcdef")
+    host, port, token = load_settings().alerts or ("", 0, None)
+    assert (host, port) == ("::1", 9095)
+    assert "0123456789abcdef" not in repr(token)
+    monkeypatch.delenv("KAERU_ALERTS_LISTEN")
+    with pytest.raises(SettingsInvalid, match="KAERU_ALERTS_LISTEN is not set, but KAERU_ALERTS_TOKEN is"):
+        load_settings()
+
+
 def test_mistyped_variables() -> None:
     environ = {"KAERU_LOGLEVEL": "x", "KAERU_DATA": "x", "KAERU_ZZZZZZZZZZ": "x", "HOME": "x"}
     assert strangers(environ) == (

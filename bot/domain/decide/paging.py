@@ -61,9 +61,11 @@ def page_failed(
     return (e.PageFailed(at=now, number=number, through=through, reason=reason, unknown=unknown),)
 
 
-def page_spared(incident: Incident, number: int, *, reason: str, now: datetime) -> Events:
-    """Nobody has to be called any more."""
-    return (e.PageSpared(at=now, number=number, reason=reason),) if _is_calling(incident, number) else ()
+def page_spared(incident: Incident, number: int, *, reason: str, unknown: bool, now: datetime) -> Events:
+    """Nobody has to be called any more; whether somebody was is `unknown`."""
+    if not _is_calling(incident, number):
+        return ()
+    return (e.PageSpared(at=now, number=number, reason=reason, unknown=unknown),)
 
 
 def acknowledge_page(incident: Incident, *, by: UserId, now: datetime) -> Events:
