@@ -22,7 +22,7 @@ GAUNTLETS = {
         "commit:approval_given",
         "start:rollback.v1",
         "started:rollback.v1",
-        "commit:incident_closed",
+        "commit:debt_accepted",
         "start:close.v1",
         "started:close.v1",
         "commit:postmortem_posted",
