@@ -347,9 +347,7 @@ def test_a_page_is_acknowledged_as_in_chat(planned: CommandLine) -> None:
     assert "The pager is stopped as soon as kaeru runs" in planned.ok("incident", "ack", "--as", "bob")
     shown = planned.ok("incident", "show")
     assert ". Bob is on it" in shown or f". {BOB} is on it" in shown
-    (acknowledged,) = (
-        x for x in recorded(planned, planned.incident) if isinstance(x, e.PageAcknowledged)
-    )
+    (acknowledged,) = (x for x in recorded(planned, planned.incident) if isinstance(x, e.PageAcknowledged))
     assert acknowledged.by == BOB
 
 
