@@ -1,6 +1,7 @@
 """PostgreSQL: bringing a dump back, into a scratch database or in the place of the real one."""
 
 import asyncio
+import contextlib
 import hashlib
 import re
 from collections.abc import AsyncGenerator, Sequence
@@ -14,6 +15,7 @@ from bot.ports.backups import Backup
 from bot.ports.errors import PortError, Refused, Unavailable
 from integrations.backups.dump import Ended, feed, program
 from integrations.backups.engine import Restore
+from integrations.backups.postgresql_rights import rights
 from integrations.backups.postgresql_server import TABLES, Server
 from integrations.backups.settings import PostgresqlBackupSettings
 from integrations.backups.streams import Meter, Source
@@ -40,7 +42,6 @@ SELECT d.oid, pg_database_size(d.oid), (SELECT count(*) FROM pg_stat_activity a 
 FROM pg_database d WHERE d.datname = %s
 """
 _LISTS = ("search_path", "temp_tablespaces", "local_preload_libraries", "session_preload_libraries")
-_MAY_CREATE = "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user"
 _END_SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
 
 
@@ -71,17 +72,20 @@ class PostgresqlRestores:
             await asyncio.shield(asyncio.ensure_future(self._drop(server, name)))
 
     async def plan_restore(self, backup: Backup, into: str) -> Restore:
-        async with self._server.connected(self._settings.maintenance) as connection:
+        async with contextlib.AsyncExitStack() as stack:
+            connection = await stack.enter_async_context(self._server.connected(self._settings.maintenance))
             there = await (await connection.execute(_THERE, (into,))).fetchone()
-            row = await (await connection.execute(_MAY_CREATE)).fetchone()
-        may = Check(name="right to create", ok=bool(row and row[0]), detail="the role needs CREATEDB")
+            real = None
+            if await (await connection.execute(_LIKE, (self.database,))).fetchone() is not None:
+                real = await stack.enter_async_context(self._server.connected(self.database))
+            may = await rights(connection, real, None if there is None else into)
         fingerprint = hashlib.sha256(repr((backup.sha256, into, there and there[0])).encode()).hexdigest()[
             :16
         ]
         restore = f"Restore {backup.id} into a new database beside it, and count its rows"
         if there is None:
             made = (f"{restore}.", f"Name it {into}.")
-            return Restore(exists=False, fingerprint=fingerprint, actions=made, checks=(may,))
+            return Restore(exists=False, fingerprint=fingerprint, actions=made, checks=may)
         ours = Check(
             name="name",
             ok=into == self.database,
@@ -105,14 +109,15 @@ class PostgresqlRestores:
             ),
         )
         return Restore(
-            exists=True, fingerprint=fingerprint, actions=actions, warnings=warnings, checks=(may, ours)
+            exists=True, fingerprint=fingerprint, actions=actions, warnings=warnings, checks=(*may, ours)
         )
 
     async def restore(self, source: Source, into: str, mark: str, meter: Meter) -> dict[str, int]:
         meter.detail = f"into {beside(into, mark)}"
         like = await self._like(into) or await self._like(self.database)
         name = beside(into, mark)
-        await self._create(self._server, name, like)
+        # Whoever owns it may create in its schema public from the beginning, as the restored objects' owner has to.
+        await self._create(self._server, name, like, owned=True)
         await self._pg_restore(self._server, source, name)
         async with self._server.connected(name) as connection:
             rows = await count_rows(connection, await tables_of(connection))
@@ -167,11 +172,15 @@ class PostgresqlRestores:
             found: tuple[Any, ...] | None = await (await connection.execute(_LIKE, (database,))).fetchone()
             return found
 
-    async def _create(self, server: Server, name: str, like: tuple[Any, ...] | None) -> None:
-        """Make `name` anew and empty, with the encoding and the collation of `like`."""
+    async def _create(
+        self, server: Server, name: str, like: tuple[Any, ...] | None, *, owned: bool = False
+    ) -> None:
+        """Make `name` anew and empty, with the encoding and the collation of `like`; with `owned` its owner too."""
         options = sql.Composed([])
         if like is not None:
             options = sql.SQL(" ENCODING {} LC_COLLATE {} LC_CTYPE {}").format(*map(sql.Literal, like[:3]))
+            if owned:
+                options += sql.SQL(" OWNER {}").format(sql.Identifier(like[3]))
         create = sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name))
         for last in (False, False, True):
             await self._drop(server, name)
@@ -291,10 +300,6 @@ async def _dress(
         )
     comment = f"{(facts and facts[4]) or ''} {_signed(mark)}".strip()
     await connection.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(to, sql.Literal(comment)))
-    if facts is not None:
-        await connection.execute(
-            sql.SQL("ALTER DATABASE {} OWNER TO {}").format(to, sql.Identifier(facts[3]))
-        )
 
 
 def _elements(option: str, value: str) -> list[str]:

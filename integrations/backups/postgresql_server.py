@@ -198,7 +198,12 @@ class Server:
         """What an error of the server or of the connection means."""
         text = said(error, secret)
         if isinstance(error, errors.InsufficientPrivilege):
-            return AuthFailed(f"PostgreSQL at {self.where}: {text}.", remedy=RIGHTS)
+            known = self.explained(text)
+            return (
+                known
+                if isinstance(known, AuthFailed)
+                else AuthFailed(f"PostgreSQL at {self.where}: {text}.", remedy=RIGHTS)
+            )
         if isinstance(error, errors.DiskFull):
             return Refused(f"PostgreSQL at {self.where}: {text}.", remedy="Make room on the database's disk.")
         if isinstance(error, errors.LockNotAvailable):
@@ -208,6 +213,11 @@ class Server:
     def explained(self, text: str) -> PortError:
         """What a sentence of libpq or of a client program means."""
         sentence = f"PostgreSQL at {self.where}: {text}."
+        me = self._server.user or "kaeru's role"
+        if found := re.search(r'must be (?:member of|able to SET) role "([^"]+)"', text, re.IGNORECASE):
+            return AuthFailed(sentence, remedy=f"Run GRANT {found[1]} TO {me}. {RIGHTS}")
+        if re.search("permission denied to create database", text, re.IGNORECASE):
+            return AuthFailed(sentence, remedy=f"Run ALTER ROLE {me} CREATEDB. {RIGHTS}")
         for pattern, kind, remedy in _MEANINGS:
             if re.search(pattern, text, re.IGNORECASE):
                 return kind(sentence, remedy=remedy)

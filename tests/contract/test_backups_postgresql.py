@@ -1,6 +1,7 @@
 """What only PostgreSQL has: one snapshot for rows and dump, versions that do not fit, replicas, what belongs to a database itself."""
 
 import asyncio
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ import psycopg
 import pytest
 
 from bot.domain.plan import Level
+from bot.domain.restores import RestorePlan
 from bot.ports.backups import Proof
 from bot.ports.errors import AuthFailed, Refused, Unavailable
 from integrations.backups.postgresql import Postgresql
@@ -24,6 +26,7 @@ __all__ = ["postgres"]
 
 pytestmark = pytest.mark.xdist_group("backups-postgresql")
 KEY = "inc-20261124-shop-1:backup"
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -188,6 +191,116 @@ async def test_what_belongs_to_the_database_itself_comes_along(world: Postgresql
     after = facts_of(world)
     assert after[:-1] == facts[:-1]
     assert after[-1].startswith("the shop ")
+
+
+def as_the_readme_says(world: PostgresqlWorld, owner: str, role: str, *parts: str) -> None:
+    """Run what the README lists under these comments, for this database, and make `owner` its owner."""
+    text = (ROOT / "integrations/backups/README.md").read_text()
+    block = next(b for b in re.findall(r"```sql\n(.*?)```", text, re.DOTALL) if "pg_read_all_data" in b)
+    names = {"shop_owner": owner, "kaeru_backup": role, "shop": world.database}
+    part = ""
+    for statement in block.strip().splitlines():
+        if statement.startswith("--"):
+            part = statement.removeprefix("-- ")
+        elif part in parts:
+            world.run(re.sub(r"\b(shop_owner|kaeru_backup|shop)\b", lambda m: names[m[0]], statement))
+
+
+def owned_by(world: PostgresqlWorld, owner: str) -> None:
+    """A database as applications have them: it and all that is in it belong to a role that is no superuser."""
+    world.run(
+        f"CREATE ROLE {owner} LOGIN",
+        f"ALTER DATABASE {world.database} OWNER TO {owner}",
+        *(f"ALTER TABLE {table} OWNER TO {owner}" for table in ("customers", "orders")),
+        f"CREATE SCHEMA sales AUTHORIZATION {owner}",
+        f"SET ROLE {owner}; CREATE TABLE sales.bills (id serial PRIMARY KEY); CREATE EXTENSION pg_trgm",
+        f"SET ROLE {owner}; CREATE TYPE mood AS ENUM ('good'); CREATE VIEW few AS TABLE orders",
+    )
+
+
+def failing(plan: RestorePlan) -> dict[str, str]:
+    return {check.name: check.detail for check in plan.checks if not check.ok}
+
+
+async def test_the_rights_of_the_readme_are_enough_and_each_that_is_missing_is_named(
+    world: PostgresqlWorld,
+) -> None:
+    name = world.database
+    owner, role = f"owner_of_{name}", f"kaeru_of_{name}"
+    owned_by(world, owner)
+    as_the_readme_says(world, owner, role, "backups")
+    backups = world.backups(user=role)
+    taken = await end(backups.take(KEY))
+    application = world.server.url(name).replace("postgres@", f"{owner}@")
+    with psycopg.connect(application, autocommit=True) as someone:
+        someone.execute("SELECT 1")
+        assert failing(await backups.plan_restore(taken, name)) == {
+            "right to create": f"{role} may make no database. Run ALTER ROLE {role} CREATEDB",
+            "ownership": f"{role} may not give what it restores to {owner}. Run GRANT {owner} TO {role}",
+            "right to end sessions": f"{role} may not end the sessions of {owner} in {name}. "
+            f"Run GRANT pg_signal_backend TO {role}",
+        }
+        as_the_readme_says(world, owner, role, "verify: restored, and drills")
+        assert (await end(backups.verify(taken, Proof.RESTORED))).proof is Proof.RESTORED
+        assert list(failing(await backups.plan_restore(taken, f"{name}_again"))) == ["ownership"]
+        # Nothing of it is done, and what has to be run is said.
+        with pytest.raises(Refused, match=f"Run GRANT {owner} TO {role}"):
+            await end(backups.restore(await backups.plan_restore(taken, f"{name}_again"), "restore-0"))
+        as_the_readme_says(world, owner, role, "restores")
+        for into in (f"{name}_again", name):
+            plan = await backups.plan_restore(taken, into)
+            assert failing(plan) == {}
+            assert (await end(backups.restore(plan, f"restore into {into}"))).rows["public.orders"] == 1000
+    for place in (f"{name}_again", name):
+        assert owners_in(world, place) == {owner}
+
+
+async def test_what_only_a_superuser_can_bring_back_is_said_in_the_plan(world: PostgresqlWorld) -> None:
+    name = world.database
+    owner, role, other = f"owner_of_{name}", f"kaeru_of_{name}", f"other_of_{name}"
+    owned_by(world, owner)
+    as_the_readme_says(world, owner, role, "backups", "verify: restored, and drills", "restores")
+    world.run(
+        f"CREATE ROLE {other}",
+        f"GRANT {other} TO {role}",
+        f"CREATE TABLE strays (id int); ALTER TABLE strays OWNER TO {other}",
+        "CREATE TABLE ours (id int)",
+        f"ALTER ROLE {other} IN DATABASE {name} SET work_mem TO '7MB'",
+        "CREATE EXTENSION file_fdw",
+    )
+    backups = world.backups(user=role)
+    plan = await backups.plan_restore(await end(backups.take(KEY)), name)
+    found = failing(plan)
+    assert list(found) == ["ownership", "right to create in the schemas", "settings of roles", "superuser"]
+    assert "postgres is a superuser" in found["ownership"]
+    assert f"GRANT {owner} TO {other}" in found["right to create in the schemas"]
+    assert f"ALTER ROLE {role} CREATEROLE" in found["settings of roles"]
+    assert "the extension file_fdw" in found["superuser"]
+    # Mended as it says, it can be done.
+    world.run(
+        f"GRANT {owner} TO {other}",
+        f"ALTER TABLE ours OWNER TO {owner}",
+        f"ALTER ROLE {role} CREATEROLE",
+        "DROP EXTENSION file_fdw",
+    )
+    taken = await end(backups.take("another one"))
+    plan = await backups.plan_restore(taken, name)
+    assert failing(plan) == {}
+    await end(backups.restore(plan, "restore-1"))
+    assert owners_in(world, name) == {owner, other}
+
+
+def owners_in(world: PostgresqlWorld, database: str) -> set[str]:
+    """Who owns that database and the tables in it."""
+    with psycopg.connect(world.server.url(database)) as connection:
+        return {
+            row[0]
+            for row in connection.execute(
+                "SELECT pg_get_userbyid(relowner) FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace"
+                " WHERE relkind IN ('r', 'v', 'S') AND nspname IN ('public', 'sales')"
+                " UNION SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()"
+            )
+        }
 
 
 @pytest.fixture
