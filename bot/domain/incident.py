@@ -150,6 +150,7 @@ class Incident(Value):
     notices: tuple[NoticeRecord, ...] = ()
     pages: tuple[PageRecord, ...] = ()
     reports: tuple[Report, ...] = ()
+    exercise: bool = False
     mitigated_at: datetime | None = None
     verified_at: datetime | None = None
     closed_at: datetime | None = None

@@ -108,15 +108,17 @@ def concerns(incident: Incident, event: e.Event, audience: Audience) -> bool:
 def notices_due(incident: Incident, event: e.Event, those: Mapping[str, "Wanting"]) -> e.NoticesDue | None:
     """Who of `those`, by their names in kaeru.yml, is to be told of `event`; None where nobody is.
 
-    `incident` is the state after the event.
+    `incident` is the state after the event. Of an exercise nobody begins to hear; who has heard of it hears its end.
     """
     moment = moment_of(event)
     if moment is None:
         return None
+    heard = {one.name for record in incident.notices for one in record.to}
+    spared = those.keys() - heard if incident.exercise and moment is not Moment.UPDATE else set()
     to = tuple(
         Addressee(name=name, audience=one.audience)
         for name, one in those.items()
-        if moment in one.moments and concerns(incident, event, one.audience)
+        if name not in spared and moment in one.moments and concerns(incident, event, one.audience)
     )
     if not to:
         return None

@@ -13,6 +13,7 @@ from bot.domain.base import Refusal
 from bot.domain.incident import Incident
 from bot.domain.lifecycle import evolve, fold
 from bot.domain.notices import Known, concerns, known, moment_of, notice_key, notices_due
+from bot.domain.severity import Severity
 from bot.views.notices import notice, notice_strictly
 from tests import story
 
@@ -115,6 +116,21 @@ def test_who_is_due_to_be_told() -> None:
     assert (due.number, due.moment, [one.name for one in due.addressees]) == (1, Moment.BEGUN, ["page"])
     assert notices_due(incident, story.events()[1], everybody) is None
     assert notices_due(incident, declared, {"boss": everybody["boss"]}) is None
+
+
+def test_nobody_begins_to_hear_of_an_exercise() -> None:
+    everybody = {"support": Wants(Audience.SUPPORT), "boss": Wants(Audience.EXECUTIVES)}
+    incident = fold((*story.events()[:1], *story.notice_events())).model_copy(update={"exercise": True})
+    assessed = e.SeveritySet(at=story.at("14:12:00"), by=story.BOB, severity=Severity.HIGH)
+    due = notices_due(evolve(incident, assessed), assessed, everybody)
+    assert due is not None
+    assert [one.name for one in due.addressees] == ["support"]
+    update = e.UpdateWritten(
+        at=story.at("14:12:00"), by=story.BOB, audience=Audience.EXECUTIVES, text="A drill."
+    )
+    told_of = notices_due(evolve(incident, update), update, everybody)
+    assert told_of is not None
+    assert [one.name for one in told_of.addressees] == ["boss"]
 
 
 def test_what_became_of_it_is_kept_once() -> None:
