@@ -102,6 +102,7 @@ TRANSITIONS: dict[type[e.Happened], tuple[frozenset[Status], Status | None]] = {
     e.AlertReceived: (_ANY, None),
     e.UserReported: (_ANY, None),
     e.UserReportWithdrawn: (_ANY, None),
+    e.ExerciseMarked: (_ANY, None),
     e.StakeholdersTold: (_ANY, None),
     e.UpdateWritten: (_ANY, None),
     e.NoticesDue: (_ANY, None),
@@ -296,6 +297,8 @@ def _changes(incident: Incident, event: e.Event) -> dict[str, Any]:  # noqa: C90
             )
         case e.UserReported() | e.UserReportWithdrawn():
             return reported(incident, event)
+        case e.ExerciseMarked():
+            return {"exercise": event.exercise}
         case e.NoticesDue() | e.NoticeSent() | e.NoticeFailed():
             return told(incident, event)
         case e.LessonsRecorded():

@@ -168,6 +168,8 @@ def narrate(event: e.Event, incident: Incident | None = None) -> str:  # noqa: C
             return narrate_alert(event)
         case e.UserReported() | e.UserReportWithdrawn():
             return narrate_report(event)
+        case e.ExerciseMarked():
+            return f"Called {'an exercise' if event.exercise else 'no exercise but an incident'} by {who}"
         case e.StakeholdersTold():
             return f"Stakeholders told in <#{event.channel_id}>: {typed(undecorated(event.text))}"
         case e.UpdateWritten() | e.NoticesDue() | e.NoticeSent() | e.NoticeFailed():

@@ -1,4 +1,4 @@
-"""Pictures of an incident."""
+"""Pictures of an incident, and of numbers over all of them."""
 
 from datetime import datetime
 from typing import Protocol
@@ -53,7 +53,45 @@ class ChartData(Value):
     reports: Curve | None = None
 
 
+class Dots(Value):
+    """One length of time, of several incidents: when each was declared, and how many seconds it took.
+
+    `caption` says in words what the dots say together; `median_s` is drawn as a line.
+    """
+
+    label: str
+    caption: str
+    dots: tuple[tuple[datetime, float], ...]
+    median_s: float | None = None
+
+
+class Stack(Value):
+    """What happened in one month, counted: rollbacks that were right, that were not, and of which nobody knows."""
+
+    since: datetime
+    until: datetime
+    right: int
+    wrong: int
+    unknown: int
+
+
+class StatsData(Value):
+    """Numbers over all incidents. `since` and `until` are what the picture reaches from and to."""
+
+    title: str
+    subtitle: str
+    since: datetime
+    until: datetime
+    panels: tuple[Dots, ...]
+    rollbacks: tuple[Stack, ...]
+    caption: str
+
+
 class Charts(Protocol):
     async def incident(self, data: ChartData) -> bytes:
         """A PNG, legible at chat size (about 1600 × 900 pixels). Raises Unavailable."""
+        ...
+
+    async def stats(self, data: StatsData) -> bytes:
+        """The same for numbers over all incidents."""
         ...

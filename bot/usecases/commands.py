@@ -186,6 +186,12 @@ class WithdrawReport(IncidentCommand):
     report: str
 
 
+class MarkExercise(IncidentCommand):
+    """Say that it is an exercise or a test, or none after all."""
+
+    exercise: bool = True
+
+
 class AddNote(IncidentCommand):
     text: str
 

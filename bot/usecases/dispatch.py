@@ -83,6 +83,8 @@ def decision_on(  # noqa: C901, PLR0911, PLR0912 - a table in match form
             )
         case c.WithdrawReport(report=report):
             return decide.withdraw_report(incident, report, by=by, now=now)
+        case c.MarkExercise(exercise=exercise):
+            return decide.mark_exercise(incident, exercise=exercise, by=by, now=now)
         case c.Refresh():
             return decide.request_plan(incident, by=by, now=now)
         case c.RollBackAfterAll():

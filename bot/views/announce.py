@@ -80,6 +80,9 @@ def announce(incident: Incident, event: e.Event, policy: Policy) -> Card | None:
             return alert_card(incident, event)
         case e.UserReported() | e.UserReportWithdrawn():
             return report_note(incident, event)
+        case e.ExerciseMarked():
+            how = "is an exercise" if event.exercise else "is no exercise but an incident"
+            return note(f":dart: This {how}, says {by}.")
         case e.NoticeSent() | e.NoticeFailed():
             return notice_trouble(event)
         case e.IncidentVerified():

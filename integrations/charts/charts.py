@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from bot.ports.charts import ChartData
+from bot.ports.charts import ChartData, StatsData
 from bot.ports.errors import Unavailable
 from integrations.process import INHERITED, LAST_LINE, redact
 
@@ -32,8 +32,15 @@ class MatplotlibCharts:
 
     async def incident(self, data: ChartData) -> bytes:
         """A PNG of 1600 × 900 pixels. Raises Unavailable where it cannot be drawn now."""
+        return await self._picture("incident", data)
+
+    async def stats(self, data: StatsData) -> bytes:
+        """The same for numbers over all incidents."""
+        return await self._picture("stats", data)
+
+    async def _picture(self, kind: str, data: ChartData | StatsData) -> bytes:
         async with self._one_at_a_time:
-            code, picture, said = await self._draw(data.model_dump_json().encode())
+            code, picture, said = await self._draw(kind, data.model_dump_json().encode())
         if code != 0 or not picture.startswith(PNG):
             raise Unavailable(
                 f"The picture could not be drawn: {said or f'the drawing process ended with {code}'}.",
@@ -42,7 +49,7 @@ class MatplotlibCharts:
             )
         return picture
 
-    async def _draw(self, request: bytes) -> tuple[int, bytes, str]:
+    async def _draw(self, kind: str, request: bytes) -> tuple[int, bytes, str]:
         environment = {name: value for name, value in os.environ.items() if name in INHERITED}
         if self._cache is not None:
             environment["MPLCONFIGDIR"] = str(self._cache)
@@ -52,6 +59,7 @@ class MatplotlibCharts:
                 "-m",
                 "integrations.charts.draw",
                 self._zone,
+                kind,
                 env=environment,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,

@@ -5,7 +5,7 @@ import hashlib
 import struct
 import zlib
 
-from bot.ports.charts import ChartData
+from bot.ports.charts import ChartData, StatsData
 from bot.ports.errors import PortError
 
 WIDTH, HEIGHT = 1600, 900
@@ -15,10 +15,16 @@ WIDTH, HEIGHT = 1600, 900
 class MemoryCharts:
     """`asked` is what was drawn. An error in `failing` is raised by the next call, once each."""
 
-    asked: list[ChartData] = dataclasses.field(default_factory=list)
+    asked: list[ChartData | StatsData] = dataclasses.field(default_factory=list)
     failing: list[PortError] = dataclasses.field(default_factory=list)
 
     async def incident(self, data: ChartData) -> bytes:
+        return self._drawn(data)
+
+    async def stats(self, data: StatsData) -> bytes:
+        return self._drawn(data)
+
+    def _drawn(self, data: ChartData | StatsData) -> bytes:
         if self.failing:
             raise self.failing.pop(0)
         self.asked.append(data)

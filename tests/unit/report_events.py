@@ -26,6 +26,8 @@ def report_events() -> tuple[e.Event, ...]:
             slack_ts="1764000000.000100",
             author=story.ALICE,
         ),
+        e.ExerciseMarked(at=story.at("14:11:30"), by=story.BOB),
+        e.ExerciseMarked(at=story.at("14:11:40"), by=story.BOB, exercise=False),
         e.UserReportWithdrawn(
             at=story.at("14:12:00"),
             by=story.BOB,

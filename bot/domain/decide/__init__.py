@@ -44,7 +44,13 @@ from bot.domain.decide.planning import (
     request_plan,
     world_moved,
 )
-from bot.domain.decide.reporting import Marked, messages_marked, report_users, withdraw_report
+from bot.domain.decide.reporting import (
+    Marked,
+    mark_exercise,
+    messages_marked,
+    report_users,
+    withdraw_report,
+)
 from bot.domain.decide.restoring import (
     approve_restore,
     ask_again,
@@ -110,6 +116,7 @@ __all__ = [
     "is_coming_back",
     "is_over",
     "join",
+    "mark_exercise",
     "messages_marked",
     "must_be_seen_to",
     "must_not_restore",

@@ -1,4 +1,4 @@
-"""Decisions about what users report: passed on by anybody, taken back, and messages that count as a report."""
+"""Decisions about what users report: passed on by anybody, taken back, messages that count as a report; and exercises."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -74,6 +74,13 @@ def withdraw_report(incident: Incident, report_id: str, *, by: UserId, now: date
     if found.slack_ts is not None:
         refuse("That report is a message: take the reaction off the message, and it does not count any more.")
     return (e.UserReportWithdrawn(at=now, by=by, report_id=found.id, text=found.text),)
+
+
+def mark_exercise(incident: Incident, *, exercise: bool, by: UserId, now: datetime) -> Events:
+    """Say that it is an exercise, or none; also after the close. It is left out of the numbers over all incidents."""
+    if incident.exercise is exercise:
+        refuse("It is an exercise already." if exercise else "It is no exercise.")
+    return (e.ExerciseMarked(at=now, by=by, exercise=exercise),)
 
 
 def messages_marked(
