@@ -11,7 +11,9 @@ from bot.ports.errors import PortError, Refused, Unavailable
 from integrations.backups.dump import Ended, feed, program
 from integrations.backups.engine import Restore
 from integrations.backups.gzipped import Inflater
+from integrations.backups.mariadb_rights import rights
 from integrations.backups.mariadb_server import (
+    Cursor,
     GoneError,
     Server,
     ServerError,
@@ -75,11 +77,12 @@ class MariadbRestores:
             ((sessions,),) = await rows(cursor, _SESSIONS, into)
             own = len(await rows(cursor, _OWN_SESSIONS, into))
             ((user,),) = await rows(cursor, "SELECT substring_index(current_user(), '@', 1)")
+            may = await self._rights(cursor, into)
         fingerprint = hashlib.sha256(repr((backup.sha256, into, there, objects)).encode()).hexdigest()[:16]
         proof = f"Restore {backup.id} into a scratch database, count its rows, and drop that again."
         if not there:
             made = (proof, f"Make the database {into} and load the backup into it.")
-            return Restore(exists=False, fingerprint=fingerprint, actions=made)
+            return Restore(exists=False, fingerprint=fingerprint, actions=made, checks=may)
         ours = Check(
             name="name",
             ok=into == self.database,
@@ -106,8 +109,15 @@ class MariadbRestores:
                     text=f"Until it is loaded, the {sessions} sessions in {into} see a database that is not whole.",
                 ),
             ),
-            checks=(ours,),
+            checks=(*may, ours),
         )
+
+    async def _rights(self, cursor: Cursor, into: str) -> tuple[Check, ...]:
+        names = {"scratch_name": "kaeru_scratch_0", "ledger": LEDGER}
+        if self._settings.scratch is None:
+            return await rights(cursor, None, self.database, into, **names)
+        async with Server(self._settings, self._settings.scratch).connected() as scratch:
+            return await rights(cursor, scratch, self.database, into, **names)
 
     async def restore(self, source: Source, into: str, mark: str, meter: Meter) -> dict[str, int]:
         """The proof before the deed: see `switch`."""

@@ -124,7 +124,7 @@ class Server:
                 unix_socket=host if local else None,
                 port=self._server.port or PORT,
                 user=self._server.user,
-                password=secret or "",
+                password=(secret or "").encode().decode("latin1"),  # what aiomysql encodes it by
                 db=database,
                 charset="utf8mb4",
                 init_command="SET sql_notes = 0",  # aiomysql makes warnings of notes

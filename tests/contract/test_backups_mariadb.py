@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gzip
+import re
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ import psutil
 import pytest
 from pymysql.err import OperationalError  # type: ignore[import-untyped]  # it ships no types
 
+from bot.domain.restores import RestorePlan
 from bot.ports.backups import Backup, BackupProgress, Phase, Proof, Restored
 from bot.ports.errors import OutcomeUnknown, Refused, Unavailable
 from integrations.backups.dump import program
@@ -22,6 +24,7 @@ __all__ = ["mariadb"]
 
 pytestmark = pytest.mark.xdist_group("mariadb")
 KEY = "inc-20261124-shop-1:backup"
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -187,6 +190,67 @@ async def test_routines_triggers_views_and_events_come_back(world: MariadbWorld)
         cursor.execute("SELECT hex(b) FROM `odd ``name` WHERE b IS NOT NULL")
         assert cursor.fetchone() == ("00FF0A27225C",)
         assert cursor.execute("SHOW EVENTS") == 1
+
+
+def as_the_readme_says(world: MariadbWorld, user: str, *parts: str) -> None:
+    """Run what the README lists under these comments, for this database."""
+    text = (ROOT / "integrations/backups/README.md").read_text()
+    block = next(b for b in re.findall(r"```sql\n(.*?)```", text, re.DOTALL) if "REPLICA MONITOR" in b)
+    part = ""
+    for statement in block.strip().splitlines():
+        if statement.startswith("--"):
+            part = statement.removeprefix("-- ")
+        elif part in parts:
+            named = statement.replace("kaeru_backup@'%'", f"{user}@localhost").rstrip(";")
+            world.run(re.sub(r"`shop(?=`|\\)", "`" + world.database.replace("_", r"\_"), named))
+
+
+def failing(plan: RestorePlan) -> dict[str, str]:
+    return {check.name: check.detail for check in plan.checks if not check.ok}
+
+
+async def test_the_rights_of_the_readme_are_enough_and_each_that_is_missing_is_named(
+    world: MariadbWorld,
+) -> None:
+    name = world.database
+    user, me = f"kaeru_{name}", f"`kaeru_{name}`@`localhost`"
+    pattern = name.replace("_", r"\_")
+    world.run(
+        "CREATE VIEW totals AS SELECT count(*) AS n FROM orders",
+        "CREATE TRIGGER customers_named BEFORE INSERT ON customers FOR EACH ROW SET NEW.name = upper(NEW.name)",
+        "CREATE PROCEDURE look() SELECT 1",
+        "CREATE EVENT nightly ON SCHEDULE EVERY 1 DAY DO DELETE FROM z_last",
+    )
+    as_the_readme_says(world, user, "backups")
+    backups = world.backups(user=user, password="…")
+    taken = await end(backups.take(KEY))
+    all_of_them = "CREATE VIEW, SHOW VIEW, TRIGGER, CREATE ROUTINE, ALTER ROUTINE, EVENT"
+    found = failing(await backups.plan_restore(taken, name))
+    assert found.pop("rights on the scratch database").endswith(
+        f"Run GRANT SELECT, INSERT, CREATE, DROP, ALTER, LOCK TABLES, {all_of_them} ON `kaeru\\_scratch\\_%`.* TO {me}"
+    )
+    assert found.pop("rights on kaeru_restores").endswith(
+        f"Run GRANT SELECT, INSERT, CREATE, DELETE ON `kaeru\\_restores`.* TO {me}"
+    )
+    assert found.pop(f"rights on {name}").endswith(
+        f"Run GRANT INSERT, CREATE, DROP, ALTER, CREATE VIEW, CREATE ROUTINE, ALTER ROUTINE ON `{pattern}`.* TO {me}"
+    )
+    assert f"GRANT SET USER ON *.* TO {me}" in found.pop("right to set definers")
+    assert "log_bin_trust_function_creators" in found.pop("right to make code")
+    assert found == {}
+    with pytest.raises(Refused, match="Run GRANT"):
+        await end(backups.restore(await backups.plan_restore(taken, name), "restore-0"))
+    as_the_readme_says(world, user, "verify: restored, and drills")
+    world.run("SET GLOBAL log_bin_trust_function_creators = 1")
+    try:
+        assert (await end(backups.verify(taken, Proof.RESTORED))).proof is Proof.RESTORED
+        as_the_readme_says(world, user, "restores")
+        for into in (f"{name}_restored_1", name):
+            plan = await backups.plan_restore(taken, into)
+            assert failing(plan) == {}
+            assert (await end(backups.restore(plan, f"restore into {into}"))).rows["orders"] == 1000
+    finally:
+        world.run("SET GLOBAL log_bin_trust_function_creators = 0")
 
 
 async def test_tables_without_transactions_are_told(world: MariadbWorld) -> None:
