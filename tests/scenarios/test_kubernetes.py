@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain import events as e
+from integrations.kubernetes import rollout
 from integrations.kubernetes.workload import REVISION
 from sandbox.clusters.kubernetes import KubernetesCluster
 from sandbox.clusters.shop_images import WEB
@@ -150,6 +151,38 @@ async def test_a_target_that_crashes_fails_fast_says_why_and_the_next_one_is_off
     assert await world.serves() == OLDER
     ledger = await world.read(lambda uow: uow.releases.all("shop"))
     assert {v for v, known in ledger.items() if known.quarantined_at} == {GOOD, BAD}
+
+
+async def test_a_quota_that_is_full_is_not_held_against_the_version(
+    site: KubernetesSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody's fault: it is put back, the same version is offered again, and goes well once there is room."""
+    monkeypatch.setattr(rollout, "BLOCKED_S", 2.0)
+    site.web.extra = {
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+    }
+    await site.deploy(GOOD)
+    world = await site.world()
+    await world.bad_deploy()
+    room = await world.declare()
+    card = await room.card(to=GOOD)
+    # After the plan was made: its checks would say so otherwise.
+    quota = {"metadata": {"name": "full"}, "spec": {"hard": {"pods": "1"}}}
+    await site.web.create({"apiVersion": "v1", "kind": "ResourceQuota", **quota})
+    await world.bob.click(card, "Approve")
+    await run_ends(room)
+    (failed,) = await room.events(e.RollbackFailed)
+    assert "exceeded quota: full" in failed.reason
+    assert f"it is not held against {GOOD}, which the next plan may offer again" in failed.safe_state
+    assert f"web was put back: web runs {BAD} now." in failed.safe_state
+    assert not failed.took_place
+    ledger = await world.read(lambda uow: uow.releases.all("shop"))
+    assert ledger[GOOD].quarantined_at is None
+
+    await site.web.hands.delete(f"/api/v1/namespaces/{site.space.name}/resourcequotas/full")
+    await room.approve(to=GOOD)
+    await room.when(lambda i: len(i.runs) == 2 and i.status.value == "verified", "well after all")
+    assert await world.serves() == GOOD
 
 
 async def under_way(world: ClusterWorld, site: KubernetesSite, before: int) -> None:
