@@ -7,16 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from bot.catalog import load_catalog
 from bot.domain.run import backup_step
-from integrations.registry import kinds
 from sandbox.shop.releases import build
 from sandbox.workspace.local import LocalWorkspace
 from tests.classic.colours import Colours, two_shops
 from tests.classic.proxies import Nginx, nginx
 from tests.contract.backup_worlds import PostgresqlWorld, files
 from tests.postgres import Server, postgres
-from tests.scenarios.examples import EXAMPLES, adapted
+from tests.scenarios.examples import adapted, loaded, warned_about
 from tests.scenarios.world import GOOD, MANIFEST, World
 
 __all__ = ["postgres"]
@@ -42,6 +40,7 @@ def here(colours: Colours, server: Nginx) -> dict[str, str]:
         "http://127.0.0.1:8081": colours.shops["blue"].url,
         "http://127.0.0.1:8082": colours.shops["green"].url,
         "http://127.0.0.1:8080": server.url,
+        "/srv/kaeru/shop.git": str(colours.shops["blue"].shop.repo),
         "/etc/nginx/kaeru/shop.conf": own["file"],
         "[sudo, -n, nginx, -t]": json.dumps(own["test"]),
         "[sudo, -n, systemctl, reload, nginx]": json.dumps(own["reload"]),
@@ -50,7 +49,7 @@ def here(colours: Colours, server: Nginx) -> dict[str, str]:
 
 
 def test_it_loads_as_it_stands() -> None:
-    service = load_catalog(EXAMPLES / "bluegreen-nginx.yml", kinds(), environ={}).service("shop")
+    service = loaded("bluegreen-nginx")
     assert service.components[0].target.kind == "bluegreen"
     (database,) = service.databases
     assert database.wait_for_backup == "always"
@@ -67,6 +66,12 @@ async def test_it_is_planned_and_rolled_back_after_the_backup(
         try:
             await world.start()
             await world.known_good()
+            seen = await warned_about(world)
+            assert seen.pop("backup of orders") == "there is none yet"
+            assert "blue (v1.3.0) is not well" in seen.pop(
+                "shop: blue runs v1.3.0 and is well"
+            )  # as it should be
+            assert seen == {}
             await asyncio.to_thread(server.turn, "blue")  # v1.3.0, which is bad
             room = await world.declare()
             card = await room.approve(to=GOOD)

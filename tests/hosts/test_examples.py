@@ -6,16 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from bot.catalog import load_catalog
 from bot.domain import events as e
 from bot.domain.run import backup_step
-from integrations.registry import kinds
 from sandbox.workspace.local import LocalWorkspace
 from tests.contract.backup_worlds import PASSWORD, MariadbWorld, PostgresqlWorld, files
 from tests.databases import Mariadb, mariadb
 from tests.hosts.world import BAD, GOOD, NAMES, Site
 from tests.postgres import Server, postgres
-from tests.scenarios.examples import EXAMPLES, adapted
+from tests.scenarios.examples import adapted, loaded, warned_about
 from tests.scenarios.world import MANIFEST, World
 
 __all__ = ["mariadb", "postgres"]
@@ -33,6 +31,7 @@ def of_three_hosts(hosts: Site) -> dict[str, str]:
     return {
         **each,
         "https://shop.example.com": hosts.shops["web1"].url,
+        "/srv/kaeru/shop.git": str(hosts.shops["web1"].shop.repo),
         "/srv/shop/": f"{hosts.folder}/{{host}}/",
         "[sudo, -n, systemctl, restart, shop]": json.dumps(hosts.restart),
         '[curl, -fsS, -o, /dev/null, "http://127.0.0.1:8080/health"]': '[test, -e, "/"]',
@@ -45,6 +44,7 @@ def of_three_hosts(hosts: Site) -> dict[str, str]:
 def of_one_machine(hosts: Site) -> dict[str, str]:
     return {
         "https://shop.example.com": hosts.shops["web1"].url,
+        "/srv/kaeru/shop.git": str(hosts.shops["web1"].shop.repo),
         "/srv/shop/": f"{hosts.folder}/web1/",
         "[sudo, -n, systemctl, restart, shop]": json.dumps(
             [part.replace("{host}", "web1") for part in hosts.restart]
@@ -57,11 +57,12 @@ FILES: dict[str, Callable[[Site], dict[str, str]]] = {
     "three-hosts": of_three_hosts,
     "single-vm": of_one_machine,
 }
+NO_BACKUP_YET = {"backup of orders": "there is none yet"}
 
 
 @pytest.mark.parametrize("example", FILES)
 def test_it_loads_as_it_stands(example: str) -> None:
-    service = load_catalog(EXAMPLES / f"{example}.yml", kinds(), environ={}).service("shop")
+    service = loaded(example)
     assert service.components[0].target.kind == {"three-hosts": "hosts", "single-vm": "symlink"}[example]
     assert service.health is not None
     (database,) = service.databases
@@ -83,6 +84,7 @@ async def test_an_incident_on_three_hosts(started: Site, mariadb: Mariadb, tmp_p
         try:
             await world.start()
             await world.known_good()
+            assert await warned_about(world) == NO_BACKUP_YET
             hosts.deploy(BAD)
             room = await world.declare()
             await room.approve(to=GOOD)
@@ -107,6 +109,7 @@ async def test_an_incident_on_one_machine(started: Site, postgres: Server, tmp_p
         try:
             await world.start()
             await world.known_good()
+            assert await warned_about(world) == NO_BACKUP_YET
             hosts.deploy(BAD, NAMES[:1])
             room = await world.declare()
             await room.approve(to=GOOD)
