@@ -129,7 +129,7 @@ def _approval(incident: Incident, event: e.ApprovalGiven, policy: Policy) -> Car
     )
 
 
-def stakeholder_note(incident: Incident, event: e.Event, *, watch_s: float) -> Card | None:
+def stakeholder_note(incident: Incident, event: e.Event, *, watch_s: float) -> Card | None:  # noqa: PLR0911 - one sentence per event
     """What people outside of the incident are told: how users are, in plain words."""
     service, run = line(incident.service), incident.run
     version = f" on {_in_plain_words(run.to_version)}" if run else ""
@@ -141,6 +141,11 @@ def stakeholder_note(incident: Incident, event: e.Event, *, watch_s: float) -> C
             )
         case e.IncidentVerified():
             return note(f":white_check_mark: *{service} has stayed well*{version}. We consider it solved.")
+        case e.IncidentLeftUnverified():
+            return note(
+                f":grey_question: *{service}*{version}: nothing was seen wrong since, and not everything could be measured. "
+                "The team looks at it."
+            )
         case e.RollbackFailed():
             return note(
                 f":warning: *{service}*: {_for_outsiders(event)} "

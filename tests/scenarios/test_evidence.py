@@ -24,7 +24,7 @@ from tests.scenarios.evidence import (
     failed_requests,
     measured,
 )
-from tests.scenarios.world import BAD, GOOD, Room, World
+from tests.scenarios.world import BAD, GOOD, INCIDENTS, Room, World
 
 FAILED, CHECKOUT, LOG = "failed requests", "checkout", "app.log"
 
@@ -199,6 +199,7 @@ async def test_a_gap_is_never_green(new_world: NewWorld, exporter: Exporter, ser
         assert incident.verified_at is None
         said = forms.text_of(await room.sees("Not verified."))
         assert FAILED in said
+        await world.alice.message(INCIDENTS, "not everything could be measured")
     (left,) = await room.events(e.IncidentLeftUnverified)
     assert left.reason.startswith(f"{FAILED}: ")
     assert not await room.events(e.IncidentVerified)
