@@ -39,6 +39,7 @@ from bot.usecases.pruning import Pruning
 from bot.usecases.recorder import Recorder
 from bot.usecases.reports import UserReports
 from bot.usecases.restoring import RestorePlanning
+from bot.usecases.stats import AllIncidents
 from bot.usecases.survey import Survey
 from bot.usecases.sweep import Sweep
 from bot.usecases.telling import TELL
@@ -160,15 +161,15 @@ class Kaeru:
         self.reports = UserReports(store, catalog, self.desk, clock=clock)
         self.catch_up = CatchUp(store, self.recorder, chat)
         self.pruning = Pruning(store, clock=clock)
+        charts = MatplotlibCharts(zone=catalog.workspace.timezone, cache=self._settings.data / "matplotlib")
+        self.all_incidents = AllIncidents(store, catalog, charts, clock=clock, wake=self.delivery.wake)
         self.closing = Closing(
             store,
             catalog,
             self.desk,
             recorder=self.recorder,
             chat=chat,
-            charts=MatplotlibCharts(
-                zone=catalog.workspace.timezone, cache=self._settings.data / "matplotlib"
-            ),
+            charts=charts,
             clock=clock,
         )
         self.archiving = Archiving(store, catalog, self.desk, clock=clock)
@@ -195,7 +196,9 @@ class Kaeru:
         self.engine.add(PAGE_ACKNOWLEDGE, paging.bind_acknowledge(pages))
         self.engine.add(PAGE_RESOLVE, paging.bind_resolve(pages))
         home = Home(store, catalog, self.desk, clock=clock)
-        rooms = Rooms(store, catalog, self.desk, self.arming, self.closing, self.recorder, home)
+        rooms = Rooms(
+            store, catalog, self.desk, self.arming, self.closing, self.recorder, home, self.all_incidents
+        )
         self._handlers = Handlers(rooms)
         self._clock = clock
         self._clockwork = Clockwork()

@@ -13,6 +13,7 @@ from bot.views.notices_said import notices_card
 from handlers import parse
 from handlers.reports import parse_report
 from handlers.restore import restore_form
+from handlers.stats import show_stats
 from handlers.surface import Body, Rooms, Surface, channel_of, user_of
 
 
@@ -24,6 +25,7 @@ class IncidentCommand:
             "severity": self._severity,
             "note": self._note,
             "report": self._report,
+            "exercise": self._exercise,
             "action": self._action,
             "role": self._role,
             "hold": self._hold,
@@ -45,6 +47,9 @@ class IncidentCommand:
         request = parse.incident(str(body.get("text", "")))
         if request.verb == "help":
             await surface.reply(*status.incident_help())
+            return
+        if request.verb == "stats":
+            await show_stats(self._rooms, request.rest, body, surface)
             return
         incident = await self._which(request.incident_id, channel_of(body))
         if request.verb == "list" or (request.verb == "status" and incident is None):
@@ -106,6 +111,13 @@ class IncidentCommand:
                 by=by, incident_id=incident_id, text=wish.text, users=wish.users, standing=wish.standing
             )
             await self._do(asked, command, "Counted as a report of users, and as evidence.")
+
+    async def _exercise(self, asked: "_Asked") -> None:
+        is_one = asked.rest.lower() != "off"
+        command = c.MarkExercise(by=asked.by, incident_id=asked.incident.id, exercise=is_one)
+        await self._do(
+            asked, command, "The numbers over all incidents leave it out." if is_one else "It counts."
+        )
 
     async def _action(self, asked: "_Asked") -> None:
         owner, text = parse.action(asked.rest)

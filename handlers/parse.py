@@ -42,7 +42,7 @@ class IncidentRequest(Value):
 
 
 VERBS = (
-    "status", "severity", "note", "report", "action", "role", "hold", "way", "traffic", "restore", "ack", "lessons", "close", "accept", "actions", "file", "tell", "notices", "export", "list", "help",
+    "status", "severity", "note", "report", "exercise", "action", "role", "hold", "way", "traffic", "restore", "ack", "lessons", "close", "accept", "actions", "file", "tell", "notices", "export", "list", "stats", "help",
 )  # fmt: skip
 _ALIASES = {
     "sev": "severity",

@@ -20,6 +20,7 @@ from bot.usecases.closing import Closing
 from bot.usecases.desk import Desk
 from bot.usecases.home import Home
 from bot.usecases.recorder import Recorder
+from bot.usecases.stats import AllIncidents
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class Rooms:
     closing: Closing
     recorder: Recorder
     home: Home
+    all_incidents: AllIncidents
 
 
 class LiveSurface:

@@ -34,6 +34,10 @@ cli = LazyGroup(
         "timeline": ("bot.cli.timeline:timeline", "Read, search, verify and export an incident's timeline."),
         "postmortem": ("bot.cli.postmortem:postmortem", "Write the postmortem of INCIDENT into a folder."),
         "quarantine": ("bot.cli.quarantine:quarantine", "See and lift the quarantine of bad versions."),
+        "stats": (
+            "bot.cli.stats:stats",
+            "Show numbers over all incidents.",
+        ),
         "status": (
             "bot.cli.status:status",
             "Show what is open, what waits for Slack, and what was given up.",

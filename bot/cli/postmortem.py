@@ -51,7 +51,7 @@ async def _write(word: str, folder: Path, template: Path | None) -> list[str]:
         document = folder / f"{incident.id}-postmortem.md"
         write_file(document, text.encode())
         said = [f"{document} is written."]
-        if not probes:
+        if not probes and not incident.reports:
             return [*said, "There is no picture, because nothing was measured."]
         picture = folder / f"{incident.id}.png"
         try:

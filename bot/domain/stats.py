@@ -121,7 +121,7 @@ class Group(Value):
         """How often rolling back was right, and of how many nobody knows."""
         if not self.rollbacks:
             return "no rollback"
-        share = f" ({self.right / self.judged:.0%})" if self.judged >= FEW else ""
+        share = f" ({self.right / self.judged * 100:.0f} %)" if self.judged >= FEW else ""
         known = f"right {self.right} of {self.judged}{share}" if self.judged else "not known of any"
         told = ", ".join(
             f"{count} {ending.value}"

@@ -137,7 +137,8 @@ _INCIDENT_HELP = (
 `/incident notices`  –  what was told to whom
 `/incident export`  –  everything, as files""",
     """*Anywhere*
-`/incident list`  –  all open incidents""",
+`/incident list`  –  all open incidents
+`/incident stats shop 90d`  –  numbers over all incidents; `/incident exercise` leaves one out""",
     "Every message in the channel is kept in the timeline; “Add to timeline” in a message's menu marks it as important.",
 )
 

@@ -6,7 +6,7 @@ Every incident is a dot, so that few of them look like few. What colours tell is
 import io
 import math
 from collections.abc import Sequence
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -35,10 +35,12 @@ from integrations.charts.frame import (
     shown,
 )
 
-FOOT, GAP, HEAD = 120, 58, 136
+FOOT, GAP, HEAD = 120, 58, 162
 _ROUND_S = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600, 43_200, 86_400, 172_800, 604_800)
-_MOST_TICKS = 4
-_WIDEST = 0.8
+_MOST_TICKS = 3
+_WIDEST, _WIDEST_OF_ALL = 0.8, 0.12
+_EDGE = 0.02
+_FEWEST_MONTHS, _MOST_MONTHS = 3, 14
 
 
 def draw_stats(data: StatsData, zone: tzinfo) -> bytes:
@@ -52,7 +54,8 @@ def draw_stats(data: StatsData, zone: tzinfo) -> bytes:
     for axes, dots in zip(panels, data.panels, strict=True):
         _dots(frame, axes, dots)
     _rollbacks(frame, last, data)
-    ticks = frame.ticks()
+    last_tick = data.until - (data.until - data.since) * _EDGE
+    ticks = [tick for tick in _months(frame) or frame.ticks() if tick[0] <= last_tick.timestamp()]
     last.set_xticks([at for at, _ in ticks], [text for _, text in ticks])
     figure.legend(
         handles=_handles(data), loc="lower center", ncols=5, fontsize=SMALL, frameon=False,
@@ -61,6 +64,23 @@ def draw_stats(data: StatsData, zone: tzinfo) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     return buffer.getvalue()
+
+
+def _months(frame: Frame) -> tuple[tuple[float, str], ...]:
+    """Where months begin, a round number of them apart; nothing for a stretch with few beginnings."""
+    local = frame.since.astimezone(frame.zone)
+    first = local.year * 12 + local.month  # of the month after, counted from 0
+    last = frame.until.astimezone(frame.zone)
+    count = last.year * 12 + last.month - first
+    if count < _FEWEST_MONTHS:
+        return ()
+    step = next(step for step in (1, 2, 3, 6, 12, 24, 120, 1200) if count / step <= _MOST_MONTHS)
+    begins = (
+        datetime(month // 12, month % 12 + 1, 1, tzinfo=frame.zone)
+        for month in range(first, first + count)
+        if month % 12 % step == 0
+    )
+    return tuple((at.timestamp(), f"{at:%b}\n{at:%Y}" if at.month == 1 else f"{at:%b}") for at in begins)
 
 
 def _panels(frame: Frame, *, count: int) -> list[Axes]:
@@ -140,14 +160,31 @@ def _rollbacks(frame: Frame, axes: Axes, data: StatsData) -> None:
     if not data.rollbacks:
         _nothing(frame, axes, "no rollback")
         return
-    most = 0
+    most, whole = 0, (data.until - data.since).total_seconds()
     for month in data.rollbacks:
         begin, end = max(month.since, data.since).timestamp(), min(month.until, data.until).timestamp()
+        width = min((end - begin) * _WIDEST, whole * _WIDEST_OF_ALL)
         bottom = 0
         for count, look in _parts(month):
-            axes.bar((begin + end) / 2, count, width=(end - begin) * _WIDEST, bottom=bottom, zorder=3, **look)
+            if not count:
+                continue
+            axes.bar((begin + end) / 2, count, width=width, bottom=bottom, zorder=3, **look)
             bottom += count
         most = max(most, bottom)
+        if not _months(frame):
+            # A bar is the whole month's, wherever in it the dots are.
+            name = f"{month.since.astimezone(frame.zone):%B}"
+            ground = {"facecolor": "white", "edgecolor": "none", "alpha": 0.9, "pad": 3}
+            axes.text(
+                (begin + end) / 2,
+                bottom / 2,
+                name,
+                fontsize=SMALL,
+                ha="center",
+                va="center",
+                bbox=ground,
+                zorder=5,
+            )
     axes.set_ylim(0, max(most, 1) * 1.1)
     axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
 

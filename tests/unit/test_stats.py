@@ -112,7 +112,7 @@ def test_how_often_it_was_right() -> None:
     some = over(made(Ending.RIGHT), made(Ending.FAILED, Ending.RIGHT), made(Ending.UNVERIFIED))
     assert some.whole.sentence == "right 2 of 3; 1 failed, 1 not verified"
     many = over(*[made(Ending.RIGHT)] * (FEW - 1), made(Ending.RELAPSED))
-    assert many.whole.sentence == "right 9 of 10 (90%); 1 relapsed"
+    assert many.whole.sentence == "right 9 of 10 (90 %); 1 relapsed"
 
 
 def test_what_is_not_in_the_numbers_is_said() -> None:
