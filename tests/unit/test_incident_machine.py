@@ -45,6 +45,10 @@ AFTER_THE_CLOSE = (
     e.DebtRepaid,
     e.BackupFinished,
     e.BackupFailed,
+    e.Paged,
+    e.PageFailed,
+    e.PageSpared,
+    e.PagerTold,
 )
 SMALL = Warn(level=Level.DANGER, text="It is much smaller than usual.")
 people = st.sampled_from(PEOPLE)

@@ -317,6 +317,7 @@ def assert_works(world: World, incident: Incident, action: Action, ref: Ref) -> 
         Action.RESTORE_OTHER: lambda: decide.ask_again(
             incident, ref.number, backup="another", by=by, policy=policy, now=now
         ),
+        Action.PAGE_ACKNOWLEDGE: lambda: decide.acknowledge_page(incident, by="U0FRESH", now=now),
         Action.BACKUP_AGAIN: lambda: decide.back_up_again(incident, ref.arg, by="U0FRESH", now=now),
         Action.BACKUP_USE: lambda: decide.use_backup(
             incident, ref.arg, number=ref.number, by=by, policy=policy, now=now
