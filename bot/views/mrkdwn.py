@@ -132,12 +132,12 @@ def bullets(lines: Iterable[str], *, most: int, more: str = "") -> list[str]:
 
 
 def paragraphs(lines: Iterable[str], most: int) -> list[str]:
-    """Lines joined into texts of at most `most` characters, broken between lines."""
+    """Lines joined into texts of at most `most` characters, broken between lines; an empty one begins no text."""
     texts: list[str] = []
     for each in lines:
         text = clip(each, most)
         if texts and len(texts[-1]) + 1 + len(text) <= most:
             texts[-1] = f"{texts[-1]}\n{text}"
-        else:
+        elif text.strip():
             texts.append(text)
     return texts
