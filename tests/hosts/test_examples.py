@@ -78,7 +78,7 @@ async def test_an_incident_on_three_hosts(started: Site, mariadb: Mariadb, tmp_p
     secret.write_text(f"{PASSWORD}\n", encoding="utf-8")
     account = {"user": "backup_role", "password_file": str(secret)}
     hosts.deploy(GOOD)
-    adapted("three-hosts", of_three_hosts(hosts), tmp_path, database, **account)
+    adapted("three-hosts", of_three_hosts(hosts), tmp_path, database, account=account)
     async with LocalWorkspace(manifest=MANIFEST, rate_limits=False) as ws:
         world = World(ws, hosts.shops["web1"], tmp_path)
         try:

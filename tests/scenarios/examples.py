@@ -41,8 +41,9 @@ def adapted(
     there: Mapping[str, str],
     folder: Path,
     database: PostgresqlWorld | MariadbWorld | None = None,
+    *,
+    account: Mapping[str, str] | None = None,
     quick: Mapping[str, Any] = QUICK,
-    **account: str,
 ) -> Path:
     """Write the example to kaeru.yml in `folder`. `there` says what stands in it and what there is here instead.
 
@@ -58,7 +59,7 @@ def adapted(
     assert bool(described) == (database is not None)
     if database is not None:
         (one,) = described.values()
-        here = {**database.settings(), **account}
+        here = {**database.settings(), **(account or {})}
         assert one["backup"]["kind"] == database.kind
         assert here.keys() <= one["backup"].keys()
         one["backup"].update(here)
