@@ -24,6 +24,7 @@ MOST = 2000
 """The newest incidents that are read; their timelines are read one by one, so that nothing else waits."""
 _AGO = re.compile(r"(\d{1,4})\s*(d|w|m|y)", re.IGNORECASE)
 _DAYS = {"d": 1, "w": 7, "m": 30, "y": 365}
+_FURTHEST = 100 * 365
 _MONTH = re.compile(r"(\d{4})-(\d{2})")
 _SHORTEST = timedelta(days=28)
 
@@ -36,8 +37,8 @@ def since_of(text: str, *, now: datetime, zone: tzinfo) -> datetime | None:
     word = text.strip().lower()
     if word in ("", "all"):
         return None
-    if (ago := _AGO.fullmatch(word)) is not None:
-        return now - timedelta(days=int(ago[1]) * _DAYS[ago[2].lower()])
+    if (ago := _AGO.fullmatch(word)) is not None and (days := int(ago[1]) * _DAYS[ago[2]]) <= _FURTHEST:
+        return now - timedelta(days=days)
     day = f"{word}-01" if _MONTH.fullmatch(word) else word
     try:
         return datetime.combine(datetime.strptime(day, "%Y-%m-%d").date(), time(), zone)  # noqa: DTZ007 - a day; the zone is added here
