@@ -34,12 +34,21 @@ class RestorePlan(Value):
 
 
 class Shelved(Value):
-    """A backup that is there, as far as people choose by it. `bytes` as stored; `proof` is none, read or restored."""
+    """A backup that is there, as far as people choose by it. `bytes` as stored; `proof` is none, read or restored.
+
+    `dangers` are what is said against it: nobody should rely on it without having looked.
+    """
 
     id: str
     at: datetime
     bytes: int
     proof: str
+    dangers: tuple[str, ...] = ()
+
+    @property
+    def fit(self) -> bool:
+        """Whether it is chosen unasked."""
+        return self.proof != "none" and not self.dangers
 
 
 class RestoreState(StrEnum):
@@ -106,12 +115,12 @@ _VOUCHED = {"backup", "into", "replaces", "actions", "fingerprint", "lost_since"
 
 
 def chosen(backups: Sequence[Shelved], wanted: str, *, before: datetime | None = None) -> Shelved | None:
-    """The backup that is meant by `wanted`; of "" the newest proven one, from `before` then if that is given.
+    """The backup that is meant by `wanted`; of "" the newest proven one against which nothing is said.
 
-    None where there is none.
+    With `before`, the newest such one from before then. None where there is none.
     """
     if wanted:
         return next((one for one in backups if one.id == wanted), None)
     newest = sorted(backups, key=lambda one: one.at, reverse=True)
-    fit = (one for one in newest if one.proof != "none" and (before is None or one.at < before))
+    fit = (one for one in newest if one.fit and (before is None or one.at < before))
     return next(fit, None)

@@ -9,7 +9,7 @@ from bot.domain import decide
 from bot.domain.base import Refusal
 from bot.domain.databases import DatabasePart, Sideways
 from bot.domain.incident import Incident
-from bot.domain.plan import Level
+from bot.domain.plan import Level, Warn
 from bot.domain.restores import Restore, RestorePlan, RestoreState, Shelved, chosen
 from bot.domain.ways_back import Way
 from bot.ports import PortError
@@ -110,15 +110,25 @@ async def restore_plan(
     if found is None:
         if wanted:
             raise Refusal(f"There is no backup {wanted} of {database}. {_there(there)}")
-        raise Refusal(f"No backup of {database} has been proven. {_there(there)}")
+        proven = "has been proven" + (" without anything being said against it" if there else "")
+        raise Refusal(f"No backup of {database} {proven}. {_there(there)}")
     plan = await reading(backups.plan_restore(found, into), f"The server of {database}")
+    if not wanted and (passed := _passed_over(there, found)):
+        warning = Warn(level=Level.WARNING, text=passed)
+        plan = plan.model_copy(update={"warnings": (warning, *plan.warnings)})
     others = tuple(shelved(one) for one in there if one.id != found.id)[:OFFERED]
     return plan, (shelved(found), *others)
 
 
 def shelved(backup: Backup) -> Shelved:
     """What people choose by."""
-    return Shelved(id=backup.id, at=backup.at, bytes=backup.bytes, proof=backup.proof.value)
+    return Shelved(
+        id=backup.id,
+        at=backup.at,
+        bytes=backup.bytes,
+        proof=backup.proof.value,
+        dangers=tuple(w.text for w in backup.warnings if w.level is Level.DANGER),
+    )
 
 
 def _meant(backups: Sequence[Backup], wanted: str, *, before: datetime | None = None) -> Backup | None:
@@ -126,10 +136,21 @@ def _meant(backups: Sequence[Backup], wanted: str, *, before: datetime | None = 
     return None if found is None else next(one for one in backups if one.id == found.id)
 
 
+def _passed_over(backups: Sequence[Backup], found: Backup, *, before: datetime | None = None) -> str:
+    """A sentence about the newer ones that were not chosen, and why; empty where there are none."""
+    newer = [one for one in backups if one.at > found.at and (before is None or one.at < before)]
+    if not newer:
+        return ""
+    dangers = shelved(newer[0]).dangers
+    many = f"{len(newer)} newer backups were" if len(newer) > 1 else "A newer backup was"
+    why = dangers[0] if dangers else "it is not proven."
+    return f"{many} passed over. {newer[0].id}: {why} It is taken all the same where somebody names it."
+
+
 def _there(backups: Sequence[Backup]) -> str:
     if not backups:
         return "There is no backup at all."
-    return f"The newest of {len(backups)} is {backups[0].id}; choose one by its name."
+    return f"The newest of {len(backups)} is {backups[0].id}; name one to have it all the same."
 
 
 async def restoring(
@@ -165,6 +186,8 @@ async def restoring(
     except PortError as error:
         noticed.warn(f"{name}: what could be brought back was not found out. {error.advice}")
         return None
+    if passed := _passed_over(there, found, before=left_since):
+        noticed.warn(f"{name}: {passed}")
     noticed.warn(
         f"{name}: the backup to bring back is of {found.at:%Y-%m-%d %H:%M} UTC, before the present version was "
         "seen; whether its migrations had run by then, kaeru cannot tell.",

@@ -27,7 +27,7 @@ _OUTCOME = {
     Outcome.UNKNOWN: ":grey_question: *Whether the restore succeeded is not known.*",
 }
 _PROOF = {
-    "none": "never proven",
+    "none": "not proven",
     "read": "proven by a full read",
     "restored": "proven by a restore",
 }
@@ -184,4 +184,6 @@ def _ended(incident: Incident, restore: Restore) -> Card:
 
 def on_the_shelf(backup: Shelved) -> str:
     """One backup in a list of choices, in plain text."""
-    return f"{backup.at:%Y-%m-%d %H:%M} UTC, {size(backup.bytes)}, {_PROOF.get(backup.proof, backup.proof)}"
+    proof = _PROOF.get(backup.proof, backup.proof)
+    doubt = ", doubtful" if backup.dangers else ""
+    return f"{backup.at:%Y-%m-%d %H:%M} UTC, {size(backup.bytes)}, {proof}{doubt}"

@@ -4,13 +4,14 @@ import hashlib
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 
-from bot.domain.plan import Warn
+from bot.domain.plan import Check, Level, Warn
 from bot.domain.sizes import size
-from bot.ports.backups import Backup
+from bot.ports.backups import Backup, Proof
 from bot.ports.errors import Refused
 from integrations.backups.compare import NAMED
 from integrations.backups.streams import CHUNK, Meter, Source, in_thread
 
+GONE, CHANGED = "Its file is gone", "Its file has"
 REMEDY = "Do not rely on it; take a new one."
 
 
@@ -81,6 +82,43 @@ def compare_rows(backup: Backup, rows: Mapping[str, int]) -> None:
         raise Broken(
             f"The restored backup {backup.id} has other rows than the database had: {', '.join(wrong[:NAMED])}{more}."
         )
+
+
+def file_check(backup: Backup, there: int | None) -> Check:
+    """Whether its file is there with the bytes it had; `there` is how many it has, None where it is gone."""
+    name = "file of the backup"
+    if there is None:
+        return Check(name=name, ok=False, detail=f"{GONE}: {backup.place}. Choose another backup")
+    if there != backup.bytes:
+        had = f"{there:,} bytes, not the {backup.bytes:,} that were written"
+        return Check(name=name, ok=False, detail=f"{CHANGED} {had}: {backup.place}. Choose another backup")
+    return Check(name=name, ok=True, detail=f"is there, with {size(there)}")
+
+
+def with_its_file(backup: Backup, there: int | None) -> Backup:
+    """`backup` as it is believed now: without its file whatever was proven before counts no more."""
+    check = file_check(backup, there)
+    if check.ok:
+        return backup
+    gone = warned(backup, Warn(level=Level.DANGER, text=f"{check.detail}."))
+    return gone.model_copy(update={"proof": Proof.NONE, "proven_at": None})
+
+
+def file_is_right(backup: Backup) -> bool:
+    """Whether `with_its_file` had nothing to say."""
+    return not any(warning.text.startswith((GONE, CHANGED)) for warning in backup.warnings)
+
+
+def said_against(backup: Backup) -> tuple[Warn, ...]:
+    """What its manifest says against it, for whoever is about to rely on it."""
+    dangers = tuple(
+        Warn(level=Level.DANGER, text=f"Of this backup itself: {warning.text}")
+        for warning in backup.warnings
+        if warning.level is Level.DANGER
+    )
+    if backup.proof is Proof.NONE and not dangers:
+        return (Warn(level=Level.DANGER, text="This backup has never been proven."),)
+    return dangers
 
 
 def warned(backup: Backup, *warnings: Warn) -> Backup:

@@ -43,6 +43,10 @@ class Destination(Protocol):
         """Of everything that has a manifest."""
         ...
 
+    def sizes(self) -> dict[str, int]:
+        """How many bytes the data of each name has, whether it has a manifest or not."""
+        ...
+
     def remove(self, name: str) -> None:
         """The manifest first: at no moment does a backup exist without its data."""
         ...

@@ -123,6 +123,14 @@ class Directory:
     def names(self) -> list[str]:
         return [p.name.removesuffix(MANIFEST) for p in self._entries() if _is_whole(p, MANIFEST)]
 
+    def sizes(self) -> dict[str, int]:
+        found = {}
+        for path in self._entries():
+            if _is_whole(path, DATA):
+                with contextlib.suppress(FileNotFoundError):
+                    found[path.name.removesuffix(DATA)] = path.stat().st_size
+        return found
+
     def remove(self, name: str) -> None:
         try:
             for ending in (MANIFEST, DATA):

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
@@ -12,7 +12,16 @@ from bot.domain.restores import RestorePlan
 from bot.domain.sizes import size
 from bot.ports.backups import Backup, BackupPlan, BackupProgress, Phase, Proof, Restored
 from bot.ports.errors import Conflict, OutcomeUnknown, PortError, Refused, Unavailable
-from integrations.backups.checking import Broken, Checked, compare_rows, warned
+from integrations.backups.checking import (
+    Broken,
+    Checked,
+    compare_rows,
+    file_check,
+    file_is_right,
+    said_against,
+    warned,
+    with_its_file,
+)
 from integrations.backups.compare import against
 from integrations.backups.destination import Destination
 from integrations.backups.engine import Dumped, Engine
@@ -59,12 +68,20 @@ class Keeping:
         return watched(self._take(key, meter), meter.look)
 
     async def find(self, key: str) -> Backup | None:
-        return await in_thread(lambda: self._load(name_of(key)))
+        return next(iter(await self._seen([name_of(key)])), None)
 
     async def list(self) -> tuple[Backup, ...]:
+        return await self._seen()
+
+    async def _seen(self, names: Sequence[str] | None = None) -> tuple[Backup, ...]:
+        """Those that have a manifest, newest first, each as far as its file still is what the manifest says."""
+
         def all_of_them() -> tuple[Backup, ...]:
-            found = (self._load(name) for name in self._destination.names())
-            return tuple(sorted((b for b in found if b is not None), key=lambda b: b.at, reverse=True))
+            found = [self._load(name) for name in (self._destination.names() if names is None else names)]
+            there = [backup for backup in found if backup is not None]
+            sizes = self._destination.sizes() if there else {}
+            seen = (with_its_file(backup, sizes.get(backup.id)) for backup in there)
+            return tuple(sorted(seen, key=lambda b: b.at, reverse=True))
 
         return await in_thread(all_of_them)
 
@@ -74,9 +91,7 @@ class Keeping:
 
     async def plan_restore(self, backup: Backup, into: str) -> RestorePlan:
         plan = await self._engine.plan_restore(backup, into)
-        unproven: tuple[Warn, ...] = ()
-        if backup.proof is Proof.NONE:
-            unproven = (Warn(level=Level.DANGER, text="This backup has never been proven."),)
+        sizes = await in_thread(self._destination.sizes)
         return RestorePlan(
             backup=backup.id,
             into=into,
@@ -84,8 +99,8 @@ class Keeping:
             actions=plan.actions,
             fingerprint=plan.fingerprint,
             lost_since=backup.at if plan.exists else None,
-            warnings=unproven + plan.warnings,
-            checks=plan.checks,
+            warnings=said_against(backup) + plan.warnings,
+            checks=(file_check(backup, sizes.get(backup.id)), *plan.checks),
             expected_s=backup.seconds,
         )
 
@@ -110,7 +125,8 @@ class Keeping:
         """Nothing is kept open between calls."""
 
     async def _take(self, key: str, meter: Meter) -> Backup:
-        if (found := await self.find(key)) is not None:
+        found = await self.find(key)
+        if found is not None and file_is_right(found):
             return found
         earlier = await self.list()
         meter.expected_bytes = earlier[0].bytes if earlier else None

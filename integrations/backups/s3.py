@@ -94,6 +94,10 @@ class Bucket:
     def names(self) -> list[str]:
         return [key.removesuffix(MANIFEST) for key in self._keys() if key.endswith(MANIFEST)]
 
+    def sizes(self) -> dict[str, int]:
+        there = self._keys().items()
+        return {key.removesuffix(DATA): size for key, size in there if key.endswith(DATA)}
+
     def remove(self, name: str) -> None:
         with self._told():
             for ending in (MANIFEST, DATA):
@@ -187,14 +191,14 @@ class Bucket:
         wanted = {} if own.encryption == "none" else {"ServerSideEncryption": own.encryption}
         return wanted if own.kms_key is None else wanted | {"SSEKMSKeyId": own.kms_key}
 
-    def _keys(self) -> list[str]:
+    def _keys(self) -> dict[str, int]:
+        """What is there, without the prefix, and how many bytes each has."""
         with self._told():
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._settings.bucket, Prefix=self._prefix
             )
-            return [
-                one["Key"].removeprefix(self._prefix) for page in pages for one in page.get("Contents", [])
-            ]
+            there = (one for page in pages for one in page.get("Contents", []))
+            return {one["Key"].removeprefix(self._prefix): one["Size"] for one in there}
 
     def _uploads(self) -> list[tuple[str, str]]:
         with self._told():

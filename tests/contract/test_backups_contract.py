@@ -15,9 +15,11 @@ from typing import Any
 import psutil
 import pytest
 
+from bot.domain.base import Refusal
 from bot.domain.plan import Level
 from bot.ports.backups import Backup, BackupProgress, Phase, Proof
 from bot.ports.errors import AuthFailed, Conflict, Refused, Unavailable
+from bot.usecases.restoring import restore_plan
 from integrations.backups.manifest import name_of
 from tests.contract.backup_worlds import (
     PASSWORD,
@@ -305,7 +307,8 @@ async def test_a_truncated_one_is_found_out(world: World, proof: Proof) -> None:
         await end(backups.verify(taken, proof))
     (listed,) = await backups.list()
     assert listed.proof is Proof.NONE
-    assert [w.level for w in listed.warnings] == [Level.DANGER]
+    assert "truncated" in listed.warnings[0].text
+    assert {w.level for w in listed.warnings} == {Level.DANGER}
     assert world.databases() == databases
 
 
@@ -335,6 +338,52 @@ async def test_a_suddenly_smaller_one_is_told(world: World) -> None:
     told = [w.text for w in smaller.warnings if w.level is Level.DANGER]
     assert any("much smaller" in text for text in told)
     assert any("orders (3,000 → 10)" in text for text in told)
+
+
+async def test_what_is_known_against_one_is_said_before_it_is_brought_back(world: World) -> None:
+    world.fill(3000)
+    backups = world.backups(verify="restored")
+    good = await end(backups.take("good"))
+    world.run("DELETE FROM orders WHERE id > 10")
+    smaller = await end(backups.take("smaller"))
+    plan, shelf = await restore_plan(backups, "orders", "", world.database)
+    assert plan.backup == good.id
+    assert "passed over" in plan.warnings[0].text
+    assert smaller.id in plan.warnings[0].text
+    assert shelf[1].dangers
+    named, _ = await restore_plan(backups, "orders", smaller.id, world.database)
+    assert any("Of this backup itself: The backup is suddenly much smaller" in w.text for w in named.warnings)
+
+    flip_a_bit(good)
+    with pytest.raises(Refused, match="checksum"):
+        await end(backups.verify(good, Proof.READ))
+    with pytest.raises(Refusal, match="without anything being said against it"):
+        await restore_plan(backups, "orders", "", world.database)
+    broken, _ = await restore_plan(backups, "orders", good.id, world.database)
+    assert any("its checksum is another one" in w.text for w in broken.warnings)
+    assert not any("never been proven" in w.text for w in broken.warnings)
+
+
+@pytest.mark.parametrize("how", ["gone", "cut"])
+async def test_one_whose_file_is_gone_or_cut_counts_as_proven_no_more(world: World, how: str) -> None:
+    backups = world.backups(verify="restored")
+    good, bad = await end(backups.take("good")), await end(backups.take("bad"))
+    await end(backups.verify(bad, Proof.READ))
+    if how == "gone":
+        lose(bad)
+    else:
+        os.truncate(bad.place, bad.bytes - 1)
+    listed = (await backups.list())[0]
+    assert (listed.id, listed.proof) == (bad.id, Proof.NONE)
+    assert "Its file" in listed.warnings[-1].text
+    assert bad.place in listed.warnings[-1].text
+    assert (await restore_plan(backups, "orders", "", world.database))[0].backup == good.id
+    plan, _ = await restore_plan(backups, "orders", bad.id, world.database)
+    assert [c.name for c in plan.checks if not c.ok] == ["file of the backup"]
+    # A step that is done again does not make do with what is left of it.
+    again = await end(backups.take("bad"))
+    assert (await backups.list())[0] == again
+    assert again.proof is Proof.RESTORED
 
 
 async def test_an_empty_one_is_told(world: World) -> None:

@@ -15,6 +15,7 @@ from bot.domain.plan import Check
 from bot.domain.policy import Policy
 from bot.domain.restores import RestorePlan, RestoreState, Shelved, chosen
 from bot.usecases.due import PLAN_RESTORE, RESTORE, due_workflows
+from bot.views.restore_card import on_the_shelf
 from tests import story
 from tests.story import ALICE, BOB, CAROL, at
 
@@ -144,6 +145,10 @@ def test_the_newest_proven_one_is_meant_unless_one_is_named() -> None:
     assert chosen(there, "", before=at("14:03:00")) == there[0]
     assert chosen(there, "gone") is None
     assert chosen([there[2]], "") is None
+    doubtful = of("smaller", 10).model_copy(update={"dangers": ("It is suddenly much smaller.",)})
+    assert chosen([*there, doubtful], "") == there[1]
+    assert chosen([*there, doubtful], "smaller") == doubtful
+    assert on_the_shelf(doubtful).endswith("proven by a full read, doubtful")
 
 
 def test_each_event_has_its_sentence() -> None:
