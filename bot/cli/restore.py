@@ -26,7 +26,9 @@ from integrations.fleet import hands_of, let_go
 @click.option("--replace", is_flag=True, help="Replace the database itself.")
 @click.option("--dry-run", is_flag=True, help="Only show the plan; nothing is changed and nobody is told.")
 @acting_as
+@click.pass_context
 def restore(  # noqa: PLR0917 - click's way
+    ctx: click.Context,
     service: str,
     database: str | None,
     backup: str,
@@ -39,11 +41,14 @@ def restore(  # noqa: PLR0917 - click's way
 
     The plan appears in the incident's channel, and two people have to agree to it: there, or with
     `kaeru incident agree`. With neither --into nor --replace it goes into a new database that kaeru names.
+    Exits with 1 where it cannot be done, with --dry-run as well.
     """
     if into and replace:
         raise click.UsageError("use either --into or --replace, not both.")
     wish = _Wish(backup, into, replace=replace)
-    click.echo(asyncio.run(_restore(service, database, wish, as_, dry_run=dry_run)))
+    text, possible = asyncio.run(_restore(service, database, wish, as_, dry_run=dry_run))
+    click.echo(text)
+    ctx.exit(0 if possible else 1)
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,10 @@ class _Wish:
     replace: bool
 
 
-async def _restore(name: str, named: str | None, wish: _Wish, as_: str | None, *, dry_run: bool) -> str:
+async def _restore(
+    name: str, named: str | None, wish: _Wish, as_: str | None, *, dry_run: bool
+) -> tuple[str, bool]:
+    """What is said, and whether it can be done as far as that is known."""
     async with open_office(as_, make=dry_run) as office:
         service = office.catalog.service(name)
         database = _database(service, named)
@@ -81,7 +89,7 @@ async def _restore(name: str, named: str | None, wish: _Wish, as_: str | None, *
         return (
             f"Restore {number} of {database} is asked for. kaeru plans it as soon as it runs.\n"
             f"See it and agree: kaeru incident agree {incident.id}"
-        )
+        ), True
 
 
 def _database(service: Service, named: str | None) -> str:
@@ -95,7 +103,7 @@ def _database(service: Service, named: str | None) -> str:
     return backed_up[0]
 
 
-async def _shown(office: Office, service: Service, database: str, wish: _Wish) -> str:
+async def _shown(office: Office, service: Service, database: str, wish: _Wish) -> tuple[str, bool]:
     hands = hands_of(service)
     try:
         backups = backups_of(Fleet({service.name: hands}), service.name, database)
@@ -104,4 +112,6 @@ async def _shown(office: Office, service: Service, database: str, wish: _Wish) -
         plan, shelf = await restore_plan(backups, database, wish.backup, into)
     finally:
         await let_go(hands)
-    return f"{restore_text(database, plan, shelf, office.catalog.timezone)}\nDry run: nothing was changed."
+    text = restore_text(database, plan, shelf, office.catalog.timezone)
+    possible = all(check.ok for check in plan.checks if check.required)
+    return f"{text}\nDry run: nothing was changed.", possible

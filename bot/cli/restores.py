@@ -19,14 +19,18 @@ def restore_text(database: str, plan: RestorePlan, shelf: Sequence[Shelved], zon
     taken, others = (shelf[0], shelf[1:]) if shelf else (None, ())
     if taken is not None:
         lines.append(f"taken {on_the_shelf(taken)}")
-    if plan.replaces:
+    failed = [check for check in plan.checks if check.required and not check.ok]
+    if failed:
+        lines.append("It would fail, so nothing of it can be done yet:")
+    elif plan.replaces:
         lost = f"; what was written since {stamp(plan.lost_since, zone)} is lost" if plan.lost_since else ""
         lines.append(f"{plan.into} is there and will be replaced{lost}")
     about = "" if plan.expected_s is None else f", in about {human(timedelta(seconds=plan.expected_s))}"
-    lines += [f"What will be done{about}:", *(f"  {action}" for action in plan.actions)]
+    if not failed:
+        lines += [f"What will be done{about}:", *(f"  {action}" for action in plan.actions)]
     if plan.checks:
         lines += [
-            "Checked:",
+            *(() if failed else ("Checked:",)),
             *(f"  {'ok  ' if check.ok else 'FAIL'} {check.name}: {check.detail}" for check in plan.checks),
         ]
     lines += [f"{warning.level.value}: {warning.text}" for warning in plan.warnings]

@@ -88,6 +88,15 @@ def test_a_dry_run_shows_what_would_be_lost_and_what_else_there_is(kaeru: Comman
     assert "_restored" in kaeru.ok("restore", "shop", "orders", "--dry-run")
 
 
+def test_a_dry_run_of_what_cannot_be_done_fails_and_promises_nothing(kaeru: CommandLine) -> None:
+    back_up(kaeru, "one")
+    said = kaeru("restore", "shop", "--into", "postgres", "--dry-run")
+    assert said.code == 1
+    assert "FAIL name: postgres is there already: choose a name that is free" in said.out
+    for promise in ("will be replaced", "What will be done", "End the ", "Rename"):
+        assert promise not in said.out
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
