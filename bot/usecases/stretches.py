@@ -13,6 +13,7 @@ from bot.domain.plan import Plan
 from bot.domain.releases import spoken
 from bot.domain.series import Series
 from bot.store.unit import UnitOfWork
+from bot.usecases.baselines import BASELINE_DAYS
 
 BEFORE = timedelta(hours=1)
 """How much of the time before is compared with."""
@@ -59,8 +60,8 @@ def _key(service: str) -> str:
 def began_of(uow: UnitOfWork, incident: Incident, plan: Plan) -> datetime:
     """When the bad version began to serve, as kaeru's own probes tell; else when it was seen to be ill, or declared.
 
-    Asked before the rollback: afterwards the other versions were seen again. Where the bad version calls itself like
-    the good one, their time tells them apart.
+    What was seen longer ago than two weeks counts for nothing. To be asked before the rollback: afterwards the other
+    versions were seen again. Where the bad version calls itself like the good one, their time tells them apart.
     """
     known = incident.detected_at or incident.declared_at
     if spoken(plan.from_version) == spoken(plan.to_version):
@@ -72,7 +73,8 @@ def began_of(uow: UnitOfWork, incident: Incident, plan: Plan) -> datetime:
         for version, record in ledger.items()
         if version != spoken(plan.from_version) and record.last_seen is not None
     ]
-    before = [at for at in others if at <= incident.declared_at]
+    oldest = incident.declared_at - timedelta(days=BASELINE_DAYS)
+    before = [at for at in others if oldest <= at <= incident.declared_at]
     return min(max(before), known) if before else known
 
 

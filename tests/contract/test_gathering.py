@@ -252,3 +252,27 @@ async def test_more_sources_have_their_rows_beside_the_others(world: World) -> N
     (case,) = cases
     assert case.incident is world.incident
     assert case.ill == Span(DEPLOYED, MITIGATED)
+
+
+async def test_when_it_began_is_not_looked_for_in_another_season(world: World) -> None:
+    """No version but the bad one was seen in the last two weeks: then it began when it was seen to be ill."""
+    incident = world.incident.model_copy(
+        update={
+            "id": "inc-20261220-shop-1",
+            "declared_at": story.at("14:11:30") + timedelta(days=26),
+            "detected_at": story.at("14:09:00") + timedelta(days=26),
+        }
+    )
+    run = incident.run
+    assert run is not None
+    evidence = await world.gathering.evidence(incident, run, world.plan)
+    asked: list[datetime] = []
+    series = world.orders.series
+
+    async def noted(since: datetime, until: datetime) -> Series:
+        asked.append(until)
+        return await series(since, until)
+
+    world.orders.series = noted  # type: ignore[method-assign]  # notes, and goes on
+    await evidence.rows(SINCE)
+    assert incident.detected_at in asked
