@@ -58,7 +58,7 @@ cluster-down: $(VENV)/.runtime
 
 lock: | $(BIN)/uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --no-header --group build pyproject.toml -o requirements.lock
+	  --no-header --group build --all-extras pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-header --group build --group dev --all-extras -c requirements.lock pyproject.toml -o requirements-dev.lock
 

@@ -132,6 +132,10 @@ class Kaeru:
             OutboxPostbox(store, wake=self._wake),
         )
         self._open.push_async_callback(self._let_go)
+        for name, why in fleet.unmade.items():
+            _log.error(
+                "kaeru cannot act for %s until this is put right and kaeru is started again: %s", name, why
+            )
         broken = Broken(clock)
         self.engine = DbosEngine(self._settings.engine_database, on_broken=broken, boundary=boundary)
         self.delivery = Delivery(
@@ -243,6 +247,8 @@ class Kaeru:
 
     def _schedule(self) -> None:
         for service in self._catalog.services.values():
+            if service.name in self._fleet.unmade:
+                continue
             if service.health is not None:
                 self._clockwork.every(
                     service.health.probe_every,

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from bot.catalog import Catalog, Service
 from bot.catalog.model import Database, Outside
-from bot.ports import ChangeSource, Memory
+from bot.ports import ChangeSource, Memory, PortError
 from bot.ports.memory import Forgetful
 from bot.ports.notices import NoPostbox, Postbox
 from bot.usecases.fleet import DatabaseHands, Fleet, Hands, OutsideHands
@@ -56,9 +56,14 @@ def _database(database: Database, changes: ChangeSource | None) -> DatabaseHands
 
 
 def fleet_of(catalog: Catalog, memories: Memories = _none, postbox: Postbox | None = None) -> Fleet:
-    """The adapters of every service."""
-    hands = {service.name: hands_of(service, memories, postbox) for service in catalog.services.values()}
-    return Fleet(hands)
+    """The adapters of every service. One whose adapters cannot be made keeps the others from nothing."""
+    hands, unmade = dict[str, Hands](), dict[str, str]()
+    for service in catalog.services.values():
+        try:
+            hands[service.name] = hands_of(service, memories, postbox)
+        except PortError as error:
+            unmade[service.name] = error.advice
+    return Fleet(hands, unmade)
 
 
 async def let_go(hands: Hands) -> None:

@@ -21,6 +21,7 @@ from bot.ports.notices import Notifier, Postbox
 from bot.ports.oncall import OnCall
 from bot.ports.trackers import Papers, Tracker
 from bot.ports.traffic import Traffic
+from integrations.extras import missing
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,14 @@ class Entry:
         return cast("type[BaseModel]", _load(self.settings))
 
     def make(self, settings: BaseModel, *context: Any) -> Any:
-        return _load(self.factory)(settings, *context)
+        """Raises Refused where the library of an extra is not installed."""
+        try:
+            return _load(self.factory)(settings, *context)
+        except ImportError as error:
+            lacking = missing(error)
+            if lacking is None:
+                raise
+            raise lacking from error
 
 
 TARGETS: Mapping[str, Entry] = {

@@ -24,7 +24,7 @@ from bot.store.errors import StoreClosed
 from bot.store.inbox import InboxItem
 from bot.usecases import commands as c
 from bot.usecases.desk import Desk
-from bot.usecases.fleet import Fleet
+from bot.usecases.fleet import NO_HANDS, Fleet
 from bot.usecases.suspects import suspects
 
 _log = logging.getLogger(__name__)
@@ -137,7 +137,8 @@ class Alerts:
         likely = await suspects(
             self._store,
             said.service,
-            self._fleet.hands(said.service),
+            # An incident opens also for a service that kaeru cannot act for.
+            self._fleet.services.get(said.service, NO_HANDS),
             alert_at=began,
             recent=rules.recent,
         )

@@ -67,15 +67,21 @@ class Hands:
         return found
 
 
+NO_HANDS = Hands(targets={}, health=None, changes=None)
+
+
 @dataclass(frozen=True)
 class Fleet:
-    """The hands of every service in kaeru.yml."""
+    """The hands of every service in kaeru.yml. `unmade` says of the others why they have none, and what to do."""
 
     services: Mapping[str, Hands]
+    unmade: Mapping[str, str] = field(default_factory=dict)
 
     def hands(self, service: str) -> Hands:
-        """Raises Refusal for a service that is no longer configured."""
+        """Raises Refusal for a service that is no longer configured, or whose adapters could not be made."""
         found = self.services.get(service)
+        if found is None and service in self.unmade:
+            raise Refusal(f"kaeru cannot act for {service}: {self.unmade[service]} Then start kaeru again.")
         if found is None:
             raise Refusal(
                 f"{service} is not in kaeru.yml any more. Put it back, or act by hand and close the incident."

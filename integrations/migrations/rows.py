@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from pydantic import SecretStr
 
 from bot.ports.errors import AuthFailed, PortError, Refused, Unavailable
+from integrations.extras import missing
 from integrations.migrations.settings import MigrationsSettings
 
 # MySQL's: too many connections, shutting down, no socket, no host, gone, lost.
@@ -35,13 +36,14 @@ def rows_of(settings: MigrationsSettings, url: SecretStr) -> Rows:
     return PostgresRows(url, timeout_s) if settings.dialect == "postgres" else MysqlRows(url, timeout_s)
 
 
-def _driver(name: str, extra: str) -> Any:
+def _driver(name: str) -> Any:
     try:
         return import_module(name)
-    except ModuleNotFoundError as error:
-        raise Refused(
-            f"The driver {name} is not installed.", remedy=f"Install it: pip install 'kaeru[{extra}]'"
-        ) from error
+    except ImportError as error:
+        lacking = missing(error)
+        if lacking is None:
+            raise
+        raise lacking from error
 
 
 class PostgresRows:
@@ -50,7 +52,7 @@ class PostgresRows:
         self._timeout_s = timeout_s
 
     async def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        psycopg = _driver("psycopg", "postgres")
+        psycopg = _driver("psycopg")
         try:
             async with asyncio.timeout(self._timeout_s), self._connection(psycopg) as connection:
                 return list(await (await connection.execute(sql)).fetchall())
@@ -104,7 +106,7 @@ class MysqlRows:
         self._timeout_s = timeout_s
 
     async def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        aiomysql = _driver("aiomysql", "mysql")
+        aiomysql = _driver("aiomysql")
         try:
             async with (
                 asyncio.timeout(self._timeout_s),
