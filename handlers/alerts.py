@@ -4,6 +4,7 @@ Like everything else that comes in, a notification is in the inbox before it is 
 what is answered with a 5xx, and gives up what is answered with a 4xx: so those say what to correct.
 """
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -26,11 +27,12 @@ _log = logging.getLogger(__name__)
 
 PATH = "/alerts"
 MOST_BYTES = 2**20
+READ_S = 20.0
 SAME_S = 60
 """The same content within so many seconds is the same notification, sent again."""
 MOST_ALERTS = 1000
 _SHOWN = 20
-_TITLE, _TEXT, _LINK = 200, 800, 500
+_GROUP, _TITLE, _TEXT, _LINK = 500, 200, 800, 500
 
 
 class _Wire(BaseModel):
@@ -106,7 +108,10 @@ class AlertsListener:
                 {"WWW-Authenticate": "Bearer"},
             )
         try:
-            raw = await request.read()
+            async with asyncio.timeout(READ_S):
+                raw = await request.read()
+        except TimeoutError:
+            return _said(408, f"The notification did not arrive within {READ_S:g} s. Send it again.")
         except web.HTTPRequestEntityTooLarge:
             return _said(
                 413, f"More than {MOST_BYTES} bytes: set max_alerts in Alertmanager's webhook_config."
@@ -120,7 +125,9 @@ class AlertsListener:
     def _is_known(self, request: web.Request) -> bool:
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
         expected = self._token.get_secret_value().encode()
-        return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), expected)
+        # What is no UTF-8 came in with surrogates, and is compared as the bytes that it was.
+        sent = given.strip().encode("utf-8", "surrogateescape")
+        return scheme.lower() == "bearer" and hmac.compare_digest(sent, expected)
 
     async def _keep(self, raw: bytes, message: WireMessage) -> web.Response:
         by_service, strangers = self._services(message)
@@ -174,7 +181,7 @@ class AlertsListener:
             severity=worst[0] if worst else "",
             outbreaks=tuple(dict.fromkeys(alert.outbreak for alert in firing)),
             alert=Alert(
-                group=message.group_key,
+                group=message.group_key[:_GROUP],
                 state="firing" if firing else "resolved",
                 title=", ".join(names[:_SHOWN])[:_TITLE],
                 text="; ".join(list(texts)[:_SHOWN])[:_TEXT],

@@ -170,6 +170,11 @@ async def test_what_cannot_be_taken_is_answered_with_what_to_correct(
     for token in ("", "wrong-token-of-nobody", TOKEN[:-1]):
         answer = await post(world, message(alert()), token=token)
         assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+    async with httpx.AsyncClient(trust_env=False) as client:
+        odd = await client.post(
+            webhook(world), headers=[(b"Authorization", b"Bearer \xff\xfe")], content=b"{}"
+        )
+        assert odd.status_code == 401
     for garbage in (b"", b"\xff\xfe", b"[]", json.dumps({**message(alert()), "version": "3"}).encode()):
         answer = await post(world, garbage)
         assert answer.status_code == 400
