@@ -285,5 +285,6 @@ async def test_what_cannot_start_in_time_fails_with_counts(service: Service) -> 
         assert last.outcome is Outcome.FAILED
         assert "0 of 2 running" in last.detail
         assert "no suitable node" in last.detail
+        assert last.blameless
     finally:
         await target.aclose()
