@@ -17,6 +17,8 @@ from bot.catalog.problems import CatalogInvalid, Problem
 Loc = tuple[str | int, ...]
 _VARIABLE = re.compile(r"\$(?:(?P<escaped>\$)(?=\{)|\{(?P<name>[^}]*)\})")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SECRET = re.compile(r"(?i)pass|token|secret|key|credential|environment|database_url|webhook")
+_NAMED = re.compile(r"(alias|anchor|tag handle|directive name) (?:'[^']*'|\"[^\"]*\")")
 _DEEPEST = 40
 _MOST = 20_000  # values; aliases of aliases multiply
 
@@ -68,6 +70,11 @@ class Document:
         return Problem(self.name, line, column, dotted(loc), sentence)
 
 
+def may_be_secret(loc: Loc) -> bool:
+    """Whether what stands at `loc` is never to be shown, by the names that lead there."""
+    return any(isinstance(part, str) and _SECRET.search(part) for part in loc)
+
+
 def dotted(loc: Loc) -> str:
     """`services.shop.health.critical[1]`."""
     text = ""
@@ -91,7 +98,7 @@ def read_document(path: Path, environ: Mapping[str, str] | None = None) -> Docum
         raise _unreadable(path, "this is not a text file in UTF-8.") from error
     except OSError as error:
         raise _unreadable(path, f"it cannot be read ({error.strerror}).") from error
-    return parse_document(text, name=path.name, environ=os.environ if environ is None else environ)
+    return parse_document(text, name=str(path), environ=os.environ if environ is None else environ)
 
 
 def parse_document(text: str, *, name: str, environ: Mapping[str, str]) -> Document:
@@ -115,7 +122,8 @@ def _unreadable(path: Path, sentence: str) -> CatalogInvalid:
 
 
 def _syntax(error: yaml.MarkedYAMLError) -> str:
-    said = error.problem or "it cannot be parsed"
+    # A password that begins with * or & is an alias or an anchor to YAML: its name is not repeated.
+    said = _NAMED.sub(r"\1 (in quotes it is a text)", error.problem or "it cannot be parsed")
     if "'\\t'" in said:
         return "this is not YAML: a tab is used to indent; use spaces."
     if "'#'" in said or "'@'" in said or "'`'" in said:
@@ -214,7 +222,8 @@ class _Construction:
     def _scalar(self, node: yaml.Node, loc: Loc) -> Any:
         make = _SCALARS.get(node.tag)
         if make is None:
-            self._say(loc, f"the tag {node.tag} is not known here; write a plain value.")
+            tag = "this tag" if may_be_secret(loc) else f"the tag {node.tag}"
+            self._say(loc, f"{tag} is not known here; write a plain value, in quotes if it begins with !.")
             return None
         value = make(str(node.value))
         self.document.written[loc] = str(node.value)
@@ -226,10 +235,11 @@ class _Construction:
                 return "$"
             name = match["name"]
             if not _NAME.fullmatch(name):
-                self._say(
-                    loc,
-                    f"`${{{name}}}` is not the name of an environment variable. For a plain `${{` write `$${{`.",
+                # Part of a password, maybe: it is not repeated.
+                sentence = (
+                    "`${…}` does not hold the name of an environment variable. For a plain `${` write `$${`."
                 )
+                self._say(loc, sentence)
                 return ""
             if name not in self.environ:
                 self._say(

@@ -1,6 +1,7 @@
 """What pydantic found wrong, said to a tired person: what was expected, and what is there."""
 
 import json
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -8,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from bot.catalog.document import Document, Loc
+from bot.catalog.document import Document, Loc, may_be_secret
 from bot.catalog.problems import Problem, did_you_mean
 
 _EXPECTED = {
@@ -48,6 +49,8 @@ _EXPECTED = {
     "time_delta_parsing": "a duration",
     "expected": "{expected}",
 }
+_VARIABLES = re.compile(r"(?:\$\{[A-Za-z_][A-Za-z0-9_]*\})+")
+_USER_INFO = re.compile(r"(://[^/\s:@]*:)[^/\s@]+(?=@)")
 _NAME_RULE = "a name of lowercase letters, digits, - and _, at most 40 characters"
 
 
@@ -57,6 +60,7 @@ class Setting:
 
     model: type[BaseModel] | None  # what a mapping at this place is made of
     field: FieldInfo | None
+    is_secret: bool = False  # what stands here, or below, is never shown
 
     @property
     def example(self) -> str:
@@ -92,7 +96,8 @@ def _problem(details: ErrorDetails, document: Document, at: Loc, model: type[Bas
         example = setting_at(model, inner).example
         such_as = f", such as {inner[-1]}: {example}" if example else ""
         return document.problem(place, f"this is missing; it is needed{such_as}.")
-    sentence = _sentence(details, setting_at(model, inner), got(document, place))
+    setting = setting_at(model, inner)
+    sentence = _sentence(details, setting, got(document, place, hidden=setting.is_secret))
     return document.problem(place, sentence)
 
 
@@ -104,6 +109,10 @@ def _sentence(details: ErrorDetails, setting: Setting, found: str) -> str:
         case "value_error" | "assertion_error":
             said = str(context["error"]).rstrip(".")
             return f"{said}."
+        case "string_too_short" if context["min_length"] > 1:
+            expected = f"a text of at least {context['min_length']} characters"
+            if setting.example:
+                expected += f", such as {setting.example}"
         case "too_short":
             least = context["min_length"]
             expected = f"at least {least} {'entry' if least == 1 else 'entries'}"
@@ -127,9 +136,16 @@ def _expected(kind: str, context: Mapping[str, Any], example: str) -> str:
     return f"{said} such as {example}"
 
 
-def got(document: Document, loc: Loc) -> str:
-    """What stands at `loc`, as it is written there: the value of an environment variable is never shown."""
-    value = _at(document.data, loc)
+def got(document: Document, loc: Loc, *, hidden: bool = False) -> str:
+    """What stands at `loc`, as it is written there: the value of an environment variable is never shown.
+
+    Only what kind of thing it is, where it is `hidden` or its name sounds like a secret.
+    """
+    value, written = _at(document.data, loc), document.written.get(loc, "")
+    return _kind(value, written) if hidden or may_be_secret(loc) else _shown(value, written)
+
+
+def _shown(value: Any, written: str) -> str:
     match value:
         case None:
             return "nothing"
@@ -140,14 +156,29 @@ def got(document: Document, loc: Loc) -> str:
         case list():
             return f"a list of {len(value)}" if value else "an empty list"
         case str():
-            written = document.written.get(loc, "")
             return f'the text "{_shortened(written)}"' if written else "an empty text"
         case _:
-            return f"the number {document.written.get(loc, value)}"
+            return f"the number {written or value}"
+
+
+def _kind(value: Any, written: str) -> str:
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return "true or false"
+        case dict() | list():
+            return f"a {'mapping' if isinstance(value, dict) else 'list'} (its values are not shown)"
+        case str() if _VARIABLES.fullmatch(written):
+            return f'the text "{written}"'
+        case str():
+            return "a text (it is not shown)" if written else "an empty text"
+        case _:
+            return "a number (it is not shown); put a text in quotes"
 
 
 def _shortened(text: str) -> str:
-    text = " ".join(text.split())
+    text = _USER_INFO.sub(r"\1…", " ".join(text.split()))
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 
@@ -174,6 +205,7 @@ def setting_at(model: type[BaseModel], loc: Loc) -> Setting:
     """What `model` knows of the place `loc` below it."""
     annotation: Any = model
     field: FieldInfo | None = None
+    is_secret = False
     for part in loc:
         owner = _model_in(annotation)
         if owner is not None and isinstance(part, str):
@@ -181,7 +213,13 @@ def setting_at(model: type[BaseModel], loc: Loc) -> Setting:
             annotation = field.annotation if field else None
         else:
             annotation, field = _inner(annotation)
-    return Setting(model=_model_in(annotation), field=field)
+        is_secret = is_secret or _holds_secret(annotation)
+    return Setting(model=_model_in(annotation), field=field, is_secret=is_secret)
+
+
+def _holds_secret(annotation: Any) -> bool:
+    """Whether it is a SecretStr, or a list or mapping of them."""
+    return annotation is SecretStr or any(_holds_secret(inner) for inner in typing.get_args(annotation))
 
 
 def _alternatives(annotation: Any) -> list[Any]:

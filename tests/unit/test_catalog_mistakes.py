@@ -9,7 +9,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.catalog import CatalogInvalid
+from bot.catalog import CatalogInvalid, load_catalog
+from integrations import registry
 from tests.unit.test_catalog import PEOPLE, SHOP, load
 
 
@@ -18,7 +19,9 @@ def mistakes(tmp_path: Path, text: str, **environ: str) -> list[str]:
         load(tmp_path, text, environ)
     lines = str(invalid.value).splitlines()
     assert lines == [str(problem) for problem in invalid.value.problems]
-    return lines
+    folder = f"{tmp_path}/"
+    assert all(line.startswith(folder) for line in lines)
+    return [line.removeprefix(folder) for line in lines]
 
 
 def shop(more: str) -> str:
@@ -238,7 +241,7 @@ CASES = {
     "not a variable": (
         SHOP.replace("/srv/shop", '"${SHOP ROOT}"'),
         (
-            "kaeru.yml:1:51 services.shop.target.root: `${SHOP ROOT}` is not the name of an environment variable. "
+            "kaeru.yml:1:51 services.shop.target.root: `${…}` does not hold the name of an environment variable. "
             "For a plain `${` write `$${`."
         ),
     ),
@@ -246,7 +249,7 @@ CASES = {
         shop("    watch: !!python/object:os.system x\n"),
         (
             "kaeru.yml:4:12 services.shop.watch: the tag tag:yaml.org,2002:python/object:os.system is not known here; "
-            "write a plain value."
+            "write a plain value, in quotes if it begins with !."
         ),
     ),
     "a reserved character": (
@@ -348,6 +351,47 @@ def test_a_variables_value_is_never_shown(tmp_path: Path) -> None:
     text = "policies: { high: { quorum: '${SECRET}' } }\n" + SHOP
     (line,) = mistakes(tmp_path, text, SECRET="hunter2")
     assert line.endswith('got the text "${SECRET}".')
+
+
+OWN = (
+    "services:\n  shop:\n    changes: {{ kind: git, repository: /srv }}\n"
+    "    target: {{ kind: symlink, releases: /r, link: /l{target} }}\n"
+    "    databases: {{ d: {{ backup: {{ kind: postgresql, database: d, directory: /b{backup} }}{database} }} }}\n"
+)
+SECRETS = {
+    "a number": {"backup": ", password: 55667788"},
+    "a number with a point": {"backup": ", password: 5566.7788"},
+    "a mapping": {"backup": ", password: {Br0ken5566: 1}"},
+    "a list": {"backup": ", password: [Br0ken5566]"},
+    "an alias": {"backup": ", password: *Br0ken5566"},
+    "an anchor used twice": {"backup": ", user: &Br0ken5566 a, password: &Br0ken5566 b"},
+    "a tag": {"backup": ", password: !Br0ken5566 x"},
+    "half a variable": {"backup": ', password: "My${secret-5566}"'},
+    "in an environment": {"target": ", environment: {TOKEN: 55667788, PLAIN: 5566}"},
+    "an environment": {"target": ", environment: 55667788"},
+    "a key of S3": {"backup": ", s3: {bucket: bbb, secret_key: 55667788}"},
+    "an address": {"database": ", migrations: {kind: git, paths: [m], database_url: 55667788}"},
+    "a name that is close": {"backup": ", pasword: 55667788"},
+}
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_that_is_no_text_is_never_shown(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "kaeru.yml"
+    path.write_text(OWN.format(**({"target": "", "backup": "", "database": ""} | SECRETS[name])))
+    with pytest.raises(CatalogInvalid) as invalid:
+        load_catalog(path, registry.kinds(), environ={})
+    assert "5566" not in str(invalid.value)
+
+
+def test_a_short_text_says_how_long_it_has_to_be(tmp_path: Path) -> None:
+    path = tmp_path / "kaeru.yml"
+    path.write_text(OWN.format(target="", backup=", s3: {bucket: x}", database=""))
+    with pytest.raises(CatalogInvalid) as invalid:
+        load_catalog(path, registry.kinds(), environ={})
+    assert 'expected a text of at least 3 characters, such as shop-backups, got the text "x".' in str(
+        invalid.value
+    )
 
 
 LINES = """\

@@ -195,7 +195,10 @@ async def test_an_unusable_file_is_the_one_thing_that_stops_the_rest(world: Worl
     report = await world.report()
     assert (report.exit_code, report.readable) == (2, False)
     config = [row for row in report.rows if row.name == "kaeru.yml"]
-    assert [row.seen.split()[0] for row in config] == ["kaeru.yml:6:5", "kaeru.yml:8:22"]
+    assert [row.seen.split()[0] for row in config] == [
+        f"{world.folder}/kaeru.yml:6:5",
+        f"{world.folder}/kaeru.yml:8:22",
+    ]
     assert any(row.name == "tokens" for row in report.rows)
     assert "services were not looked at" in render(report)
 
