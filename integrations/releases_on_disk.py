@@ -12,6 +12,18 @@ from bot.ports.errors import Conflict, Refused
 
 Place = PurePath | str
 
+# What ends so was not found, or may not be run; sudo and systemctl end with 1 and say it.
+_NOT_RUN = (126, 127)
+_NO_RIGHT = (
+    "sudo:",
+    "permission denied",
+    "operation not permitted",
+    "access denied",
+    "authentication required",
+    "command not found",
+    "failed to connect to bus",
+)
+
 
 @dataclass(frozen=True)
 class Listing:
@@ -19,6 +31,12 @@ class Listing:
 
     versions: tuple[Version, ...]
     ignored: tuple[str, ...]
+
+
+def could_not_run(code: int, last_line: str) -> bool:
+    """Whether a restart command that failed was kept from its work, so that it says nothing of the release."""
+    said = last_line.lower()
+    return code in _NOT_RUN or any(sign in said for sign in _NO_RIGHT)
 
 
 def is_version(name: str) -> bool:

@@ -22,15 +22,19 @@ def judged(scene: Scene, version: Version, ref: str) -> Observation:
         )
     if on is None:
         outcome = Outcome.FAILED if live.version else Outcome.UNKNOWN
-        return Observation(outcome=outcome, detail=f"At {at} {live.said}.", running=live.version)
+        return _elsewhere(outcome, f"At {at} {live.said}.", live)
     if goal is not None and on != goal:
         detail = f"{on} is set to serve, {scene.said_of(on)}, and at {at} {live.said}."
-        return Observation(outcome=Outcome.FAILED, detail=detail, running=live.version)
+        return _elsewhere(Outcome.FAILED, detail, live)
     detail = f"{on} is set to serve and {scene.said_of(on)}, but at {at} {live.said}."
     silent = goal is not None or scene.version_on(on) is None
-    return Observation(
-        outcome=Outcome.UNKNOWN if silent else Outcome.FAILED, detail=detail, running=live.version
-    )
+    return _elsewhere(Outcome.UNKNOWN if silent else Outcome.FAILED, detail, live)
+
+
+def _elsewhere(outcome: Outcome, detail: str, live: Live) -> Observation:
+    """Something else is set or serves: nothing was learned of the version."""
+    blameless = outcome is Outcome.FAILED
+    return Observation(outcome=outcome, detail=detail, running=live.version, blameless=blameless)
 
 
 def goal_of(scene: Scene, version: Version, ref: str) -> Colour | None:
@@ -43,7 +47,12 @@ def not_arrived(live: Live, goal: Colour, version: Version, at: str, seconds: fl
     """The switch was moved, and users do not see it."""
     seen = Outcome.FAILED if live.versions else Outcome.UNKNOWN
     detail = f"The switch was moved to {goal} ({version}), but {seconds:g} s later at {at} {live.said}."
-    return Observation(outcome=seen, detail=detail, running=live.version)
+    return Observation(
+        outcome=seen,
+        detail=detail,
+        running=live.version,
+        blameless=seen is Outcome.FAILED and version not in live.versions,
+    )
 
 
 def draining(seen: Observation, left: Open) -> Observation:

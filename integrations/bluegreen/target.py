@@ -129,7 +129,9 @@ class BlueGreenTarget:
                 return
             elif waited >= settle:
                 # What answers is something else, and will not become this by itself.
-                yield seen.model_copy(update={"outcome": Outcome.FAILED}) if scene.live.versions else seen
+                served = change.to_version in scene.live.versions
+                failed = {"outcome": Outcome.FAILED, "blameless": not served}
+                yield seen.model_copy(update=failed) if scene.live.versions else seen
                 return
             else:
                 seen = seen.model_copy(update={"outcome": Outcome.UNKNOWN})

@@ -169,7 +169,9 @@ class Host:
             return seen if seen.outcome is Outcome.SUCCEEDED else Brought(Outcome.UNKNOWN, said, moved=True)
         if ended.code == 0 or await self.running() == goal:
             return None
-        return Brought(Outcome.FAILED, f"the restart command ended with {_end(ended)}", moved=True)
+        blameless = on_disk.could_not_run(ended.code, ended.last_line)
+        said = f"the restart command ended with {_end(ended)}"
+        return Brought(Outcome.FAILED, said, moved=True, blameless=blameless)
 
     async def _settled(self, goal: Version, *, moved: bool, and_end: bool = True) -> Brought:
         """Ask until the host is well, at most as long as it may take to settle.
@@ -180,7 +182,9 @@ class Host:
         while ill := await self.well(goal):
             if time.monotonic() >= deadline:
                 said = f"after {self._settings.settle.total_seconds():g} s {ill}"
-                return Brought(Outcome.FAILED, said, moved=moved)
+                # Where something else answers, it was not restarted, and was never seen.
+                blameless = await self.running() not in (None, goal)
+                return Brought(Outcome.FAILED, said, moved=moved, blameless=blameless)
             await asyncio.sleep(POLL_S)
         if and_end:
             await self._told(self._note.end(), self._unnoted)

@@ -49,7 +49,7 @@ def judged(
         return Observation(outcome=Outcome.SUCCEEDED, detail=detail, running=seen.running)
     if run is None:
         detail = f"{name} was not run; {said_of(seen)}."
-        return Observation(outcome=Outcome.FAILED, detail=detail, running=seen.running)
+        return Observation(outcome=Outcome.FAILED, detail=detail, running=seen.running, blameless=True)
     if run.interrupted:
         detail = (
             f"{ending}; {said_of(seen)}. It is not known to be resumable: look at what it has done, bring it to "
@@ -66,4 +66,16 @@ def judged(
         detail=detail,
         running=seen.running,
         untouched=run.code is None and bool(run.why),
+        blameless=not _is_to_blame(run, seen, goal),
     )
+
+
+def _is_to_blame(run: Run, seen: Seen, goal: Version) -> bool:
+    """Whether a failed run shows anything of the version itself: it was seen running, or it was deployed and is silent."""
+    if goal in (seen.running, *seen.mixed):
+        return True
+    if seen.running is not None or seen.mixed:
+        return False
+    if not seen.guessed:
+        return seen.current == goal
+    return run.code == 0 and not run.why

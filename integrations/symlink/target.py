@@ -14,7 +14,7 @@ from bot.ports.errors import Conflict, OutcomeUnknown, Refused
 from bot.ports.target import Available, Capabilities, Change, Inspection, Observation, TargetPlan, polled
 from integrations.http_health.client import ProbeClient
 from integrations.process import TimedOut, redact, run
-from integrations.releases_on_disk import fingerprint, is_version, no_release, release_check
+from integrations.releases_on_disk import could_not_run, fingerprint, is_version, no_release, release_check
 from integrations.symlink.folder import ReleaseFolder
 from integrations.symlink.restarts import RestartNote
 from integrations.symlink.settings import SymlinkSettings
@@ -159,7 +159,10 @@ class SymlinkTarget:
         said = f": {done.last_line}" if done.last_line else "."
         outcome = Outcome.SUCCEEDED if running == goal else Outcome.FAILED
         return Observation(
-            outcome=outcome, running=running, detail=f"The restart command ended with {done.code}{said}"
+            outcome=outcome,
+            running=running,
+            detail=f"The restart command ended with {done.code}{said}",
+            blameless=outcome is Outcome.FAILED and could_not_run(done.code, done.last_line),
         )
 
     async def _settled(self, goal: Version, start: Version) -> Observation:
@@ -182,7 +185,7 @@ class SymlinkTarget:
         if current != goal:
             who = "still points" if current == start else "someone else has moved it: it points"
             detail = f"{link}: {who} at {current}."
-            return Observation(outcome=Outcome.FAILED, detail=detail, running=running)
+            return Observation(outcome=Outcome.FAILED, detail=detail, running=running, blameless=True)
         if running == goal:
             detail = f"{link} points at {goal}, and {goal} is what answers."
             return Observation(outcome=Outcome.SUCCEEDED, detail=detail, running=running)

@@ -172,6 +172,7 @@ async def test_a_reload_that_does_nothing_is_a_failure_and_can_be_reverted(
         planned = change(await target.inspect(), "v1.2.9")
         done = await applied(target, planned, key="k")
         assert (done.outcome, done.running, done.untouched) == (Outcome.FAILED, "v1.3.0", False)
+        assert done.blameless
         assert done.detail.endswith(f"0.5 s later at {proxy.url} v1.3.0 answers.")
         seen = await target.inspect()
         assert (seen.current, seen.running) == ("v1.2.9", "v1.3.0")

@@ -65,3 +65,31 @@ async def test_a_script_takes_a_bad_deploy_back(new_world: NewWorld, tmp_path: P
     assert printed[:2] == ["deploying v1.2.9 (--strategy=rolling)", "restarting with token=[redacted]"]
     assert printed[-1] == "done"
     assert all("hunter2" not in str(message) for message in await room.messages())
+
+
+async def test_a_script_that_fails_before_it_touches_anything_costs_no_version(
+    new_world: NewWorld, tmp_path: Path
+) -> None:
+    own = {name: None for name in SYMLINKS_OWN if name != "version_url"}
+    target = {
+        **own,
+        "kind": "script",
+        "command": ["./deploy.sh", "{version}"],
+        "cwd": str(tmp_path),
+        "state": str(tmp_path / "state"),
+        "versions": ["ls", str(tmp_path / "shop" / "releases")],
+    }
+    script = tmp_path / "deploy.sh"
+    script.write_text("#!/bin/sh\necho the registry is away >&2\nexit 1\n", encoding="ascii")
+    script.chmod(0o755)
+    world = await new_world(changes={"services": {"shop": {"target": target}}})
+    await world.bad_deploy()
+    room = await world.declare()
+    await room.approve(to=GOOD)
+    await room.sees("it is not held against v1.2.9")
+    ledger = await world.read(lambda uow: uow.releases.all("shop"))
+    assert ledger[GOOD].quarantined_at is None
+    await room.sees("the registry is away")
+    await room.when(lambda i: len(i.plans) == 2 and i.plans[-1].state == "ready", "the next plan")
+    offered = (await room.events(e.PlanReady))[-1]
+    assert offered.plan.to_version == GOOD

@@ -19,7 +19,10 @@ from bot.domain.evidence import Outcome
 from bot.ports import Conflict, Refused, Unavailable
 from bot.ports.target import Change, Observation
 from bot.workflows.applying import applied, followed, put_back
+from integrations.runs import Run
 from integrations.script import ScriptSettings, ScriptTarget
+from integrations.script.judging import judged
+from integrations.script.looking import Seen
 from tests.classic.crashing import ends_killed, forked
 from tests.classic.scripts import run_and_die, script_settings
 from tests.contract.shop import eventually
@@ -208,6 +211,37 @@ async def test_its_word_is_heard_and_what_is_seen_decides(
         assert (done.outcome, done.detail) == (outcome, says)
         again = await applied(target, planned, key="k")
         assert (again.outcome, deploy.runs) == (outcome, ["v1.2.9"])
+
+
+@pytest.mark.parametrize(
+    ("body", "other"),
+    [("exit 1", {}), ("sleep 30", {"timeout": "300ms"}), ("echo ok", {"settle": "100ms"})],
+    ids=["fails", "hangs", "says yes and does nothing"],
+)
+async def test_a_version_that_never_ran_is_not_to_blame(
+    deploy: Deploy, body: str, other: dict[str, Any]
+) -> None:
+    deploy.script(body)
+    async with deploy.target(**other) as target:
+        done = await applied(target, change(await target.inspect(), "v1.2.9"), key="k")
+    assert (done.outcome, done.blameless) == (Outcome.FAILED, True)
+
+
+@pytest.mark.parametrize(
+    ("seen", "code", "blameless"),
+    [
+        (Seen("v1.3.0", None, ("v1.2.9", "v1.3.0")), 1, False),
+        (Seen("v1.2.9", None), 1, False),
+        (Seen("v1.3.0", "v1.3.0"), 0, True),
+        (Seen("v1.3.0", None, guessed=True), 1, True),
+        (Seen("v1.3.0", None, guessed=True), 0, False),
+    ],
+    ids=["seen beside", "deployed and silent", "another answers", "silent, it failed", "silent, it said yes"],
+)
+def test_only_what_was_seen_of_a_version_is_held_against_it(seen: Seen, code: int, blameless: bool) -> None:
+    run = Run(key="k", goal="v1.2.9", began_at=0, alive=False, ended_at=1, code=code)
+    done = judged("deploy.sh", run, seen, "v1.2.9", arrived=False, waiting=False, last_line="")
+    assert (done.outcome, done.blameless) == (Outcome.FAILED, blameless)
 
 
 async def test_one_that_cannot_be_started_has_done_nothing(deploy: Deploy) -> None:

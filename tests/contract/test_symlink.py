@@ -99,6 +99,24 @@ async def test_what_the_command_said_is_told_without_secrets(folder: ReleaseFold
     await target.aclose()
 
 
+@pytest.mark.parametrize(
+    ("says", "code", "blameless"),
+    [
+        ("unit shop.service failed", 1, False),
+        ("sudo: a password is required", 1, True),
+        ("not found", 127, True),
+    ],
+)
+async def test_a_command_that_could_not_run_says_nothing_of_the_version(
+    folder: ReleaseFolder, says: str, code: int, blameless: bool
+) -> None:
+    program = f"import sys; print({says!r}, file=sys.stderr); sys.exit({code})"
+    target = SymlinkTarget(settings_of(folder, restart=(sys.executable, "-c", program)))
+    done = await target.apply(change(await target.inspect(), "v1.2.9"), "k")
+    await target.aclose()
+    assert (done.outcome, done.blameless) == (Outcome.FAILED, blameless)
+
+
 async def test_the_command_does_not_see_the_bots_secrets(
     folder: ReleaseFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
