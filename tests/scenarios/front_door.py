@@ -15,15 +15,22 @@ Choose = Callable[[], str | None]
 """The URL that the next request goes to; None: the maintenance page."""
 Told = Callable[[bool, int, float], None]
 """Of each request: whether it went to the service, the status that the user got, and how many seconds it took."""
+_PLAIN = {"Content-Type": "text/plain"}
 _PAGE: Answer = (503, {"Content-Type": "text/html", "Retry-After": "5"}, b"<h1>Back soon</h1>")
 
 
 class FrontDoor:
-    """Answers 503 with a page in the place of the service, and 502 where the service takes no connection."""
+    """Answers 503 with a page in the place of the service, and 502 where the service takes no connection.
 
-    def __init__(self, choose: Choose, told: Told) -> None:
+    `pages` are its own, as plain text, by their path; nobody is told of these.
+    """
+
+    def __init__(
+        self, choose: Choose, told: Told, *, pages: Mapping[str, Callable[[], str]] | None = None
+    ) -> None:
         self._choose = choose
         self._told = told
+        self._pages = pages or {}
         door = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -52,17 +59,22 @@ class FrontDoor:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def _serve(self, handler: BaseHTTPRequestHandler) -> None:
-        begun = time.perf_counter()
         handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
-        place = self._choose()
-        status, headers, body = _PAGE if place is None else _forwarded(place, handler.command, handler.path)
-        self._told(place is not None, status, time.perf_counter() - begun)
+        own = self._pages.get(handler.path)
+        status, headers, body = self._passed_on(handler) if own is None else (200, _PLAIN, own().encode())
         handler.send_response(status)
         for name, value in headers.items():
             handler.send_header(name, value)
         handler.send_header("Content-Length", str(len(body)))
         handler.end_headers()
         handler.wfile.write(body)
+
+    def _passed_on(self, handler: BaseHTTPRequestHandler) -> Answer:
+        begun = time.perf_counter()
+        place = self._choose()
+        answer = _PAGE if place is None else _forwarded(place, handler.command, handler.path)
+        self._told(place is not None, answer[0], time.perf_counter() - begun)
+        return answer
 
     @contextlib.contextmanager
     def open(self) -> Iterator["FrontDoor"]:
