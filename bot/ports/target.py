@@ -117,7 +117,8 @@ class Observation(Value):
     a failed one that something may have to be put back, and that the target version is not what failed: no room for it,
     a node or a host that is down, somebody's pause, a controller that sleeps. It is not held against the version.
     `output` are the lines that the change has printed since the last observation, redacted, for the thread under
-    the checklist; each line is given once.
+    the checklist; each line is given once. `caveat` is a sentence about how a success came to be, where that did not go as it
+    should: the program that led to it was ended at its time limit.
     """
 
     outcome: Outcome
@@ -127,6 +128,7 @@ class Observation(Value):
     untouched: bool = False
     blameless: bool = False
     output: tuple[str, ...] = ()
+    caveat: str = ""
 
 
 class Target(Protocol):

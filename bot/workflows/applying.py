@@ -143,7 +143,8 @@ async def settle(target: Target, change: Change, key: str, *, back: bool, tell: 
         why, overtaken = error.advice, isinstance(error, Conflict | Gone)
     else:
         if seen.outcome is Outcome.SUCCEEDED:
-            return Settled(f"{name} was put back: {name} runs {seen.running or change.from_version} now.")
+            said = f"{name} was put back: {name} runs {seen.running or change.from_version} now."
+            return Settled(f"{said} {seen.caveat}".strip())
         why, outcome = seen.detail, seen.outcome
     said = f"{name} could not be put back: {why.rstrip('.')}. {await _what_runs(target, name)}"
     return Settled(said, outcome, overtaken)

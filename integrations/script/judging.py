@@ -46,7 +46,8 @@ def judged(
     if arrived:
         well = run is None or (run.code == 0 and not run.why)
         detail = f"{said_of(seen)}." if well else f"{ending}, but {said_of(seen)}."
-        return Observation(outcome=Outcome.SUCCEEDED, detail=detail, running=seen.running)
+        caveat = "" if well else detail
+        return Observation(outcome=Outcome.SUCCEEDED, detail=detail, running=seen.running, caveat=caveat)
     if run is None:
         detail = f"{name} was not run; {said_of(seen)}."
         return Observation(outcome=Outcome.FAILED, detail=detail, running=seen.running, blameless=True)

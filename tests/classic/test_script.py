@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from bot.domain.evidence import Outcome
 from bot.ports import Conflict, Refused, Unavailable
 from bot.ports.target import Change, Observation
-from bot.workflows.applying import applied, followed, put_back
+from bot.workflows.applying import applied, followed, put_back, settle
 from integrations.runs import Run
 from integrations.script import ScriptSettings, ScriptTarget
 from integrations.script.judging import judged
@@ -280,6 +280,19 @@ async def test_a_half_done_run_is_taken_back_whatever_is_seen(deploy: Deploy) ->
         assert (await applied(target, planned, key="k")).outcome is Outcome.FAILED
         assert (await put_back(target, planned, key="k/back")).outcome is Outcome.SUCCEEDED
     assert deploy.runs == ["v1.2.9", "v1.3.0"]
+
+
+async def test_a_way_back_that_was_ended_at_its_limit_is_said_to_be(deploy: Deploy) -> None:
+    deploy.script("sleep 30")
+    async with deploy.target(timeout="300ms", grace="100ms") as target:
+        planned = change(await target.inspect(), "v1.2.9")
+        assert (await applied(target, planned, key="k")).outcome is Outcome.FAILED
+        settled = await settle(target, planned, "k/back", back=True)
+    assert settled.outcome is Outcome.SUCCEEDED
+    assert settled.said == (
+        "shop was put back: shop runs v1.3.0 now. deploy.sh v1.3.0 was ended with all that it had started: "
+        "it did not end within 0.3 s, but v1.3.0 is what is deployed."
+    )
 
 
 async def test_the_status_program_says_how_far_it_is(deploy: Deploy) -> None:
