@@ -9,6 +9,7 @@ from bot.cli.options import acting_as, which
 from bot.cli.plans import plan_text
 from bot.cli.words import spoken
 from bot.domain.base import Refusal
+from bot.domain.decide import backups_in_the_way
 from bot.domain.incident import Status
 from bot.domain.plan import Plan
 from bot.usecases import commands as c
@@ -41,7 +42,7 @@ async def _look(word: str | None, as_: str | None, digest: str) -> tuple[str, Pl
         incident = await office.find(word)
         record = incident.record
         if record is None or record.plan is None:
-            note = f": {record.note}" if record is not None and record.note else ""
+            note = f": {record.note.rstrip('.')}" if record is not None and record.note else ""
             raise Refusal(
                 f"{incident.id} has no plan to approve yet{note}. See `kaeru incident show {incident.id}`."
             )
@@ -49,7 +50,8 @@ async def _look(word: str | None, as_: str | None, digest: str) -> tuple[str, Pl
             raise Refusal(
                 f"The plan of {incident.id} is another one by now ({record.plan.digest}). Look at it and decide anew."
             )
-        return incident.id, record.plan, plan_text(record.plan, office.register.names)
+        besides = backups_in_the_way(incident, record.plan)
+        return incident.id, record.plan, plan_text(record.plan, office.register.names, besides=besides)
 
 
 async def _approve(incident_id: str, plan: Plan, break_glass: str, as_: str | None) -> str:

@@ -1,10 +1,11 @@
 """A plan in plain text: everything that an approval vouches for."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
-from bot.cli.words import shown
+from bot.cli.words import shown, spoken
 from bot.domain.durations import human
-from bot.domain.plan import Changes, Plan
+from bot.domain.plan import Changes, Check, Plan
 from bot.domain.prose import Names
 from bot.views.backup_facts import backup_in_words
 from bot.views.data_facts import done_to, in_words
@@ -16,8 +17,11 @@ _PATHS = 20
 _DIFF = 60
 
 
-def plan_text(plan: Plan, names: Names) -> str:
-    """The way back, what is taken away, what is done, what was checked, what to be wary of."""
+def plan_text(plan: Plan, names: Names, *, besides: Sequence[Check] = ()) -> str:
+    """The way back, what is taken away, what is done, what was checked, what to be wary of.
+
+    `besides` are checks of what the incident has by now.
+    """
     lines = [
         f"{plan.service}: {plan.from_version} → {plan.to_version} (plan {plan.number}, digest {plan.digest})",
         f"why {plan.to_version}: {plan.why}",
@@ -35,7 +39,10 @@ def plan_text(plan: Plan, names: Names) -> str:
         *([f"  {order}"] if (order := in_order(plan)) else []),
         *_backups(plan),
         "Checked:",
-        *(f"  {'ok  ' if check.ok else 'FAIL'} {check.name}: {check.detail}" for check in plan.checks),
+        *(
+            f"  {'ok  ' if check.ok else 'FAIL'} {check.name}: {spoken(check.detail, names)}"
+            for check in (*plan.checks, *besides)
+        ),
         *(f"{warning.level.value}: {warning.text}" for warning in plan.warnings),
         f"Health will be compared with {plan.baseline.sentence}.",
     ]

@@ -6,8 +6,9 @@ from datetime import datetime, tzinfo
 
 from bot.domain import events as e
 from bot.domain.backups import BackupRecord
+from bot.domain.decide import failed_checks
 from bot.domain.durations import human
-from bot.domain.incident import Incident, Owed
+from bot.domain.incident import Incident, Owed, PlanState
 from bot.domain.narrate import narrate
 from bot.domain.narrate_backups import taken_in_words
 from bot.domain.paging import PageRecord
@@ -30,6 +31,7 @@ _HERE = (
     ),
     ("Press Give back", "Run `kaeru incident give-back`"),
     ("Press Back up again on its card", "Run `kaeru incident back-up`"),
+    ("press Back up again", "run `kaeru incident back-up`"),
     ("Press Back up again", "Run `kaeru incident back-up`"),
     (
         "press Use it all the same or Back up again on the backup's card",
@@ -109,7 +111,7 @@ def about(incident: Incident, policy: Policy | None, names: Names, zone: tzinfo)
         ("plan", _plan_state(incident, names)),
         *_moments(incident, zone),
         *[(role, name(user, names)) for role, user in incident.roles.items()],
-        *_steps(incident),
+        *_steps(incident, names),
         *[("suspended", _owed(o, names, zone)) for o in incident.debts],
         *[("page", _page(one, names)) for one in incident.pages],
         *[("backup", _backup(one, names)) for one in incident.backups],
@@ -143,7 +145,7 @@ def _backup(record: BackupRecord, names: Names) -> str:
         told = f"{record.state.value}: {record.reason}" if record.reason else record.state.value
     accepted = f" {name(record.accepted_by, names)} relies on it." if record.accepted_by else ""
     skipped = f" {name(record.skipped_by, names)} decided not to wait for it." if record.skipped_by else ""
-    return f"{record.database}: {told}{accepted}{skipped}"
+    return spoken(f"{record.database}: {told}{accepted}{skipped}", names)
 
 
 def _restore(restore: Restore, names: Names) -> str:
@@ -154,7 +156,8 @@ def _restore(restore: Restore, names: Names) -> str:
     )
     digest = f" {restore.digest}" if restore.digest else ""
     detail = f": {restore.detail}" if restore.detail else ""
-    return f"{restore.number}{digest} of {restore.database} into {restore.where}: {state}{agreed}{detail}"
+    said = f"{restore.number}{digest} of {restore.database} into {restore.where}: {state}{agreed}{detail}"
+    return spoken(said, names)
 
 
 def _owed(owed: Owed, names: Names, zone: tzinfo) -> str:
@@ -174,6 +177,8 @@ def _plan_state(incident: Incident, names: Names) -> str:
         return "none"
     given = f", approved by {', '.join(name(u, names) for u in record.approvals)}" if record.approvals else ""
     digest = f" {record.plan.digest}" if record.plan else ""
+    stopped = record.plan is not None and record.state is PlanState.READY and failed_checks(record.plan)
+    given = f"{', cannot be approved yet' if stopped else ''}{given}"
     return f"{record.number}{digest}: {record.state.value}{given}{f' ({record.note})' if record.note else ''}"
 
 
@@ -186,7 +191,7 @@ def _moments(incident: Incident, zone: tzinfo) -> Sequence[tuple[str, str]]:
     return [(label, stamp(at, zone)) for label, at in named if at is not None]
 
 
-def _steps(incident: Incident) -> Sequence[tuple[str, str]]:
+def _steps(incident: Incident, names: Names) -> Sequence[tuple[str, str]]:
     run = incident.run
     if run is None:
         return ()
@@ -194,7 +199,7 @@ def _steps(incident: Incident) -> Sequence[tuple[str, str]]:
     for step in run.steps:
         took = step.finished_at - step.started_at if step.finished_at and step.started_at else None
         after = f" after {human(took)}" if took is not None else ""
-        detail = f": {step.detail}" if step.detail else ""
+        detail = f": {spoken(step.detail, names)}" if step.detail else ""
         rows.append(("step", f"{step.title}: {step.state.value}{after}{detail}"))
     return rows
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from bot.domain.databases import undecided
-from bot.domain.decide import expires_at, failed_checks
+from bot.domain.decide import backups_in_the_way, expires_at, failed_checks
 from bot.domain.incident import Incident, PlanRecord, PlanState, Status
 from bot.domain.plan import Plan
 from bot.domain.policy import Policy
@@ -83,6 +83,8 @@ def _obstacle(incident: Incident, plan: Plan) -> str:
     failed, open_question = failed_checks(plan), obstacle(plan)
     if open_question and not failed:
         return f":no_entry: *This cannot be approved yet:* {open_question}. Then a fresh plan appears."
+    if not failed and (waits := backups_in_the_way(incident, plan)):
+        return f":no_entry: *This cannot be approved yet:* {in_the_way(waits)}"
     if not failed:
         return ""
     asked = f"{open_question[0].upper()}{open_question[1:]}, too. " if open_question else ""
@@ -119,7 +121,7 @@ def _buttons(incident: Incident, record: PlanRecord, plan: Plan, policy: Policy)
         return actions(hold_button(incident), reject, choose)
     if failed_checks(plan):
         return actions(button("Refresh", Action.ROLLBACK_REFRESH, ref, style="primary"), reject, choose)
-    if undecided(plan.databases) or incident.restoring is not None:
+    if undecided(plan.databases) or incident.restoring is not None or backups_in_the_way(incident, plan):
         return actions(reject, choose, hold_button(incident))
     approve = button(
         "Approve", Action.ROLLBACK_APPROVE, ref, style="primary", confirm=_question(incident, plan, policy)

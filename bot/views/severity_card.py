@@ -1,7 +1,7 @@
 """How bad is it? The question, and the one line that it becomes."""
 
 from bot.domain.base import BOT
-from bot.domain.decide import failed_checks
+from bot.domain.decide import backups_in_the_way, failed_checks
 from bot.domain.incident import Incident, PlanRecord, PlanState
 from bot.domain.severity import Severity
 from bot.views.blocks import Block, Card, Style, actions, button, card, context, header, section
@@ -26,7 +26,7 @@ def severity_card(incident: Incident) -> Card:
         section(f"{asked}, choose one. Critical and High roll back; Medium and Low suggest a forward fix."),
         section(meanings),
         actions(*(_choice(incident, severity) for severity in Severity)),
-        context(_meanwhile(incident.record)),
+        context(_meanwhile(incident, incident.record)),
     ]
     if incident.held_by is not None:
         blocks += [*held(incident), actions(hold_button(incident))]
@@ -50,10 +50,14 @@ def _record(incident: Incident, severity: Severity) -> Card:
     return card(f"Severity {text}", [section(shown, accessory=change), *reports_row(incident)])
 
 
-def _meanwhile(record: PlanRecord | None) -> str:
+def _meanwhile(incident: Incident, record: PlanRecord | None) -> str:
     """What the plan is doing while people still look at the prompt."""
     match record.state if record else PlanState.ARMING:
-        case PlanState.READY if record and record.plan and (failed := failed_checks(record.plan)):
+        case PlanState.READY if (
+            record
+            and record.plan
+            and (failed := failed_checks(record.plan) or backups_in_the_way(incident, record.plan))
+        ):
             way, why = f"back to {code(record.plan.to_version)}", in_the_way(failed)
             return f":no_entry: The plan is ready meanwhile, {way}, but it cannot be approved yet: {why}"
         case PlanState.READY if record and record.to_version:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from bot.domain.base import BOT, Refusal, UserId
 from bot.domain.databases import undecided
-from bot.domain.decide import expires_at
+from bot.domain.decide import backups_in_the_way, expires_at, failed_checks
 from bot.domain.incident import Incident, PlanRecord, PlanState, Status
 from bot.domain.paging import on_call_users
 from bot.domain.plan import Check
@@ -181,6 +181,8 @@ def _open(incident: Incident, policy: Policy) -> str:
     names = ", ".join(line(part.name, 60) for part in undecided(plan.databases if plan else ()))
     if names:
         return f"Somebody has to decide which way the database goes ({names}), on the plan card{until}."
+    if plan is not None and (waits := failed_checks(plan) or backups_in_the_way(incident, plan)):
+        return f"The plan cannot be approved yet: {in_the_way(waits)}"
     return f"{approval_missing(incident, policy)}{until}."
 
 

@@ -273,4 +273,8 @@ def what_next(
         reason = "this plan is made from the world as it is found now"
     else:
         reason = f"{run.to_version} did not help; this offers the next good version"
-    return (e.PlanRequested(at=now, number=number, reason=reason),)
+    # What was decided about databases was not used up where nothing was done; whether it still fits, the plan finds out.
+    kept = (
+        record.ways if record is not None and stage is Stage.UNTOUCHED and outcome is Outcome.FAILED else ()
+    )
+    return (e.PlanRequested(at=now, number=number, reason=reason, ways=kept),)

@@ -7,10 +7,12 @@ import pytest
 
 from bot.domain import events as e
 from bot.domain.backups import BackupState
+from bot.domain.base import Refusal
 from bot.domain.incident import Incident
 from bot.domain.plan import Level
 from bot.domain.run import StepState, backup_step
 from bot.ports.backups import Proof
+from bot.usecases import commands as c
 from bot.usecases.drills import last_drill
 from sandbox.workspace import forms
 from sandbox.workspace.model import Json
@@ -47,6 +49,25 @@ def ended(incident: Incident) -> bool:
 async def card(room: Room, text: str, *, by_number: int = 1) -> Json:
     """The one message about the backup."""
     return await room.sees(lambda m: text in forms.text_of(m) and "`orders`" in forms.text_of(m))
+
+
+async def cannot_be_approved(room: Room) -> Json:
+    """The card of the second plan, which says what is in its way; nobody is let approve it."""
+
+    def is_it(message: Json) -> bool:
+        text = forms.text_of(message)
+        return "Plan 2 ·" in text and "This cannot be approved yet" in text
+
+    shown = await room.sees(is_it)
+    assert "Approve" not in buttons(shown)
+    record = (await room.incident()).record
+    assert record is not None
+    assert record.plan is not None
+    by = room.world.bob.id
+    approve = c.Approve(by=by, incident_id=room.id, number=record.number, digest=record.plan.digest)
+    with pytest.raises(Refusal, match="would stop there"):
+        await room.world.running.desk.handle(approve)
+    return shown
 
 
 async def test_it_is_taken_while_people_read_and_nothing_waits(
@@ -125,12 +146,13 @@ async def test_without_the_backup_nothing_is_switched_until_there_is_one(
     database.protect("backup_role")
     database.run("CREATE TABLE secrets (id int)")
     role = {"user": "backup_role", "password": PASSWORD}
-    world = await new_world(changes=described(database, wait="always", **role))
+    world = await new_world(changes=described(database, wait="always", lock_wait="60s", **role))
     await world.bad_deploy()
-    room = await world.declare()
+    with database.locked("orders"):
+        room = await world.declare()
+        await room.approve()
     shown = await card(room, "could not be backed up")
     assert "permission denied for table secrets" in forms.text_of(shown)
-    await room.approve()
     run = (await room.when(lambda i: bool(i.runs) and i.runs[0].ended_at is not None, "the run to end")).runs[
         0
     ]
@@ -139,6 +161,9 @@ async def test_without_the_backup_nothing_is_switched_until_there_is_one(
     assert "Press Back up again on its card" in run.step(STEP).detail
     assert (run.step("apply:shop").started_at, run.took_place) == (None, False)
     assert await world.serves() == BAD
+    blocked = forms.text_of(await cannot_be_approved(room))
+    assert "permission denied for table secrets" in blocked
+    assert "Press Back up again on its card" in blocked
     database.run("GRANT SELECT ON secrets TO backup_role")
     await world.alice.click(await room.button("Back up again"), "Back up again")
     await room.when(lambda i: (r := i.backup("orders")) is not None and r.taken is not None, "the second try")
@@ -176,18 +201,22 @@ async def test_a_suddenly_small_one_is_not_relied_on_unless_somebody_says_so(
 ) -> None:
     await end(database.backups(verify="restored").take("earlier"))
     database.run("TRUNCATE orders")
-    world = await new_world(changes=described(database, wait="always", verify="restored"))
+    changes = described(database, wait="always", verify="restored", lock_wait="60s")
+    world = await new_world(changes=changes)
     await world.bad_deploy()
-    room = await world.declare()
-    shown = await card(room, "may not be what it should be")
-    assert buttons(shown) == ["Use it all the same", "Back up again", "Restore", "Go on without it"]
-    await room.approve()
+    with database.locked("orders"):
+        room = await world.declare()
+        await room.approve()
     run = (await room.when(lambda i: bool(i.runs) and i.runs[0].ended_at is not None, "the run to end")).runs[
         0
     ]
     assert "public.orders (1,000 → 0)" in run.step(STEP).detail
     assert await world.serves() == BAD
+    blocked = forms.text_of(await cannot_be_approved(room))
+    assert "public.orders (1,000 → 0)" in blocked
+    assert "then press Use it all the same or Back up again" in blocked
     shown = await room.button("Use it all the same")
+    assert buttons(shown) == ["Use it all the same", "Back up again", "Restore", "Go on without it"]
     await world.bob.click(shown, "Use it all the same")
     await room.approve(to=GOOD)
     await room.status("mitigated", "verified")

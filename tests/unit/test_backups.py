@@ -7,11 +7,13 @@ from itertools import pairwise
 import pytest
 
 from bot.catalog.model import Database, Service
+from bot.cli.words import spoken
 from bot.domain import decide
 from bot.domain import events as e
 from bot.domain.backups import FRESH, BackupState, Taken
 from bot.domain.base import Refusal
-from bot.domain.databases import BackupWish, DatabasePart
+from bot.domain.databases import BackupWish, ChosenWay, DatabasePart
+from bot.domain.evidence import Outcome
 from bot.domain.incident import Impossible, Incident
 from bot.domain.lifecycle import evolve, fold
 from bot.domain.plan import Check, Level, Warn
@@ -26,7 +28,8 @@ from bot.usecases.drills import drill_name
 from bot.usecases.due import BACKUP, due_workflows
 from bot.usecases.noticed import Noticed
 from bot.views.backup_card import backup_card, progress_line
-from bot.workflows.verdict import Stage, stage_of
+from bot.views.plan_card import plan_card
+from bot.workflows.verdict import Stage, stage_of, what_next
 from tests.story import ALICE, BOB, CAROL, DAVE, at, plan
 from tests.story import BACKUP as DOUBTFUL
 from tests.unit.views_outline import outline
@@ -146,6 +149,54 @@ def test_going_on_without_one_takes_a_plan_that_waits_away() -> None:
     changes = declared(waiting(Way.DOWN_MIGRATION))
     assert "not done without a backup" in refused(lambda: skip(changes))
     assert "not done without a backup" in refused(lambda: skip(failed(changes)))
+
+
+def test_a_plan_that_would_stop_at_a_backup_cannot_be_approved() -> None:
+    def approve(incident: Incident) -> decide.Events:
+        record = incident.record
+        assert record is not None
+        assert record.plan is not None
+        return decide.approve(
+            incident, number=1, digest=record.plan.digest, by=BOB, policy=POLICY, steps=(), now=NOW
+        )
+
+    waits = declared(waiting(Way.DOWN_MIGRATION))
+    doubtful = taken(waits, DOUBTFUL)
+    said = refused(lambda: approve(doubtful))
+    assert DOUBTFUL.dangers[0] in said
+    assert "press Use it all the same or Back up again" in said
+    assert "run `kaeru incident use-backup` or `back-up`" in spoken(said, {})
+    assert "run `kaeru incident back-up`" in spoken(refused(lambda: approve(failed(waits))), {}).lower()
+    card = outline(plan_card(doubtful, doubtful.plans[0], POLICY))
+    assert "This cannot be approved yet" in card
+    assert "[Approve" not in card
+    assert "[Approve" in outline(plan_card(waits, waits.plans[0], POLICY))
+    used = decide.use_backup(doubtful, "orders", number=1, by=CAROL, policy=POLICY, now=NOW)
+    # What is there, what is still taken, what is relied on, and what nobody waits for.
+    for well in (taken(waits), waits, after(doubtful, used), taken(declared(waiting(wait=False)), DOUBTFUL)):
+        assert [event.type for event in approve(well)] == ["approval_given", "rollback_approved"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "outcome", "kept"),
+    [
+        (Stage.UNTOUCHED, Outcome.FAILED, True),
+        (Stage.UNTOUCHED, Outcome.UNKNOWN, False),
+        (Stage.DATA, Outcome.FAILED, False),
+        (Stage.PROVE, Outcome.FAILED, False),
+    ],
+)
+def test_what_was_decided_is_used_up_only_where_something_was_done(
+    stage: Stage, outcome: Outcome, *, kept: bool
+) -> None:
+    way = ChosenWay(database="orders", way=Way.DOWN_MIGRATION, by=BOB, question="q")
+    incident = declared(waiting())
+    (record,) = incident.plans
+    decided = incident.model_copy(update={"plans": (record.model_copy(update={"ways": (way,)}),)})
+    run = Run.model_construct(to_version="v1.2.9")
+    (asked,) = what_next(decided, run, stage, outcome, now=NOW)
+    assert isinstance(asked, e.PlanRequested)
+    assert asked.ways == ((way,) if kept else ())
 
 
 def test_a_rollback_that_waits_begins_one_where_there_is_none_or_an_old_one() -> None:

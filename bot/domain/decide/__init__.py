@@ -61,7 +61,7 @@ from bot.domain.decide.restoring import (
     restore_ended,
     restore_planned,
 )
-from bot.domain.decide.state import Events, failed_checks, is_alive
+from bot.domain.decide.state import Events, backups_in_the_way, failed_checks, is_alive
 from bot.domain.decide.steering import (
     close,
     remind_of_forward_fix,
@@ -95,6 +95,7 @@ __all__ = [
     "backup_failed",
     "backup_taken",
     "backup_wanted",
+    "backups_in_the_way",
     "break_glass",
     "channel_archived",
     "choose_version",

@@ -6,7 +6,14 @@ from bot.domain import events as e
 from bot.domain.base import UserId, refuse
 from bot.domain.databases import undecided
 from bot.domain.decide.restoring import must_not_restore
-from bot.domain.decide.state import LIFELESS, Events, failed_checks, must_be_open, record_of
+from bot.domain.decide.state import (
+    LIFELESS,
+    Events,
+    backups_in_the_way,
+    failed_checks,
+    must_be_open,
+    record_of,
+)
 from bot.domain.incident import Incident, PlanRecord, PlanState, Status
 from bot.domain.lifecycle import evolve
 from bot.domain.plan import Plan
@@ -113,7 +120,7 @@ def recount(
     due = expires_at(incident, policy)
     if not policy.allows(by) or (due is not None and now >= due) or failed_checks(record.plan):
         return ()
-    if undecided(record.plan.databases):
+    if undecided(record.plan.databases) or backups_in_the_way(incident, record.plan):
         return ()
     count = tally(policy, record.approvals, requesters=incident.requesters, deciders=record.plan.deciders)
     if not count.reached:
@@ -198,5 +205,10 @@ def _open_plan(
         refuse(
             f"The preflight failed, so the rollback would fail too: {failed[0].name}, {typed(failed[0].detail)}. "
             f"Put it right and type `/rollback {incident.service}` again for a new plan, or choose another version."
+        )
+    if in_the_way := backups_in_the_way(incident, record.plan):
+        refuse(
+            f"The rollback waits for the {in_the_way[0].name}, and would stop there: {typed(in_the_way[0].detail)}. "
+            "This plan can be approved then."
         )
     return record, record.plan

@@ -1,7 +1,9 @@
 """What several decisions ask of an incident before they begin."""
 
 from bot.domain import events as e
+from bot.domain.backups import BackupState
 from bot.domain.base import Refusal, refuse
+from bot.domain.databases import waited_for
 from bot.domain.incident import Incident, PlanRecord, PlanState, Status
 from bot.domain.plan import Check, Plan
 
@@ -29,6 +31,27 @@ def is_alive(record: PlanRecord | None) -> bool:
 def failed_checks(plan: Plan) -> tuple[Check, ...]:
     """The preflight checks without which the rollback cannot work."""
     return tuple(check for check in plan.checks if check.required and not check.ok)
+
+
+def backups_in_the_way(incident: Incident, plan: Plan) -> tuple[Check, ...]:
+    """A check that does not hold for each backup of this incident on which a rollback by `plan` would stop at once."""
+    found = []
+    for part in waited_for(plan.databases):
+        record = incident.backup(part.name)
+        if record is None or record.skipped_by is not None:
+            continue
+        name = f"backup of {part.name}"
+        if record.doubtful and record.taken is not None:
+            against = " ".join(record.taken.dangers)
+            then = (
+                "Look at the database; then press Use it all the same or Back up again on the backup's card"
+            )
+            found.append(Check(name=name, ok=False, detail=f"{against} {then}"))
+        elif record.state is BackupState.FAILED:
+            found.append(
+                Check(name=name, ok=False, detail=f"{record.reason} Press Back up again on its card")
+            )
+    return tuple(found)
 
 
 def record_of(incident: Incident, number: int) -> PlanRecord:
