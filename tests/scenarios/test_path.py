@@ -57,7 +57,7 @@ async def the_channel_is_set_up(room: Room) -> None:
 
     await world.until(described, "the topic and the purpose")
     prompt = await room.button("Critical")
-    assert buttons(prompt) == ["Critical", "High", "Medium", "Low"]
+    assert buttons(prompt) == ["Critical", "High", "Medium", "Low", "Users report it"]
 
     async def bookmarked() -> bool:
         found = {b["title"]: b["link"] for b in await world.alice.bookmarks(room.channel)}
