@@ -46,10 +46,11 @@ class NginxProgram:
 
     async def checks(self) -> tuple[Check, Check]:
         """Whether both programs are there, and the configuration is accepted as it is."""
-        tester = _program("nginx accepts its configuration", self._test)
+        tester = _program("nginx's configuration", self._test)
         if tester.ok:
             failure = await self.tested()
-            detail = failure or f"{shlex.join(self._test)} ends with 0"
+            detail = failure.removeprefix("nginx does not accept its configuration: ")
+            detail = detail or f"{shlex.join(self._test)} accepts it"
             tester = tester.model_copy(update={"ok": not failure, "detail": detail})
         return _program("reload command", self._reload), tester
 

@@ -140,6 +140,9 @@ def choose(releases: Sequence[Release], *, current: Version | None, wanted: Vers
     raise _nothing_left(releases, current)
 
 
+NOTHING_KNOWN = "no other release is known here"
+
+
 def _nothing_left(releases: Sequence[Release], current: Version | None) -> Refusal:
     """Why nothing is offered unasked, and what could be."""
     others = [r for r in releases if r.version != current]
@@ -155,9 +158,7 @@ def _nothing_left(releases: Sequence[Release], current: Version | None) -> Refus
         end = f"A newer one can be asked for by its name ({listed}). {end}"
     if bad:
         end = f"If a quarantined one is well, let it be chosen with `kaeru quarantine lift`. {end}"
-    return Refusal(
-        f"There is no version to return to: {'; '.join(why) or 'no other release is known here'}. {end}"
-    )
+    return Refusal(f"There is no version to return to: {'; '.join(why) or NOTHING_KNOWN}. {end}")
 
 
 def older_than(

@@ -130,6 +130,15 @@ def decide(found: Found, applied: AppliedState) -> Verdict:
     )
 
 
+def without_down(verdict: Verdict) -> Verdict:
+    """The same where nobody can run the down migrations: nothing is said of what they would do."""
+    row = next(row for row in MATRIX if row.situation is verdict.situation)
+    if row.situation not in (Situation.CONTRACT_UNDONE_FREELY, Situation.CONTRACT_UNDONE_AT_A_LOSS):
+        return verdict
+    why = verdict.why.replace(row.why, "The older code may fail on the newer schema.", 1)
+    return verdict.model_copy(update={"why": why, "loses": ()})
+
+
 def _situation(found: Found, concerned: Sequence[Migration], applied: AppliedState) -> Situation:
     surroundings = (
         (bool(applied.dirty), Situation.TORN),
@@ -163,7 +172,7 @@ def _details(
     found: Found, concerned: Sequence[Migration], applied: AppliedState, situation: Situation
 ) -> list[str]:
     sentences = []
-    culprits = [one.id for one in concerned if one.effect.demands_decision]
+    culprits = [one.path or one.id for one in concerned if one.effect.demands_decision]
     if situation is Situation.TORN:
         sentences.append(f"It is {_named(applied.dirty)}.")
     elif situation is Situation.UNREADABLE:
@@ -173,7 +182,8 @@ def _details(
     elif situation is Situation.BEHIND:
         sentences.append(f"They are {_named(applied.missing)}.")
     elif culprits:
-        sentences.append(f"It comes from {_named(culprits)}.")
+        files = "the migrations" if len(culprits) > 1 else "the migration"
+        sentences.append(f"This is because of {files} {_named(culprits)}.")
     if not applied.known and found.migrations:
         sentences.append(
             f"What the database has applied is not known, so every migration counts as applied. {applied.note}"

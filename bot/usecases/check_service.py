@@ -144,8 +144,11 @@ async def _target(area: str, component: Component, target: Target, found: dict[s
 
 async def _changes(area: str, hands: Hands, inspections: dict[str, Inspection]) -> list[Row]:
     if hands.changes is None:
-        remedy = "Add `changes` to show what a rollback takes away, and to order versions by their tags."
-        return [row_of(area, "changes", State.WARN, "no repository is configured", remedy)]
+        seen = (
+            "no repository is configured (`changes`): plans cannot show which commits a rollback takes away, and "
+            "versions are ordered by when they were seen and by their names"
+        )
+        return [row_of(area, "changes", State.OK, seen)]
     tags = [tagged.version for tagged in await hands.changes.versions()]
     installed = dict.fromkeys(a.version for seen in inspections.values() for a in seen.available)
     untagged = [version for version in installed if version not in tags]

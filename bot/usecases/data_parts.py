@@ -11,7 +11,7 @@ from bot.domain.base import Version
 from bot.domain.databases import ChosenWay, DatabasePart, Sideways, question_of
 from bot.domain.migrations import AppliedState, Found
 from bot.domain.plan import Check, Warn
-from bot.domain.ways_back import Way, decide
+from bot.domain.ways_back import Way, decide, without_down
 from bot.ports import PortError
 from bot.ports.migrations import Migrations
 from bot.usecases.backup_wish import backup_wish
@@ -108,7 +108,9 @@ async def _with_verdict(
         return part
     planning = migrations.plan_down(found, applied, older, newer)
     down, why = await _down(planning, what)
-    return part.model_copy(update={"down": down, "notes": (*part.notes, *([why] if why else ()))})
+    notes = (*part.notes, *([why] if why else ()))
+    verdict = verdict if down is not None else without_down(verdict)
+    return part.model_copy(update={"down": down, "notes": notes, "verdict": verdict})
 
 
 async def _down(planning: Awaitable[Sideways], what: str) -> tuple[Sideways | None, str]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from bot.catalog.model import Service
 from bot.domain.base import Refusal, Version
 from bot.domain.plan import ComponentChange, Level, Warn
-from bot.domain.releases import Choice, Release, Standing
+from bot.domain.releases import NOTHING_KNOWN, Choice, Release, Standing
 from bot.ports import Change, Inspection, TargetPlan
 from bot.usecases.fleet import Hands
 
@@ -33,7 +33,9 @@ def is_pending(inspections: Mapping[str, Inspection]) -> bool:
 def with_reasons(refusal: Refusal, inspections: Mapping[str, Inspection]) -> str:
     """Why there is nothing to return to may be in what was noticed of the targets: history that is gone, say."""
     noticed = dict.fromkeys(w.text for seen in inspections.values() for w in seen.warnings)
-    return " ".join([str(refusal), *list(noticed)[:NOTICED]])
+    told = list(noticed)[:NOTICED]
+    # Where nothing is known of any other release, what was noticed is why.
+    return " ".join([*told, str(refusal)] if NOTHING_KNOWN in str(refusal) else [str(refusal), *told])
 
 
 def component_change(

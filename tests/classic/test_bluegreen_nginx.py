@@ -122,7 +122,9 @@ async def test_a_configuration_that_nginx_does_not_accept_is_put_back(
     broken = proxy.file.with_name("other.conf")
     broken.write_text("server { listen nonsense; }", encoding="ascii")
     (failing,) = [check for check in (await target.plan(planned)).checks if not check.ok]
-    assert failing.name == "nginx accepts its configuration"
+    assert failing.name == "nginx's configuration"
+    assert "accept" not in failing.detail
+    assert "[emerg]" in failing.detail
     done = await applied(target, planned, key="k")
     assert (done.outcome, done.running, done.untouched) == (Outcome.FAILED, "v1.3.0", True)
     assert "[emerg]" in done.detail

@@ -302,13 +302,14 @@ async def test_a_service_that_does_not_answer(world: World) -> None:
     ]
 
 
-async def test_without_health_and_repository_it_warns(world: World) -> None:
+async def test_without_health_it_warns_and_without_a_repository_it_says_what_is_lost(world: World) -> None:
     world.health, world.changes = None, None
     report = await world.report()
     assert [(r.name, r.state) for r in report.rows if r.state is not State.OK] == [
-        ("changes", State.WARN),
         ("health", State.WARN),
     ]
+    (row,) = [r for r in report.rows if r.name == "changes"]
+    assert "cannot show which commits a rollback takes away" in row.seen
     assert report.exit_code == 0
 
 

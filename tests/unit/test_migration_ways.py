@@ -23,7 +23,7 @@ from bot.domain.migrations import (
     compare,
     worst,
 )
-from bot.domain.ways_back import MATRIX, Situation, Way, decide
+from bot.domain.ways_back import MATRIX, Situation, Way, decide, without_down
 
 PAGE = Path(__file__).parents[2] / "docs" / "migrations.md"
 FREE, LOSSY, NONE = Undo(exists=True), Undo(exists=True, loses=("the rows of carts",)), Undo(exists=False)
@@ -189,3 +189,13 @@ def test_effects_are_ordered_by_danger() -> None:
     assert [effect.danger for effect in Effect] == [0, 1, 2, 3]
     for one, other in itertools.combinations(Effect, 2):
         assert worst((other, one)) is other
+
+
+@pytest.mark.parametrize("undo", [FREE, LOSSY])
+def test_where_nobody_can_run_them_backwards_nothing_is_said_of_it(undo: Undo) -> None:
+    between = found(migration("2", Effect.CONTRACT, undo))
+    verdict = without_down(decide(between, applied(between, "1", "2")))
+    assert verdict.why == (
+        "The older code may fail on the newer schema. This is because of the migration V2__x.sql."
+    )
+    assert verdict.loses == ()

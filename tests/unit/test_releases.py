@@ -7,7 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.base import Refusal, as_version
+from bot.domain.plan import Level, Warn
 from bot.domain.releases import Release, Standing, choose, order, shape_name, shape_names, spoken
+from bot.ports.target import Inspection
+from bot.usecases.plan_parts import with_reasons
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 
@@ -195,3 +198,12 @@ def test_a_revision_of_another_version_is_not_meant() -> None:
     releases = [release("v2"), release("v1").model_copy(update={"revision": 5})]
     with pytest.raises(Refusal, match=r"v3\+r5 is not a release"):
         choose(releases, current="v2", wanted="v3+r5")
+
+
+def test_what_was_noticed_comes_first_where_it_is_why_nothing_is_known() -> None:
+    warning = Warn(level=Level.WARNING, text="There is nothing to switch to: green is silent.")
+    seen = Inspection(current="v1.3.0", running="v1.3.0", available=(), fingerprint="f", warnings=(warning,))
+    with pytest.raises(Refusal) as nothing:
+        choose((), current="v1.3.0")
+    said = with_reasons(nothing.value, {"shop": seen})
+    assert said.startswith("There is nothing to switch to: green is silent. There is no version to return to")

@@ -1,9 +1,10 @@
 """What the cards say where a careless word would mislead."""
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import pytest
 
+from bot.cli.words import about
 from bot.domain import events as e
 from bot.domain.evidence import Baseline, BaselineSource, Probe, judge
 from bot.domain.incident import Incident
@@ -17,6 +18,7 @@ from bot.views.evidence import evidence
 from bot.views.plan_card import plan_card
 from bot.views.plan_facts import facts
 from bot.views.severity_card import severity_card
+from bot.views.wording import next_step
 from tests.story import ALICE, BOB, at, events, plan
 from tests.unit.views_outline import lines, outline, outline_view
 
@@ -80,6 +82,19 @@ def test_a_plan_that_cannot_be_approved_is_not_announced_with_a_tick() -> None:
     assert ":white_check_mark: The plan is ready" in outline(
         severity_card(ready(planned(HINT), severity=False))
     )
+
+
+def test_what_is_next_names_why_a_plan_cannot_be_approved_and_nobody_who_could() -> None:
+    incident = ready(planned(RIGHTS, HINT), severity=True)
+    said = "The plan cannot be approved yet: web: rights, kaeru may not patch deployments."
+    assert next_step(incident, POLICY) == said
+    told = "\n".join(about(incident, POLICY, {}, UTC))
+    assert ": ready, cannot be approved yet" in told
+    assert said in told
+    assert "approval" not in told
+    well = ready(planned(HINT), severity=True)
+    assert "1 approval needed" in next_step(well, POLICY)
+    assert "cannot" not in "\n".join(about(well, POLICY, {}, UTC))
 
 
 def test_every_reason_why_it_cannot_be_approved_is_named_up_to_three() -> None:
