@@ -25,7 +25,8 @@ LAST_LINES, LAST_LINE = 20, 300  # how much is kept of what a program said: line
 _SECRET_NAME = re.compile(r"(?i)pass|token|secret|key|credential")
 _SECRETS = (
     re.compile(
-        r"(?i)((?:pass(?:word|wd)?|token|secret|api[-_]?key|authorization)\w*[\"']?\s*[=:]\s*)(?:bearer\s+)?\S+"
+        r"(?i)((?:pass(?:word|wd)?|token|secret|api[-_]?key|authorization)\w*[\"']?\s*[=:]\s*)"
+        r"(?!(?:YES|NO)\))(?:bearer\s+)?\S+"
     ),
     re.compile(r"(?i)(--(?:pass(?:word|wd)?|token|secret|api-?key)\s+)\S+"),
     re.compile(r"(?i)(bearer\s+)\S+"),

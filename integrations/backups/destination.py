@@ -66,8 +66,8 @@ def slug(text: str, *, longest: int = _LONGEST) -> str:
     return f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
 
 
-def of_disk(error: OSError, place: Path) -> PortError:
-    """What an error of the disk at `place` means."""
+def of_disk(error: OSError, place: Path, *, making: bool = False) -> PortError:
+    """What an error of the disk at `place` means; `making`: that place was to be made."""
     if error.errno in _FULL:
         return Refused(
             f"There is no room left in {place}: the backup was given up, and what was written of it removed.",
@@ -77,6 +77,11 @@ def of_disk(error: OSError, place: Path) -> PortError:
         return AuthFailed(
             f"{place} cannot be written: {error.strerror}.",
             remedy="Let the user that runs kaeru write there.",
+        )
+    if error.errno == errno.ENOENT and making:
+        return Refused(
+            f"The folder {place} cannot be made: {error.strerror}.",
+            remedy="Set `directory` to a place on a disk where folders can be made.",
         )
     if error.errno == errno.ENOENT:
         return Refused(f"There is no {place}.", remedy="Look who removes files there besides kaeru.")

@@ -70,6 +70,8 @@ class DirectorySink:
                     self._partial.unlink(missing_ok=True)
             os.close(self._descriptor)  # and with it the lock
             self._descriptor = -1
+            with contextlib.suppress(OSError):  # there is something in it, as a rule
+                self._folder.rmdir()
 
 
 class Directory:
@@ -83,10 +85,15 @@ class Directory:
 
     def create(self, name: str, expected_bytes: int | None) -> DirectorySink:  # noqa: ARG002 - the port's signature
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return DirectorySink(self._folder, name)
+            with contextlib.suppress(FileNotFoundError):
+                return self._begun(name)
+            return self._begun(name)  # an empty folder goes with whoever gave up in it
         except OSError as error:
-            raise of_disk(error, self._folder) from error
+            raise of_disk(error, self._folder, making=True) from error
+
+    def _begun(self, name: str) -> DirectorySink:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return DirectorySink(self._folder, name)
 
     def open(self, name: str) -> Source:
         path = self._folder / f"{name}{DATA}"

@@ -160,7 +160,7 @@ class Keeping:
 
     async def _write(self, sink: Sink, key: str, meter: Meter) -> Backup:
         digest = hashlib.sha256()
-        meter.phase = Phase.DUMPING
+        meter.phase = Phase.PREPARING
         began = time.monotonic()
 
         def write(chunk: memoryview) -> None:

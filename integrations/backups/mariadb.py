@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.domain.plan import Check, Level, Warn
-from bot.ports.backups import Backup
+from bot.ports.backups import Backup, Phase
 from bot.ports.errors import PortError, Refused, Unavailable
 from integrations.backups.checking import Broken
 from integrations.backups.dump import Ended, pour
@@ -107,6 +107,7 @@ class Mariadb(MariadbRestores):
 
     async def _mariadb_dump(self, flavour: str, packer: Deflater, looking: Cursor, meter: Meter) -> None:
         dump = self._program(flavour, "dump")
+        meter.phase = Phase.DUMPING
         with self._server.options() as (file, secret):
             argv = [
                 dump,

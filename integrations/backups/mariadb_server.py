@@ -1,5 +1,6 @@
 """A MariaDB or MySQL server: how it is reached, what it is, and what its errors mean."""
 
+import asyncio
 import contextlib
 import re
 import ssl
@@ -119,7 +120,7 @@ class Server:
         secret, host = self._server.secret(), self._server.host or LOCALHOST
         local = host.startswith("/")
         try:
-            connection = await aiomysql.connect(
+            connection = await self._connect(
                 host=LOCALHOST if local else host,
                 unix_socket=host if local else None,
                 port=self._server.port or PORT,
@@ -129,7 +130,6 @@ class Server:
                 charset="utf8mb4",
                 init_command="SET sql_notes = 0",  # aiomysql makes warnings of notes
                 autocommit=True,
-                connect_timeout=self._settings.connect_timeout.total_seconds(),
                 ssl=self._tls(),
             )
             try:
@@ -139,6 +139,19 @@ class Server:
                 connection.close()
         except (ServerError, OSError) as error:
             raise self.meaning(error, secret) from (None if secret and secret in str(error) else error)
+
+    async def _connect(self, **parameters: Any) -> Any:
+        """The limit of aiomysql ends with the TCP connection; who is silent after that would be waited for without end."""
+        seconds = self._settings.connect_timeout.total_seconds()
+        try:
+            async with asyncio.timeout(seconds):
+                return await aiomysql.connect(connect_timeout=seconds, **parameters)
+        except TimeoutError as error:
+            raise Unavailable(
+                f"The database server at {self.where} accepts connections and says nothing within {seconds:g} s.",
+                retry_after_s=5.0,
+                remedy="Look whether host and port are those of the database, and whether it is overloaded.",
+            ) from error
 
     def _tls(self) -> ssl.SSLContext | None:
         if self._settings.ssl_ca is None:

@@ -10,7 +10,7 @@ import psycopg
 from psycopg import AsyncConnection, sql
 
 from bot.domain.plan import Check, Level, Warn
-from bot.ports.backups import Backup
+from bot.ports.backups import Backup, Phase
 from bot.ports.errors import PortError, Refused, Unavailable
 from integrations.backups.checking import Broken
 from integrations.backups.dump import feed, pour, program
@@ -88,6 +88,7 @@ class Postgresql(PostgresqlRestores):
 
     async def _pg_dump(self, snapshot: str, application: str, write: Write, meter: Meter) -> None:
         wait_ms = round(self._settings.lock_wait.total_seconds() * 1000)
+        meter.phase = Phase.DUMPING
         with self._server.access(self.database, application) as access:
             argv = [
                 program(self._settings.programs, "pg_dump"),

@@ -5,8 +5,10 @@ import hashlib
 import json
 import os
 import resource
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -364,6 +366,12 @@ async def test_what_is_known_against_one_is_said_before_it_is_brought_back(world
     assert not any("never been proven" in w.text for w in broken.warnings)
 
 
+async def test_a_place_that_cannot_be_made_is_said(world: World) -> None:
+    with pytest.raises(Refused, match="cannot be made") as told:
+        await end(world.backups(directory="/proc/kaeru").take(KEY))
+    assert "Set `directory`" in told.value.remedy
+
+
 @pytest.mark.parametrize("how", ["gone", "cut"])
 async def test_one_whose_file_is_gone_or_cut_counts_as_proven_no_more(world: World, how: str) -> None:
     backups = world.backups(verify="restored")
@@ -403,6 +411,19 @@ async def test_another_program_under_that_name_is_said(world: World, tmp_path: P
     (tmp_path / world.dump_program).symlink_to("/bin/true")
     with pytest.raises(Refused, match="is not"):
         await end(world.backups(programs=str(tmp_path)).take(KEY))
+
+
+async def test_who_accepts_and_stays_silent_is_given_up(world: World) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        backups = world.backups(host="127.0.0.1", port=silent.getsockname()[1], connect_timeout="2s")
+        began = time.monotonic()
+        seen: list[BackupProgress] = []
+        with pytest.raises(Unavailable):
+            await progress_and_end(backups.take(KEY), seen)
+    assert time.monotonic() - began < 8
+    # It is not called dumping before it dumps, and leaves nothing behind.
+    assert {progress.phase for progress in seen} <= {Phase.PREPARING}
+    assert list(world.folder.glob("*")) == []
 
 
 async def test_a_missing_database_is_said(world: World) -> None:

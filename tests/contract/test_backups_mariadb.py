@@ -14,8 +14,9 @@ from pymysql.err import OperationalError  # type: ignore[import-untyped]  # it s
 
 from bot.domain.restores import RestorePlan
 from bot.ports.backups import Backup, BackupProgress, Phase, Proof, Restored
-from bot.ports.errors import OutcomeUnknown, Refused, Unavailable
+from bot.ports.errors import AuthFailed, OutcomeUnknown, Refused, Unavailable
 from integrations.backups.dump import program
+from integrations.process import redact
 from tests.contract.backup_worlds import PASSWORD, MariadbWorld, end, eventually, files, programs, under_way
 from tests.contract.meddler import relayed_socket
 from tests.databases import Mariadb, mariadb, mariadb_running
@@ -251,6 +252,13 @@ async def test_the_rights_of_the_readme_are_enough_and_each_that_is_missing_is_n
             assert (await end(backups.restore(plan, f"restore into {into}"))).rows["orders"] == 1000
     finally:
         world.run("SET GLOBAL log_bin_trust_function_creators = 0")
+
+
+async def test_whether_a_password_was_given_is_said(world: MariadbWorld) -> None:
+    for password, given in (("wrong", "YES"), (None, "NO")):
+        with pytest.raises(AuthFailed, match=rf"\(using password: {given}\)"):
+            await end(world.backups(user="nobody_here", password=password).take(KEY))
+    assert redact("password: YESterday password=NOTHING") == "password: [redacted] password=[redacted]"
 
 
 async def test_tables_without_transactions_are_told(world: MariadbWorld) -> None:
