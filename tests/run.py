@@ -61,12 +61,24 @@ COMPONENTS = (
         "Chromium", "chromium", lambda: chromium() is not None, "the page in a real browser (tests/browser)"
     ),
     Component("PostgreSQL", "postgresql", postgres, "the store and a whole incident on PostgreSQL"),
-    Component("git", "git", program("git"), "the shop's releases and everything that rolls them back"),
+    Component(
+        "git",
+        "git",
+        program("git"),
+        "the shop's releases and everything that rolls them back, papers and filing",
+    ),
     Component(
         "MariaDB", "mariadb-server", program("mariadbd"), "backups of MariaDB, and what migrations do there"
     ),
-    Component("nginx", "nginx-light", program("nginx"), "blue-green behind nginx"),
-    Component("HAProxy", "haproxy", program("haproxy"), "blue-green behind HAProxy"),
+    Component(
+        "nginx", "nginx-light", program("nginx"), "blue-green behind nginx, and users brought back in stages"
+    ),
+    Component(
+        "HAProxy",
+        "haproxy",
+        program("haproxy"),
+        "blue-green behind HAProxy, and users brought back in stages",
+    ),
     Component("the SSH server", "openssh-server", program("sshd"), "releases on hosts over SSH"),
     Component("the SSH client", "openssh-client", program("ssh"), "what needs keys, and a Swarm over SSH"),
     Component("Prometheus", "prometheus", program("promtool"), "metrics of a real Prometheus"),

@@ -55,6 +55,15 @@ def test_it_loads_as_it_stands() -> None:
     assert database.wait_for_backup == "always"
 
 
+def test_the_one_with_migrations_loads_as_it_stands() -> None:
+    service = loaded("script-alembic")
+    assert service.components[0].target.kind == "script"
+    (database,) = service.databases
+    assert database.backup is not None
+    assert database.migrations is not None
+    assert getattr(database.migrations.settings, "down", ())[-1] == "{to}"
+
+
 async def test_it_is_planned_and_rolled_back_after_the_backup(
     colours: Colours, server: Nginx, postgres: Server, tmp_path: Path
 ) -> None:
