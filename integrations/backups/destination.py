@@ -55,6 +55,10 @@ class Destination(Protocol):
         """Remove what dead runs left unfinished and what has data but no manifest; the names."""
         ...
 
+    def try_writing(self) -> None:
+        """Write something that leaves no trace, as far as that can be done. Raises what writing a backup would."""
+        ...
+
     def free_bytes(self) -> int | None:
         """How much room there is; None where there is no end to it."""
         ...

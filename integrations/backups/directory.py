@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
@@ -157,8 +158,19 @@ class Directory:
                 removed.append(path.name.removesuffix(PARTIAL).removesuffix(MANIFEST).lstrip("."))
         return removed
 
+    def try_writing(self) -> None:
+        try:
+            with tempfile.TemporaryFile(dir=self._there()) as probe:
+                probe.write(b"kaeru")
+        except OSError as error:
+            raise of_disk(error, self._folder, making=True) from error
+
+    def _there(self) -> Path:
+        """Its folder, or the nearest one above that is there already."""
+        return next(folder for folder in (self._folder, *self._folder.parents) if folder.exists())
+
     def free_bytes(self) -> int | None:
-        there = next(folder for folder in (self._folder, *self._folder.parents) if folder.exists())
+        there = self._there()
         try:
             return shutil.disk_usage(there).free
         except OSError as error:

@@ -15,13 +15,17 @@ Write = Callable[[memoryview], object]
 
 @dataclass(frozen=True)
 class Survey:
-    """The server as it is. `refusal` is why no backup can be taken now, if so: the error to raise."""
+    """The server as it is. `refusal` is why no backup can be taken now, if so: the error to raise.
+
+    `bytes` is how large the database is on the server's disk, None where that is not known.
+    """
 
     server: str
     tool: str
     checks: tuple[Check, ...] = ()
     warnings: tuple[Warn, ...] = ()
     refusal: Exception | None = None
+    bytes: int | None = None
 
 
 @dataclass(frozen=True)

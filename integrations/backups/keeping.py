@@ -29,6 +29,8 @@ from integrations.backups.manifest import dumps, loads, name_of
 from integrations.backups.settings import BackupSettings
 from integrations.backups.streams import Meter, Sink, in_thread, watched
 
+COMPRESSED = 0.1
+"""The share of a database that its first backup is expected to have at least."""
 ROOM = 1.2
 """How much more room than the last backup took is asked for."""
 
@@ -49,16 +51,20 @@ class Keeping:
 
     async def plan(self) -> BackupPlan:
         survey = await self._engine.survey()
-        last = await self._last()
-        free = await in_thread(self._destination.free_bytes)
-        checks = survey.checks
-        if free is not None:
-            enough = last is None or free >= ROOM * last.bytes
-            usual = "" if last is None else f", the last backup has {size(last.bytes)}"
-            checks += (Check(name="room", ok=enough, detail=f"{size(free)} free{usual}"),)
+        place, free = await self._place()
+        last = await self._last() if place.ok else None
+        checks, warnings = (*survey.checks, place), survey.warnings
+        if free is not None and place.ok:
+            checks += (_room(free, last, survey.bytes),)
+            if last is None and survey.bytes is not None and free < survey.bytes:
+                text = (
+                    f"The first backup may not fit: {size(free)} are free, the database has {size(survey.bytes)} before it "
+                    "is compressed."
+                )
+                warnings += (Warn(level=Level.WARNING, text=text),)
         return BackupPlan(
             checks=checks,
-            warnings=survey.warnings,
+            warnings=warnings,
             expected_bytes=None if last is None else last.bytes,
             expected_s=None if last is None else last.seconds,
         )
@@ -319,6 +325,15 @@ class Keeping:
         finally:
             source.close()
 
+    async def _place(self) -> tuple[Check, int | None]:
+        """Whether backups can be written where they are kept, and how much room there is."""
+        try:
+            await in_thread(self._destination.try_writing)
+            free = await in_thread(self._destination.free_bytes)
+        except PortError as error:
+            return Check(name="place", ok=False, detail=error.advice), None
+        return Check(name="place", ok=True, detail=f"{self._destination.place('ID')}"), free
+
     async def _last(self) -> Backup | None:
         return next(iter(await self.list()), None)
 
@@ -333,3 +348,14 @@ class Keeping:
     def _load(self, name: str) -> Backup | None:
         text = self._destination.read_manifest(name)
         return None if text is None else loads(text, name=name, place=self._destination.place(name))
+
+
+def _room(free: int, last: Backup | None, database: int | None) -> Check:
+    """Against the last backup, or, before the first one, against the database: compressed, it is much smaller."""
+    if last is not None:
+        enough, other = free >= ROOM * last.bytes, f", the last backup has {size(last.bytes)}"
+    elif database is not None:
+        enough, other = free >= COMPRESSED * database, f", the database has {size(database)}"
+    else:
+        enough, other = True, ""
+    return Check(name="room", ok=enough, detail=f"{size(free)} free{other}")

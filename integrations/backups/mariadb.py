@@ -41,6 +41,7 @@ _OLDEST = (
     "SELECT id, user, command, time FROM information_schema.processlist"
     " WHERE db = %s AND id NOT IN (%s, connection_id()) ORDER BY time DESC LIMIT 1"
 )
+_SIZE = "SELECT sum(data_length) FROM information_schema.tables WHERE table_schema = %s"
 _CLIENT = re.compile(r"(?:Distrib|from|Ver) (\d+)\.(\d+)\.(\d+)(-MariaDB)?")
 
 
@@ -50,6 +51,7 @@ class Mariadb(MariadbRestores):
     async def survey(self) -> Survey:
         async with self._server.connected(self.database) as cursor:
             facts = await self._server.facts(cursor)
+            ((bytes_,),) = await rows(cursor, _SIZE, self.database)
         dump = self._program(facts.flavour, "dump")
         client, flavour = await self._version(dump)
         tool = f"{dump.rpartition('/')[2]} {'.'.join(map(str, client))}"
@@ -72,7 +74,14 @@ class Mariadb(MariadbRestores):
             remedy = "Wait until it has caught up, back up from the primary, or raise max_lag."
             refusal = Unavailable(f"The replica {behind}.", retry_after_s=15.0, remedy=remedy)
         checks = (fits, lag) if facts.replica else (fits,)
-        return Survey(server=facts.name, tool=tool, checks=checks, warnings=warnings, refusal=refusal)
+        return Survey(
+            server=facts.name,
+            tool=tool,
+            checks=checks,
+            warnings=warnings,
+            refusal=refusal,
+            bytes=None if bytes_ is None else int(bytes_),
+        )
 
     async def dump(self, write: Write, meter: Meter, *, count: bool) -> Dumped:
         survey = await self.survey()

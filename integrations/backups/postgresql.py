@@ -56,6 +56,7 @@ class Postgresql(PostgresqlRestores):
             checks=(newer, lag) if facts.replica else (newer,),
             warnings=warnings,
             refusal=refusal,
+            bytes=facts.bytes,
         )
 
     async def dump(self, write: Write, meter: Meter, *, count: bool) -> Dumped:

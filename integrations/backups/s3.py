@@ -116,6 +116,9 @@ class Bucket:
                 removed.append(name)
         return removed
 
+    def try_writing(self) -> None:
+        """Whatever is put into a bucket leaves a trace there, in its log and perhaps as a version."""
+
     def free_bytes(self) -> int | None:
         return None
 

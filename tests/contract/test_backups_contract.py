@@ -288,6 +288,32 @@ async def test_no_room_for_one_like_the_last_is_said_before(world: World, small_
         await end(backups.take(KEY))
 
 
+async def test_what_keeps_a_backup_from_being_written_is_seen_beforehand(
+    world: World, small_disk: Path, tmp_path: Path
+) -> None:
+    plan = await world.backups().plan()
+    assert {check.name for check in plan.checks if check.ok} >= {"place", "room"}
+    file = tmp_path / "a file"
+    file.touch()
+    for place, why in ((file, "is a file"), (Path("/proc/kaeru"), "cannot be made")):
+        (bad,) = [c for c in (await world.backups(directory=str(place)).plan()).checks if not c.ok]
+        assert (bad.name, why in bad.detail) == ("place", True)
+    if os.geteuid() != 0:
+        return  # a disk of one's own takes root
+    (small_disk / "ballast").write_bytes(bytes(3_990_000))
+    world.fill(60_000)
+    if world.kind == "mariadb":
+        world.run("ANALYZE TABLE orders")  # it remembers how large its tables are, and is late
+    tight = await world.backups(directory=str(small_disk)).plan()
+    assert any("The first backup may not fit" in w.text for w in tight.warnings)
+    assert [c.name for c in tight.checks if not c.ok] == ["room"]
+    remount = ["mount", "-o", "remount,ro", str(small_disk)]
+    await asyncio.to_thread(subprocess.run, remount, check=True)
+    (bad,) = [c for c in (await world.backups(directory=str(small_disk)).plan()).checks if not c.ok]
+    assert bad.name == "place"
+    assert "Read-only file system" in bad.detail
+
+
 async def test_a_lock_that_is_not_given_up_is_named(world: World) -> None:
     with world.locked("orders"):
         progress: list[BackupProgress] = []
