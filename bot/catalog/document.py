@@ -69,6 +69,19 @@ class Document:
             line, column = self.key_places.get(above) or self.places.get(above, (1, 1))
         return Problem(self.name, line, column, dotted(loc), sentence)
 
+    def leave_out_others(self, service: str) -> None:
+        """Forget every other service with its problems; nothing where there is no service of that name."""
+        listed = self.data.get("services") if isinstance(self.data, dict) else None
+        if not isinstance(listed, dict) or service not in listed:
+            return
+        others = tuple(f"services.{name}" for name in listed if name != service)
+        self.data["services"] = {service: listed[service]}
+        self.problems = [
+            problem
+            for problem in self.problems
+            if not any(problem.path == other or problem.path.startswith(f"{other}.") for other in others)
+        ]
+
 
 def may_be_secret(loc: Loc) -> bool:
     """Whether what stands at `loc` is never to be shown, by the names that lead there."""

@@ -46,12 +46,17 @@ class Kinds:
     papers: Mapping[str, type[BaseModel]] = field(default_factory=dict)
 
 
-def load_catalog(path: Path, kinds: Kinds, *, environ: Mapping[str, str] | None = None) -> Catalog:
+def load_catalog(
+    path: Path, kinds: Kinds, *, environ: Mapping[str, str] | None = None, only: str | None = None
+) -> Catalog:
     """Read and check `path`; `environ` (default: the process's) is what `${NAME}` is replaced from.
 
+    With `only`, the other services are left out, if there is one of that name: what they lack does not matter then.
     Raises CatalogInvalid with every problem found, each with its line and column.
     """
     document = read_document(path, environ)
+    if only is not None:
+        document.leave_out_others(only)
     return _Loading(document, kinds, path.absolute()).catalog()
 
 

@@ -122,7 +122,7 @@ async def _verify(name: str, named: str | None, id_: str | None, proof: Proof) -
 async def _of(name: str, named: str | None) -> AsyncIterator[tuple[Settings, dict[str, Backups]]]:
     """The backups of the service's databases, or of the named one. Raises Refusal where there are none."""
     settings = load_settings()
-    service = load_catalog(settings.config, registry.kinds()).service(name)
+    service = load_catalog(settings.config, registry.kinds(), only=name).service(name)
     wanted = _names(service, named)
     hands = hands_of(service)
     try:

@@ -55,6 +55,25 @@ def test_the_example_is_valid_with_the_real_adapters() -> None:
     assert catalog.policy("shop", Severity.LOW).quorum == 2
 
 
+TWO = """\
+services:
+  shop: { target: { kind: folder, root: "${SHOP_ROOT}" } }
+  stock: { target: { kind: folder, root: "${STOCK_ROOT}" } }
+"""
+
+
+def test_of_one_service_the_variables_of_the_others_are_not_needed(tmp_path: Path) -> None:
+    path = tmp_path / "kaeru.yml"
+    path.write_text(TWO, encoding="utf-8")
+    catalog = load_catalog(path, KINDS, environ={"SHOP_ROOT": "/srv/shop"}, only="shop")
+    assert list(catalog.services) == ["shop"]
+    for only, lacking in (("shop", "SHOP_ROOT"), ("nowhere", "SHOP_ROOT, STOCK_ROOT")):
+        with pytest.raises(CatalogInvalid) as invalid:
+            load_catalog(path, KINDS, environ={}, only=only)
+        said = str(invalid.value)
+        assert [n for n in ("SHOP_ROOT", "STOCK_ROOT") if n in said] == lacking.split(", ")
+
+
 def test_the_smallest_file(tmp_path: Path) -> None:
     catalog = load(tmp_path, SHOP)
     shop = catalog.service("shop")
