@@ -45,7 +45,9 @@ class Exporter:
             lines = f"shop_requests_total {requests}", f"shop_failed_total {failed}"
             kinds = "# TYPE shop_requests_total counter", "# TYPE shop_failed_total counter"
             return 200, "\n".join((*kinds, *lines, ""))
-        return 200, json.dumps({"checkout": {"p95_ms": 900 if self.share() > GOOD_SHARE else 120}})
+        ill = self.share() > GOOD_SHARE
+        told = {"checkout": {"p95_ms": 900 if ill else 120}, "orders": {"per_min": 40 if ill else 240}}
+        return 200, json.dumps(told)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -107,6 +109,17 @@ def checkout(exporter: Exporter) -> dict[str, object]:
     """A number that is there only now, so that kaeru has to sample it."""
     source = {"kind": "json", "url": f"{exporter.url}/stats", "value": "/checkout/p95_ms", "every": "1s"}
     return {"source": {**source, "unit": "ms"}, "no_worse": False, "at_most": 500}
+
+
+def orders(exporter: Exporter) -> dict[str, object]:
+    """What the business looks at."""
+    source = {"kind": "json", "url": f"{exporter.url}/stats", "value": "/orders/per_min", "every": "1s"}
+    return {
+        "source": {**source, "unit": "orders/min"},
+        "better": "higher",
+        "no_worse": False,
+        "at_least": 200,
+    }
 
 
 @dataclass
