@@ -21,6 +21,7 @@ from bot.domain.lifecycle import evolve, fold
 from bot.domain.plan import Changes, ComponentChange, Level, Plan, Warn
 from bot.domain.policy import Policy, tally
 from bot.domain.ramp import Ramp
+from bot.domain.reports import Standing
 from bot.domain.run import RAMP, Step, steps_for
 from bot.domain.severity import Severity
 from bot.domain.verdict import Moment, VerdictTable
@@ -272,6 +273,31 @@ class IncidentMachine(RuleBasedStateMachine):
         self.attempt(
             lambda: decide.world_moved(self.incident, number=number, reason="a deploy", now=self.now)
         )
+
+    @rule(by=people, users=st.integers(0, 3), standing=st.sampled_from(["still", "again", "gone"]))
+    def users_report(self, by: str, users: int, standing: Standing) -> None:
+        self.attempt(
+            lambda: decide.report_users(
+                self.incident,
+                by=by,
+                text="500",
+                users=users,
+                standing=standing,
+                seen_since=None,
+                now=self.now,
+            )
+        )
+
+    @rule(by=people, place=st.integers(0, 3))
+    def a_report_is_taken_back(self, by: str, place: int) -> None:
+        reports = self.incident.reports
+        wanted = reports[place].id if place < len(reports) else "r0"
+        self.attempt(lambda: decide.withdraw_report(self.incident, wanted, by=by, now=self.now))
+
+    @invariant()
+    def each_report_counts_once(self) -> None:
+        reports = self.incident.reports if getattr(self, "incident", None) else ()
+        assert len({one.id for one in reports}) == len(reports)
 
     @rule(by=people)
     def hold(self, by: str) -> None:
