@@ -122,7 +122,9 @@ def to_migrate() -> DatabasePart:
 
 def to_restore() -> DatabasePart:
     sideways = Sideways(actions=PLAN.actions, fingerprint="f", about=("b-1",), payload=PLAN.model_dump_json())
-    return part(migration("0002"), way=Way.RESTORE_BACKUP, by="UCAROL").model_copy(update={"restore": sideways})
+    return part(migration("0002"), way=Way.RESTORE_BACKUP, by="UCAROL").model_copy(
+        update={"restore": sideways}
+    )
 
 
 RUNNING = Observation(outcome=Outcome.UNKNOWN, detail="alembic is running.", running=None)
