@@ -6,8 +6,9 @@ from datetime import datetime
 from bot.domain.backups import Drill
 from bot.domain.base import UserId, Value, Version
 from bot.domain.databases import undecided
-from bot.domain.decide import expires_at
+from bot.domain.decide import backups_in_the_way, expires_at, failed_checks
 from bot.domain.incident import Incident, PlanState, Status
+from bot.domain.plan import Plan
 from bot.domain.policy import Policy, adds_nothing
 from bot.views.blocks import Block, actions, button, context, divider, header, section, sections
 from bot.views.debts import in_a_line, look_at
@@ -118,8 +119,13 @@ def _may_approve(me: UserId, known: Known) -> bool:
         and me not in record.approvals
         and (policy.requester_may_approve or me not in incident.requesters)
         and not adds_nothing(policy, me, incident.deciders)
-        and not (record.plan is not None and undecided(record.plan.databases))
+        and not (record.plan is not None and _is_stopped(incident, record.plan))
     )
+
+
+def _is_stopped(incident: Incident, plan: Plan) -> bool:
+    """Whether approving would be refused, whoever does."""
+    return bool(undecided(plan.databases) or failed_checks(plan) or backups_in_the_way(incident, plan))
 
 
 def _ordinal(number: int) -> str:

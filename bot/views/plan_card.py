@@ -56,11 +56,12 @@ def _preparing(incident: Incident, record: PlanRecord, policy: Policy) -> Card:
 def _open(incident: Incident, record: PlanRecord, plan: Plan, policy: Policy) -> Card:
     service, severity = line(plan.service), incident.severity
     label = f" ({severity.label})" if severity else ""
-    asks = "Decide about the database:" if undecided(plan.databases) else "Approve?"
-    text = (
-        f"{asks} {service} {line(plan.from_version)} → {line(plan.to_version)}{label}, "
-        f"{approval_missing(incident, policy)}."
-    )
+    way = f"{service} {line(plan.from_version)} → {line(plan.to_version)}{label}"
+    if failed_checks(plan):
+        text = f"A plan that cannot be approved yet: {way}."
+    else:
+        asks = "Decide about the database:" if undecided(plan.databases) else "Approve?"
+        text = f"{asks} {way}, {approval_missing(incident, policy)}."
     blocks = [
         header(f"Roll {plan.service} back to {plan.to_version}"),
         *facts(plan, incident),

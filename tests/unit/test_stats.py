@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain import events as e
@@ -146,6 +146,7 @@ cases = st.lists(
 
 
 @given(cases=cases, shuffled=st.randoms(use_true_random=False))
+@settings(deadline=None)
 def test_laws_of_the_numbers(cases: list[Case], shuffled: object) -> None:
     stats = over(*cases)
     whole = stats.whole

@@ -9,7 +9,7 @@ from syrupy.assertion import SnapshotAssertion
 from bot.domain import events as e
 from bot.domain.incident import Incident
 from bot.domain.lifecycle import fold
-from bot.domain.plan import Commit, FileChange, Level, Plan, Warn
+from bot.domain.plan import Check, Commit, FileChange, Level, Plan, Warn
 from bot.domain.policy import Policy
 from bot.domain.releases import Release, Standing
 from bot.views import home, modals, status
@@ -31,7 +31,7 @@ CONTEXT = Context(
 )
 
 
-def grave_plan() -> Plan:
+def grave_plan(*, required: bool = True) -> Plan:
     """A plan with everything that can be on it."""
     calm = plan(2, fingerprint="91bc", ready="14:12:06.1")
     more = ("Show <b>prices</b>", "Bump deps & rebuild", "Retry the rates call", "Remove a dead flag")
@@ -57,16 +57,16 @@ def grave_plan() -> Plan:
             ),
             "checks": (
                 *calm.checks,
-                calm.checks[0].model_copy(update={"name": "backup", "ok": False, "detail": "26 h old"}),
+                Check(name="backup", ok=False, detail="26 h old", required=required),
             ),
             "candidates": (*calm.candidates, bad),
         }
     )
 
 
-def deciding() -> tuple[e.Event, ...]:
-    """Critical, the grave plan open, one approval given."""
-    grave = grave_plan()
+def deciding(*, required: bool = True) -> tuple[e.Event, ...]:
+    """Critical, the grave plan open, one approval given. It cannot be approved where its failed check is `required`."""
+    grave = grave_plan(required=required)
     ready = e.PlanReady(at=at("14:12:06.1"), plan=grave)
     given = e.ApprovalGiven(at=at("14:12:41"), by=BOB, number=2, digest=grave.digest)
     return (*events()[:11], ready, events()[12], given)
@@ -211,6 +211,8 @@ def test_home(snapshot: SnapshotAssertion) -> None:
         home.ServiceNow(name="search"),
     ]
     assert outline_view(home.home(ALICE, known, services)) == snapshot
-    waiting = [home.Known(incident=fold(deciding()), policy=POLICY)]
+    waiting = [home.Known(incident=fold(deciding(required=False)), policy=POLICY)]
     assert outline_view(home.home(CAROL, waiting, services)) == snapshot
+    stopped = [home.Known(incident=fold(deciding()), policy=POLICY)]
+    assert "your approval can be" not in outline_view(home.home(CAROL, stopped, services))
     assert outline_view(home.home(BOB, [], [])) == snapshot
