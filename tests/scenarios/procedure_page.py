@@ -31,6 +31,11 @@ _UNSTEADY = re.compile(
     r"under way| printed |^set the channel|^reply in the thread|^joined the channel|^Delivery"
 )
 """How often these come depends on how fast the machine is."""
+_ONE_BY_ONE = re.compile(
+    "^(?:Severity|Bob decided|Plan 2 approved|Step “(?!Take (?:api|worker|pictures|web) back)|Traffic|Mitigated|Verified|"
+    "Incident closed|Recorded|Channel archived)"
+)
+"""What does not come at the same time as something else."""
 _LONGEST = 110
 
 
@@ -103,11 +108,19 @@ def _row(number: int, step: Step, timeline: str) -> str:
     return f"| {number} | {step.title} | {'<br>'.join(said)} |\n"
 
 
-def shape(text: str) -> set[str]:
-    """What an incident like this consists of: who did what, without numbers, ids and details."""
-    found = set()
+@dataclass(frozen=True)
+class Shape:
+    """What an incident like this consists of: who did what, without numbers, ids and details; and in which order."""
+
+    parts: frozenset[str]
+    order: tuple[str, ...]
+
+
+def shape(text: str) -> Shape:
+    found: list[tuple[str, str]] = []
     for line in _LINE.finditer(text):
         if not _UNSTEADY.search(line["text"]):
-            begin = re.split(r"[:(;,]| after \d| by plan", line["text"], maxsplit=1)[0]
-            found.add(f"{line['who']}: {re.sub(r'[0-9]+', '#', begin).strip()}")
-    return found
+            begin = re.split(r"[:(;,]| after \d| by plan", line["text"], maxsplit=1)[0].strip()
+            found.append((line["who"], begin))
+    parts = frozenset(f"{who}: {re.sub(r'[0-9]+', '#', begin)}" for who, begin in found)
+    return Shape(parts, tuple(begin for _, begin in found if _ONE_BY_ONE.search(begin)))
