@@ -61,9 +61,17 @@ class Runs:
     """Everything here is quick and blocking: callers use a thread. Raises AuthFailed, Refused, Unavailable."""
 
     def __init__(
-        self, folder: Path, *, timeout_s: float, grace_s: float = 5.0, limit: int = 1024 * 1024
+        self,
+        folder: Path,
+        *,
+        timeout_s: float,
+        grace_s: float = 5.0,
+        limit: int = 1024 * 1024,
+        keep_output: bool = True,
     ) -> None:
+        """With `keep_output` False what was printed is removed once the program has ended and all of it was read."""
         self._folder = folder
+        self._keep_output = keep_output
         self._timeout_s = timeout_s
         self._grace_s = grace_s
         self._limit = limit
@@ -125,12 +133,16 @@ class Runs:
             with (self._folder / "output.log").open("rb") as out:
                 out.seek(offset)
                 text = out.read(_LONGEST)
+            over = self._is_over()
             whole = text[: text.rfind(b"\n") + 1]
-            if not whole and (len(text) == _LONGEST or self._is_over()):
+            if not whole and (len(text) == _LONGEST or over):
                 whole = text  # a line without an end
+            if whole or cut:
+                runner.write(self._folder / "read.json", {"offset": offset + len(whole)})
+            if over and not self._keep_output and offset + len(whole) >= size:
+                (self._folder / "output.log").unlink(missing_ok=True)
             if not whole and not cut:
                 return ()
-            runner.write(self._folder / "read.json", {"offset": offset + len(whole)})
         found = [line for line in whole.decode(errors="replace").split("\n") if line.strip()]
         dropped = len(found) - MOST_LINES
         if dropped > 0:

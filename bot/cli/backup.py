@@ -53,12 +53,17 @@ def backups(service: str, database: str | None, json_: bool) -> None:  # noqa: F
     """List the backups of SERVICE's databases, newest first: how old, how large, how they were proven."""
     found = asyncio.run(_listed(service, database))
     if json_:
-        told = [{"name": name, **one.model_dump(mode="json")} for name, each in found for one in each]
+        told = [{"name": name, **one.model_dump(mode="json")} for name, each, _ in found for one in each]
         click.echo(json.dumps(told, indent=2, ensure_ascii=False))
         return
     at = now()
-    for name, each in found:
+    for name, each, elsewhere in found:
         click.echo(f"{name}: {len(each)} {'backup' if len(each) == 1 else 'backups'}")
+        if elsewhere:
+            click.echo(
+                "  In the same place there are backups of other databases, or of this one under another host, port or name: "
+                f"{', '.join(elsewhere)}"
+            )
         for one in each:
             click.echo("\n".join(f"  {text}" for text in _described(one, at)))
 
@@ -88,7 +93,12 @@ async def _take(name: str, named: str | None, prove: str | None) -> Backup:
         database, one = _single(name, found)
         key = f"command line/{database}/{now():%Y%m%dT%H%M%S.%f}"
         made = await _watched(one.take(key), f"The backup of {database}")
-        if prove is not None and made.proof is not Proof.RESTORED and prove != made.proof.value:
+        if made.proof is Proof.RESTORED and prove == Proof.READ.value:
+            note = (
+                "kaeru.yml has `verify: restored` for it, which proves more than --prove read: that was done."
+            )
+            click.echo(note, err=True)
+        elif prove is not None and made.proof is not Proof.RESTORED and prove != made.proof.value:
             made = await _watched(one.verify(made, Proof(prove)), f"Proving the backup of {database}")
         if await _is_quiet(settings, name):
             # Not every destination can tell what is unfinished from what the bot is just writing.
@@ -96,9 +106,14 @@ async def _take(name: str, named: str | None, prove: str | None) -> Backup:
         return made
 
 
-async def _listed(name: str, named: str | None) -> list[tuple[str, tuple[Backup, ...]]]:
+async def _listed(name: str, named: str | None) -> list[tuple[str, tuple[Backup, ...], tuple[str, ...]]]:
+    """Each database's name, its backups, and where others lie, which is only looked for where it has none."""
     async with _of(name, named) as (_, found):
-        return [(database, await one.list()) for database, one in found.items()]
+        listed = []
+        for database, one in found.items():
+            there = await one.list()
+            listed.append((database, there, () if there else await one.elsewhere()))
+        return listed
 
 
 async def _verify(name: str, named: str | None, id_: str | None, proof: Proof) -> Backup:
@@ -174,7 +189,8 @@ def _described(one: Backup, at: datetime | None = None) -> list[str]:
     """One line, and one more for each thing that is said against it."""
     age = "" if at is None else f"{human(timedelta(seconds=int((at - one.at).total_seconds())))} old, "
     when = "" if one.proven_at is None else f" at {one.proven_at:%Y-%m-%d %H:%M} UTC"
-    proof = {Proof.NONE: "not proven", Proof.READ: "read to its end", Proof.RESTORED: "restored and counted"}
+    unproven = "not proven" if one.proven_at is None else "its proof failed"
+    proof = {Proof.NONE: unproven, Proof.READ: "read to its end", Proof.RESTORED: "restored and counted"}
     took = human(timedelta(seconds=one.seconds))
     first = f"{one.id}  {age}{size(one.bytes)} in {took}, {proof[one.proof]}{when}"
     return [clean(text) for text in (first, *(f"  {w.level.value}: {w.text}" for w in one.warnings))]

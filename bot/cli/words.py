@@ -14,12 +14,23 @@ from bot.domain.narrate_backups import taken_in_words
 from bot.domain.paging import PageRecord
 from bot.domain.policy import Policy
 from bot.domain.prose import Names, name, plain
-from bot.domain.restores import Restore
+from bot.domain.restores import Restore, RestoreState
 from bot.domain.timeline import Entry, Kind
 from bot.views.mrkdwn import clean
 from bot.views.wording import lead, next_step, status_words, versions
 
 _HERE = (
+    (
+        "Choose that it is to be replaced, if that is meant, or name another one",
+        "Use --replace if it is to be replaced, or another name with --into",
+    ),
+    ("name one to have it all the same", "name one with --backup to have it all the same"),
+    (
+        "There is no plan for this restore. Press Try again, or choose another backup",
+        "There is no plan for this restore. Ask for it again with `kaeru restore`, or for another one with --backup",
+    ),
+    ("Put it right and press Try again", "Put it right and ask for it again with `kaeru restore`"),
+    ("Press Fresh plan", "Ask for it again with `kaeru restore`"),
     ("/incident hold off", "kaeru incident release"),
     ("/incident close unverified", "kaeru incident close --unverified"),
     ("/incident close accept", "kaeru incident close --accept"),
@@ -157,6 +168,16 @@ def _restore(restore: Restore, names: Names) -> str:
     digest = f" {restore.digest}" if restore.digest else ""
     detail = f": {restore.detail}" if restore.detail else ""
     said = f"{restore.number}{digest} of {restore.database} into {restore.where}: {state}{agreed}{detail}"
+    if (
+        restore.state is RestoreState.RUNNING
+        and restore.replaces
+        and restore.plan
+        and not restore.plan.at_once
+    ):
+        said += (
+            f". THE DATABASE {restore.where} MAY NOT BE WHOLE until this has ended, and it goes on only while kaeru runs: "
+            "keep the service away from it, and see that `kaeru run` is running"
+        )
     return spoken(said, names)
 
 

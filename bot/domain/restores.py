@@ -18,7 +18,7 @@ class RestorePlan(Value):
     """What restoring would do. Making it changes nothing.
 
     `actions` are the sentences that an approval is for. `replaces` says that a database that is there now would be
-    replaced; `lost_since` is the moment after which what was written to it would be gone. `fingerprint` changes
+    replaced, `at_once` that nobody ever sees a part of it; `lost_since` is the moment after which what was written to it would be gone. `fingerprint` changes
     whenever this plan would no longer hold.
     """
 
@@ -31,6 +31,7 @@ class RestorePlan(Value):
     warnings: tuple[Warn, ...] = ()
     checks: tuple[Check, ...] = ()
     expected_s: float | None = None
+    at_once: bool = True
 
 
 class Shelved(Value):

@@ -129,6 +129,10 @@ class Backups(Protocol):
         """Every finished backup of this database, newest first."""
         ...
 
+    async def elsewhere(self) -> tuple[str, ...]:
+        """Where at the same destination backups of other databases lie, or of this one from before it moved."""
+        ...
+
     def verify(self, backup: Backup, proof: Proof) -> AsyncGenerator[BackupProgress | Backup, None]:
         """Prove `backup` again, by reading it to its end or by a restore into a scratch database that is dropped.
 

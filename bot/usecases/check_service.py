@@ -177,8 +177,10 @@ async def _backups(area: str, database: Database, backups: Backups) -> list[Row]
         state = State.WARN if dangers or newest.proof is Proof.NONE else State.OK
         proof = "not proven" if newest.proof is Proof.NONE else f"proven ({newest.proof})"
         seen = f"the newest, of {newest.at:%Y-%m-%d %H:%M} UTC, has {size(newest.bytes)} and is {proof}"
-        remedy = f"`kaeru backup-verify {area} {database.name}` proves it again."
-        rows.append(row_of(area, name, state, " ".join((seen, *dangers)), remedy))
+        remedy = f"Look at the database; `kaeru backup {area} {database.name}` takes another one."
+        if not dangers:
+            remedy = f"`kaeru backup-verify {area} {database.name}` proves it."
+        rows.append(row_of(area, name, state, " ".join((f"{seen}.", *dangers)) if dangers else seen, remedy))
     if not bad:
         holds = ", ".join(c.name for c in plan.checks)
         rows.append(row_of(area, f"{name}: preflight", State.OK, f"holds: {holds}"))

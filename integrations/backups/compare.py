@@ -35,7 +35,7 @@ def against(
         found.append(
             _danger(f"Only {new.tables} tables are left of the {earlier[0].tables} in the last backup.")
         )
-    if (rows := _rows(new.rows, earlier[0].rows, min_ratio)) is not None:
+    if (rows := _rows(new, earlier[0].rows, min_ratio)) is not None:
         found.append(rows)
     slow = median(one.seconds for one in last)
     if new.seconds > max(SLOW_FROM_S, max_slowdown * slow):
@@ -44,14 +44,18 @@ def against(
     return tuple(found)
 
 
-def _rows(new: Mapping[str, int] | None, old: Mapping[str, int] | None, min_ratio: float) -> Warn | None:
-    if new is None or old is None:
+def _rows(new: Backup, old: Mapping[str, int] | None, min_ratio: float) -> Warn | None:
+    if new.rows is None or old is None:
         return None
-    fewer = [
-        f"{table} ({old[table]:,} → {new.get(table, 0):,})"
-        for table in sorted(old)
-        if new.get(table, 0) < min_ratio * old[table]
-    ]
+    # Where not every table was counted, one that has no number may be there all the same.
+    all_counted = new.tables is not None and len(new.rows) >= new.tables
+    fewer = []
+    for table, had in sorted(old.items()):
+        has = new.rows.get(table)
+        if has is None and all_counted and had:
+            fewer.append(f"{table} ({had:,}; the table is missing)")
+        elif has is not None and has < min_ratio * had:
+            fewer.append(f"{table} ({had:,} → {has:,})")
     if not fewer:
         return None
     more = f" and {len(fewer) - NAMED} more" if len(fewer) > NAMED else ""

@@ -43,6 +43,10 @@ class Destination(Protocol):
         """Of everything that has a manifest."""
         ...
 
+    def neighbours(self) -> list[str]:
+        """Where backups of other databases lie at the same place."""
+        ...
+
     def sizes(self) -> dict[str, int]:
         """How many bytes the data of each name has, whether it has a manifest or not."""
         ...

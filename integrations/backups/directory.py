@@ -131,6 +131,15 @@ class Directory:
     def names(self) -> list[str]:
         return [p.name.removesuffix(MANIFEST) for p in self._entries() if _is_whole(p, MANIFEST)]
 
+    def neighbours(self) -> list[str]:
+        try:
+            return sorted(
+                {str(path.parent) for path in self._folder.parent.glob(f"*/*{MANIFEST}")}
+                - {str(self._folder)}
+            )
+        except OSError as error:
+            raise of_disk(error, self._folder.parent) from error
+
     def sizes(self) -> dict[str, int]:
         found = {}
         for path in self._entries():

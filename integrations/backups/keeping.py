@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import logging
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -29,6 +30,8 @@ from integrations.backups.manifest import dumps, loads, name_of
 from integrations.backups.settings import BackupSettings
 from integrations.backups.streams import Meter, Sink, in_thread, watched
 
+_log = logging.getLogger(__name__)
+
 COMPRESSED = 0.1
 """The share of a database that its first backup is expected to have at least."""
 ROOM = 1.2
@@ -40,6 +43,7 @@ class Keeping:
 
     def __init__(self, settings: BackupSettings, engine: Engine, destination: Destination) -> None:
         self._settings, self._engine, self._destination = settings, engine, destination
+        self._told: set[str] = set()
 
     @property
     def identity(self) -> str:
@@ -79,6 +83,9 @@ class Keeping:
     async def list(self) -> tuple[Backup, ...]:
         return await self._seen()
 
+    async def elsewhere(self) -> tuple[str, ...]:
+        return tuple(await in_thread(self._destination.neighbours))
+
     async def _seen(self, names: Sequence[str] | None = None) -> tuple[Backup, ...]:
         """Those that have a manifest, newest first, each as far as its file still is what the manifest says."""
 
@@ -108,6 +115,7 @@ class Keeping:
             warnings=said_against(backup) + plan.warnings,
             checks=(file_check(backup, sizes.get(backup.id)), *plan.checks),
             expected_s=backup.seconds,
+            at_once=self._engine.atomic,
         )
 
     def restore(self, plan: RestorePlan, key: str) -> AsyncGenerator[BackupProgress | Restored, None]:
@@ -347,7 +355,16 @@ class Keeping:
 
     def _load(self, name: str) -> Backup | None:
         text = self._destination.read_manifest(name)
-        return None if text is None else loads(text, name=name, place=self._destination.place(name))
+        place = self._destination.place(name)
+        found = None if text is None else loads(text, name=name, place=place)
+        if text is not None and found is None and place not in self._told:
+            self._told.add(place)
+            _log.warning(
+                "the manifest of %s is not one that this kaeru wrote or can read, so it counts as no backup and is left alone; "
+                "move both files away if nobody needs them",
+                place,
+            )
+        return found
 
 
 def _room(free: int, last: Backup | None, database: int | None) -> Check:

@@ -1,13 +1,11 @@
 """The manifest beside the data: written last, it is what makes a backup exist."""
 
 import json
-import logging
 
 from bot.ports.backups import Backup
 from integrations.backups.destination import slug
 
 FORMAT = 1
-_log = logging.getLogger(__name__)
 
 
 def name_of(key: str) -> str:
@@ -21,13 +19,10 @@ def dumps(backup: Backup) -> bytes:
 
 
 def loads(text: bytes, *, name: str, place: str) -> Backup | None:
-    """The backup that a manifest describes; None, with a line in the log, where it is none that kaeru wrote."""
+    """The backup that a manifest describes; None where it is none that kaeru wrote."""
     try:
         body = json.loads(text)
         known = body.pop("format") == FORMAT and body.get("id") == name
-        backup = Backup(**body, place=place) if known else None
+        return Backup(**body, place=place) if known else None
     except (ValueError, KeyError, TypeError, AttributeError):
-        backup = None
-    if backup is None:
-        _log.warning("%s has a manifest that is none of kaeru's: left alone", place)
-    return backup
+        return None

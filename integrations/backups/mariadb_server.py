@@ -30,6 +30,8 @@ _DENIED = (1044, 1045, 1142, 1227, 1370, 1410, 1698)
 _MISSING = (1049,)
 _PASSING = (0, 1040, 1053, 1077, 1158, 1159, 1160, 1161, 1203, 1205, 1213, 1317, 1927)
 """Too many connections, shutting down, packets lost, a lock, a deadlock, interrupted."""
+_UNREACHED = (2002, 2003, 2005)
+SEE = "See whether the server runs and can be reached from here, at this host and port."
 _FULL = (1021, 1114, 3)
 
 _OBJECTS = (
@@ -215,7 +217,7 @@ class Server:
         if (
             number in _PASSING or 2000 <= number < 3000
         ):  # those of 2000 are the client's: no connection, or lost
-            return Unavailable(sentence, retry_after_s=5.0)
+            return Unavailable(sentence, retry_after_s=5.0, remedy=SEE if number in _UNREACHED else "")
         return Refused(sentence, remedy="Look into the log of the database server.")
 
 

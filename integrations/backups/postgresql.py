@@ -158,7 +158,13 @@ async def _watch(connection: AsyncConnection[Any], application: str, meter: Mete
         meter.detail = ""
         if row is not None:
             table, pid, who, state, for_s = row
-            meter.detail = f"{table} is locked by {who} (process {pid}, {state}, for {for_s:.0f} s)"
+            known = [
+                f"process {pid}",
+                *([state] if state else []),
+                *([f"for {for_s:.0f} s"] if for_s else []),
+            ]
+            unseen = "" if state else "; what it does, only a role with pg_read_all_stats sees"
+            meter.detail = f"{table} is locked by {who} ({', '.join(known)}{unseen})"
             meter.waited_for = meter.detail
         await asyncio.sleep(LOOK_AT_LOCKS_S)
 

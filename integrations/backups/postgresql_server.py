@@ -17,6 +17,10 @@ from integrations.backups.settings import PostgresqlBackupSettings, ServerSettin
 from integrations.process import redact
 
 LOCALHOST, PORT = "localhost", 5432
+SEE = "See whether the server runs and can be reached from here, at this host and port."
+_UNREACHED = (
+    r"connection refused|timeout expired|could not translate host|no route to host|no such file or directory"
+)
 RIGHTS = "integrations/backups/README.md says which rights the role needs."
 
 FACTS: LiteralString = """
@@ -38,8 +42,8 @@ ORDER BY 1, 2
 """
 WAITS: LiteralString = """
 SELECT coalesce((SELECT l.relation::regclass::text FROM pg_locks l WHERE l.pid = a.pid AND NOT l.granted LIMIT 1), '?'),
-  b.pid, coalesce(nullif(b.application_name, ''), b.usename, '?'), coalesce(b.state, '?'),
-  coalesce(extract(epoch FROM clock_timestamp() - b.xact_start), 0)::float8
+  b.pid, coalesce(nullif(b.application_name, ''), b.usename, '?'), b.state,
+  extract(epoch FROM clock_timestamp() - b.xact_start)::float8
 FROM pg_stat_activity a CROSS JOIN LATERAL unnest(pg_blocking_pids(a.pid)) AS blocker(pid)
 JOIN pg_stat_activity b ON b.pid = blocker.pid
 WHERE a.application_name = %s LIMIT 1
@@ -221,7 +225,8 @@ class Server:
         for pattern, kind, remedy in _MEANINGS:
             if re.search(pattern, text, re.IGNORECASE):
                 return kind(sentence, remedy=remedy)
-        return Unavailable(sentence, retry_after_s=5.0)
+        remedy = SEE if re.search(_UNREACHED, text, re.IGNORECASE) else ""
+        return Unavailable(sentence, retry_after_s=5.0, remedy=remedy)
 
 
 def said(error: psycopg.Error, secret: str | None) -> str:
@@ -229,7 +234,8 @@ def said(error: psycopg.Error, secret: str | None) -> str:
     text = error.diag.message_primary or str(error) or type(error).__name__
     if secret:
         text = text.replace(secret, "[redacted]")
-    return redact(" ".join(text.split()))[:300].rstrip(".")
+    text = re.sub(r"\s*Is the server running[^?]*\?", "", " ".join(text.split()))
+    return redact(text)[:300].rstrip(".")
 
 
 def _without(error: psycopg.Error, secret: str | None) -> psycopg.Error | None:

@@ -94,6 +94,15 @@ class Bucket:
     def names(self) -> list[str]:
         return [key.removesuffix(MANIFEST) for key in self._keys() if key.endswith(MANIFEST)]
 
+    def neighbours(self) -> list[str]:
+        above = self._prefix.rstrip("/").rpartition("/")[0]
+        with self._told():
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._settings.bucket, Prefix=f"{above}/".lstrip("/"), Delimiter="/"
+            )
+            found = [one["Prefix"] for page in pages for one in page.get("CommonPrefixes", [])]
+        return [f"s3://{self._settings.bucket}/{prefix}" for prefix in found if prefix != self._prefix]
+
     def sizes(self) -> dict[str, int]:
         there = self._keys().items()
         return {key.removesuffix(DATA): size for key, size in there if key.endswith(DATA)}

@@ -52,7 +52,11 @@ class VersionMigrations:
                 "kaeru is not told any more how to run the migrations backwards.",
                 remedy="Set `down` in the database's migrations in kaeru.yml again.",
             )
-        runs = Runs(self._settings.down_state, timeout_s=self._settings.down_timeout.total_seconds())
+        runs = Runs(
+            self._settings.down_state,
+            timeout_s=self._settings.down_timeout.total_seconds(),
+            keep_output=False,
+        )
         backwards = Backwards(self._settings, runs, between=self.between, applied=self.applied)
         async with contextlib.aclosing(backwards.run(planned, key)) as looks:
             async for seen in looks:

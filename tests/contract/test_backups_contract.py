@@ -392,6 +392,30 @@ async def test_what_is_known_against_one_is_said_before_it_is_brought_back(world
     assert not any("never been proven" in w.text for w in broken.warnings)
 
 
+async def test_a_refused_connection_says_where_to_look(world: World) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(Unavailable) as told:
+        await end(world.backups(host="127.0.0.1", port=port).take(KEY))
+    assert "Is the server" not in str(told.value)
+    assert "?." not in told.value.advice
+    assert "See whether the server runs" in told.value.remedy
+
+
+async def test_a_manifest_of_somebody_else_is_told_once(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    backups = world.backups()
+    taken = await end(backups.take(KEY))
+    say_of_the_last(world.folder, format=99)
+    assert await backups.list() == ()
+    assert await backups.list() == ()
+    assert await backups.prune() == ()
+    assert size_and_mode(taken)[0] == taken.bytes
+    (record,) = [r for r in caplog.records if "is left alone" in r.message]
+    assert "move both files away" in record.message
+
+
 async def test_a_place_that_cannot_be_made_is_said(world: World) -> None:
     with pytest.raises(Refused, match="cannot be made") as told:
         await end(world.backups(directory="/proc/kaeru").take(KEY))

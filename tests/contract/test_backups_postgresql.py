@@ -12,12 +12,12 @@ import pytest
 
 from bot.domain.plan import Level
 from bot.domain.restores import RestorePlan
-from bot.ports.backups import Proof
+from bot.ports.backups import BackupProgress, Proof
 from bot.ports.errors import AuthFailed, Refused, Unavailable
 from integrations.backups.postgresql import Postgresql
 from integrations.backups.settings import PostgresqlBackupSettings
 from integrations.backups.streams import Meter
-from tests.contract.backup_worlds import PASSWORD, PostgresqlWorld, end, eventually, files
+from tests.contract.backup_worlds import PASSWORD, PostgresqlWorld, end, eventually, files, progress_and_end
 from tests.contract.meddler import relayed_socket
 from tests.databases import standby_of
 from tests.postgres import Server, postgres
@@ -148,6 +148,18 @@ async def test_what_the_role_may_not_read_is_said(world: PostgresqlWorld) -> Non
     )
     with pytest.raises(AuthFailed, match="row-level security"):
         await end(world.backups(**from_there).take(KEY))
+
+
+async def test_who_holds_a_lock_is_said_as_far_as_the_role_may_see_it(world: PostgresqlWorld) -> None:
+    world.protect("backup_role")
+    seen: list[BackupProgress] = []
+    role = {"user": "backup_role", "password": PASSWORD, "lock_wait": "1s"}
+    with world.locked("orders"), pytest.raises(Unavailable, match="lock"):
+        await progress_and_end(world.backups(**role).take(KEY), seen)
+    (detail,) = {progress.detail for progress in seen if progress.detail}
+    assert "locked by migration (process " in detail
+    assert detail.endswith("; what it does, only a role with pg_read_all_stats sees)")
+    assert "for 0 s" not in detail
 
 
 async def test_one_that_cannot_be_proven_is_kept_and_says_so(world: PostgresqlWorld) -> None:

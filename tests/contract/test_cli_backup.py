@@ -68,8 +68,29 @@ def test_one_is_taken_listed_proven_and_found_out(kaeru: CommandLine, database: 
     said = kaeru("backup-verify", "shop", "--prove", "read")
     assert said.code == 1
     assert "checksum" in said.err or "not what was written" in said.err
-    assert "not proven" in kaeru.ok("backups", "shop").split(newest["id"])[1]
+    listing = kaeru.ok("backups", "shop").split(newest["id"])[1]
+    assert "its proof failed at 20" in listing
+    whole = " ".join(kaeru("check").out.split())
+    assert "is not proven. The backup" in whole
+    assert "→ Look at the database; `kaeru backup shop orders` takes another one." in whole
+
+    whole_file = yaml.safe_load(kaeru.config.read_text())
+    whole_file["services"]["shop"]["databases"]["orders"]["backup"]["port"] = 5433
+    kaeru.config.write_text(yaml.safe_dump(whole_file, sort_keys=False))
+    elsewhere = kaeru.ok("backups", "shop")
+    assert elsewhere.startswith("orders: 0 backups\n")
+    assert "under another host, port or name" in elsewhere
+    assert str(place.parent) in elsewhere
     assert len(files(database.folder)) == 2 * len(listed)
+
+
+def test_a_weaker_proof_than_that_of_the_file_is_not_ignored_in_silence(kaeru: CommandLine) -> None:
+    whole = yaml.safe_load(kaeru.config.read_text())
+    whole["services"]["shop"]["databases"]["orders"]["backup"]["verify"] = "restored"
+    kaeru.config.write_text(yaml.safe_dump(whole, sort_keys=False))
+    said = kaeru("backup", "shop", "--prove", "read")
+    assert said.code == 0
+    assert "proves more than --prove read" in said.err
 
 
 @pytest.mark.parametrize(

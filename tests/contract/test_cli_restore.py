@@ -135,8 +135,34 @@ def test_two_people_agree_and_the_second_one_begins_it(kaeru: CommandLine) -> No
     assert "Agreed. orders is restored" in kaeru.ok("incident", "agree", "--yes", "--as", "bob")
     kept = kaeru.stored(lambda uow: uow.incidents.get(incident)).restore(1)
     assert (kept.state, kept.approvals) == (RestoreState.RUNNING, (ALICE, BOB))
-    assert "running, agreed to by Alice, Bob" in kaeru.ok("incident", "show")
+    shown = kaeru.ok("incident", "show")
+    assert "running, agreed to by Alice, Bob" in shown
+    assert "MAY NOT BE WHOLE" not in shown  # its plan is one that swaps at once
     assert "No restore waits for a decision" in kaeru("incident", "set-aside", "--as", "bob").err
+
+
+def test_a_database_that_is_being_loaded_anew_is_called_not_whole(kaeru: CommandLine) -> None:
+    kaeru.plan(ALICE)
+    kaeru.ok("restore", "shop", "--as", "alice")
+    plan = PLAN.model_copy(update={"at_once": False})
+    kaeru.change(kaeru.incident, lambda i: decide.restore_planned(i, 1, plan, (), now=now()))
+    assert "NOT BE WHOLE" not in kaeru.ok("incident", "show")
+    kaeru.ok("incident", "agree", "--yes", "--as", "alice")
+    kaeru.ok("incident", "agree", "--yes", "--as", "bob")
+    assert "THE DATABASE orders MAY NOT BE WHOLE until this has ended" in kaeru.ok("incident", "show")
+
+
+def test_sentences_name_options_and_no_buttons(kaeru: CommandLine) -> None:
+    kaeru.plan(ALICE)
+    database = yaml.safe_load(kaeru.config.read_text())["services"]["shop"]["databases"]["orders"]["backup"][
+        "database"
+    ]
+    assert "Use --replace" in kaeru("restore", "shop", "--into", database, "--dry-run").err
+    kaeru.ok("restore", "shop", "--as", "alice")
+    blocked = "The disk is full."
+    kaeru.change(kaeru.incident, lambda i: decide.restore_blocked(i, 1, blocked, now=now()))
+    said = kaeru("incident", "agree", "--as", "bob")
+    assert "Press" not in said.err + kaeru.ok("incident", "show")
 
 
 def test_one_that_waits_is_set_aside(kaeru: CommandLine) -> None:

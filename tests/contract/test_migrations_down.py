@@ -136,6 +136,8 @@ async def test_it_runs_and_the_database_agrees(world: World) -> None:
     assert seen[-1].detail == "python ended with 0. The database does not list any of the 2 any more."
     (said,) = [line for one in seen for line in one.output]
     assert said.startswith("secret is [redacted] of [redacted]")
+    # It prints its secrets as they are, and that is kept no longer than until it was read.
+    assert not (world.folder / "state" / "output.log").exists()
     # Asked again, also by another bot: it is judged, not run.
     again = await ended(world.migrations(), await planned_before(migrations, world), "k")
     assert (again.outcome, world.runs) == (Outcome.SUCCEEDED, 1)

@@ -44,9 +44,17 @@ def test_missing_tables_are_told() -> None:
 
 def test_missing_rows_are_told_table_by_table() -> None:
     before = backup(rows={f"t{n}": 100 for n in range(8)} | {"same": 5, "none": 0})
-    ((level, text),) = told(backup(rows={"t0": 49, "same": 5, "none": 0}), before)
+    emptied = {f"t{n}": 0 for n in range(1, 8)}
+    ((level, text),) = told(backup(rows={"t0": 49, "same": 5, "none": 0} | emptied), before)
     assert level is Level.DANGER
     assert text.endswith("t0 (100 → 49), t1 (100 → 0), t2 (100 → 0), t3 (100 → 0), t4 (100 → 0) and 3 more.")
+
+
+def test_a_table_that_is_gone_is_called_missing_only_where_all_were_counted() -> None:
+    before = backup(tables=2, rows={"kept": 5, "big": 300_000})
+    ((_, text),) = told(backup(tables=1, rows={"kept": 5}), before)
+    assert text.endswith("big (300,000; the table is missing).")
+    assert told(backup(tables=2, rows={"kept": 5}), before) == []
 
 
 def test_a_slow_one_is_told_unless_all_are_quick() -> None:
