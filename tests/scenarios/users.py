@@ -15,6 +15,8 @@ from tests.contract.shop import PROJECT
 
 LONGEST_S = 240
 SECOND = timedelta(seconds=1)
+WELL = 0.01
+"""The share of failed requests with which users are well: machines that are busy with other tests lose a few."""
 ENOUGH = 0.9
 """Of the requests that the load begins in a second; the others end in another one."""
 
@@ -31,10 +33,10 @@ class Seen:
     def share(self) -> float:
         return self.failed / self.requests if self.requests else 0.0
 
-    @property
-    def kinds(self) -> set[str]:
-        """The statuses and the names of lost connections among the errors."""
-        return {kind.partition(" ")[0] for kind in self.errors}
+    def but(self, *statuses: str) -> float:
+        """The share that failed in another way than by these."""
+        others = sum(count for kind, count in self.errors.items() if kind.partition(" ")[0] not in statuses)
+        return others / self.requests if self.requests else 0.0
 
 
 class Users:
