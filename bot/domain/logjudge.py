@@ -21,7 +21,8 @@ class LogLimits(Value):
     """What counts as more. All three have to be exceeded.
 
     `false_alarm` is the test's level: how often a log that is as before may be called worse, per comparison.
-    `factor` is how many times the rate before is still no matter, `floor` how many lines a minute never are.
+    `factor` is how many times the rate before is still no matter, `floor` how many lines a minute never are: of a
+    shorter time than `least_minutes` as many as of those, so that what ends with the bad version is no flood.
     """
 
     false_alarm: float = 0.001
@@ -57,7 +58,7 @@ def _one(what: str, before: LogCounts, after: LogCounts, limits: LogLimits) -> L
         why = "not a line was written" if after.complete else "the log could not be read"
         return _finding(what, Outcome.UNKNOWN, f"{why}, which proves nothing", after=None)
     once = _known_rate(what, before, limits)
-    if rate <= limits.floor:
+    if now <= limits.floor * max(after.length, limits.least_minutes):
         verdict = Outcome.SUCCEEDED if after.complete else Outcome.UNKNOWN
         said = f"{_per_minute(rate)} {what}" + (f", {_per_minute(once)} before" if once is not None else "")
         return _finding(what, verdict, said + _gap(after), before=once, after=rate)

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from bot.domain.evidence import Outcome
 from bot.domain.logjudge import LogFinding, LogLimits, compare
 from bot.domain.loglines import Level
 from bot.domain.logwatch import MINUTE, LineKind, LogCounts, newest_kinds
@@ -23,7 +24,7 @@ def rows_of_log(
     *,
     required: bool = True,
 ) -> tuple[Row, ...]:
-    """Two rows. More warnings alone keep nothing from passing unless there are too many: they are never required.
+    """Two rows. More warnings alone reopen nothing and keep nothing from passing: they are something to look at.
 
     Each has the newest kinds of line that were not there before, and `last_seen` in seconds since 1970.
     """
@@ -34,14 +35,26 @@ def rows_of_log(
             before=_cell(finding.what, before),
             during=None if during is None else _cell(finding.what, during),
             after=_cell(finding.what, after),
-            verdict=Verdict.of(finding.verdict),
-            sentence=finding.sentence,
+            verdict=_verdict(finding),
+            sentence=finding.sentence + _advice(finding),
             numbers=_numbers(finding) | _last_seen(finding.what, after),
             required=required and finding.what == "errors",
             lines=_new_kinds(finding.what, before, after),
         )
         for finding in compare(before, after, limits)
     )
+
+
+def _verdict(finding: LogFinding) -> Verdict:
+    return Verdict.UNVERIFIED if _only_warns(finding) else Verdict.of(finding.verdict)
+
+
+def _advice(finding: LogFinding) -> str:
+    return "; more than before, look at them" if _only_warns(finding) else ""
+
+
+def _only_warns(finding: LogFinding) -> bool:
+    return finding.what == "warnings" and finding.verdict is Outcome.FAILED
 
 
 def series_of(what: str, counts: LogCounts) -> Series | None:

@@ -3,8 +3,9 @@
 People report late, twice, and not at all: a report is evidence that something is wrong, silence is hardly evidence
 that it is right. The rule, over the reports that it is still, or again, broken:
 
-    fail         two or more came since the mitigation, and not at a lower rate than before it, over all of the time
-                 since or over its newest five minutes; and nobody has said since the last of them that it is gone
+    fail         two or more of different people, or three of one, came since the mitigation, and not at a lower rate
+                 than before it, over all of the time since or over its newest five minutes; and nobody has said since
+                 the last of them that it is gone
     unverified   at least one came since, but not so. It keeps the whole from being verified until it is taken back,
                  or somebody reports that it is gone
     pass         none came since, and the silence is long enough to mean something: at the rate of before, three
@@ -30,7 +31,9 @@ MINUTE = timedelta(minutes=1)
 FLOOR = timedelta(minutes=5)
 """Rates are over at least this much time, and the newest stretch that is judged by itself is as long."""
 RELAPSE = 2
-"""So many reports can be a relapse; a single one never is."""
+"""So many reports of different people can be a relapse; a single one never is."""
+ALONE = 3
+"""So many of one person can be: two may be two sentences about the same thing."""
 SILENCE = 3.0
 """So many reports have to be missing for a silence to mean something: exp(-3) is 0.05."""
 MOST_STEPS = 120
@@ -126,13 +129,22 @@ def _judged(
     if gone:
         last = f"{max(gone).astimezone(UTC):%H:%M} UTC"
         return Verdict.UNVERIFIED, f"{told}; the last word, of {last}, is that it is gone", False
-    if len(after) < RELAPSE:
-        return Verdict.UNVERIFIED, f"{told}; a single one is no relapse. Look at it", True
+    if weak := _weak(after):
+        return Verdict.UNVERIFIED, f"{told}{weak}", True
     newest = rate(len(since(after, until - FLOOR)), FLOOR)
     now = max(rate(len(after), until - mitigated), newest)
     if now >= was:
         return Verdict.FAIL, f"{told}, {now:.2g} a minute, before it was {was:.2g}", True
     return Verdict.UNVERIFIED, f"{told}, {now:.2g} a minute, fewer than the {was:.2g} before", True
+
+
+def _weak(after: Sequence[Report]) -> str:
+    """Why so few are no relapse; empty where they may be one."""
+    if len(after) < RELAPSE:
+        return "; a single one is no relapse. Look at it"
+    if len(after) < ALONE and len({one.author or one.by for one in after}) < RELAPSE:
+        return ", by one person, which is no relapse yet. Look at them"
+    return ""
 
 
 def counted(reports: Sequence[Report]) -> str:

@@ -191,6 +191,18 @@ def test_a_few_are_never_too_many() -> None:
     assert verdict(log(*[0] * 600), log(9, 8, 9, 7, 9)) is Outcome.FAILED
 
 
+def test_what_ends_with_the_bad_version_is_no_flood() -> None:
+    """A few lines of connections that are cut off, within seconds, are no rate of anything."""
+    before = log(*[0] * 60)
+
+    def within_seconds(errors: int) -> LogCounts:
+        minutes = (Minute(at=BEGIN, errors=errors, total=errors + 20),)
+        return LogCounts(since=BEGIN, until=BEGIN + MINUTE / 6, minutes=minutes, complete=True)
+
+    assert verdict(before, within_seconds(5)) is Outcome.SUCCEEDED
+    assert verdict(before, within_seconds(12)) is Outcome.FAILED
+
+
 def test_a_burst_as_there_were_before_is_not_worse() -> None:
     bursts = [0] * 9 + [60]
     assert verdict(log(*bursts * 6), log(0, 0, 60, 0, 0)) is Outcome.SUCCEEDED
@@ -225,7 +237,9 @@ def test_a_log_in_the_table() -> None:
     assert (errors.before.shown, errors.after.shown, errors.during) == ("5.0/min", "5.0/min", None)
     assert errors.after.series is not None
     assert errors.after.series.values == (5, 6, 4)
-    assert (warnings.verdict, warnings.required) == (Verdict.FAIL, False)
+    assert (warnings.verdict, warnings.required) == (Verdict.UNVERIFIED, False)
+    assert warnings.sentence.endswith("; more than before, look at them")
+    assert overall([errors, warnings]) is Verdict.PASS, "more warnings alone reopen nothing"
     silent, _ = rows_of_log("web", log(*[5] * 30), log(complete=False), log(0, quiet=0))
     assert (silent.after, silent.verdict) == (None, Verdict.UNVERIFIED)
     gap, _ = rows_of_log("web", log(*[5] * 30), None, log(5, 5, complete=False))

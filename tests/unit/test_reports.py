@@ -58,6 +58,18 @@ def test_a_single_one_is_no_relapse_but_is_shown_and_keeps_from_being_verified()
     assert found.lines == ("still (40), 14:22:00 UTC: 500",)
 
 
+def test_two_sentences_of_one_person_are_no_relapse_and_those_of_two_are() -> None:
+    one, two = told(22, 22.5)
+    alone = row([one, two], until=26)
+    assert (alone.verdict, alone.required) == (Verdict.UNVERIFIED, True)
+    assert (
+        alone.sentence
+        == "2 reports since it was mitigated, by one person, which is no relapse yet. Look at them"
+    )
+    for other in ({"by": "U2"}, {"author": "U2"}):
+        assert row([one, two.model_copy(update=other)], until=26).verdict is Verdict.FAIL
+
+
 def test_fewer_than_before_is_no_relapse() -> None:
     found = row(told(*range(1, 20), 21, 40), until=50)
     assert (found.verdict, found.required) == (Verdict.UNVERIFIED, True)
