@@ -273,8 +273,9 @@ def what_next(
         reason = "this plan is made from the world as it is found now"
     else:
         reason = f"{run.to_version} did not help; this offers the next good version"
-    # What was decided about databases was not used up where nothing was done; whether it still fits, the plan finds out.
-    kept = (
-        record.ways if record is not None and stage is Stage.UNTOUCHED and outcome is Outcome.FAILED else ()
-    )
+    # What was decided about databases is not used up where it was not even begun; whether it still fits, the plan finds out.
+    ways = (migrate_step(""), restore_step(""))
+    begun = any(step.started_at is not None for step in run.steps if step.id.startswith(ways))
+    unused = stage is Stage.UNTOUCHED and outcome is Outcome.FAILED and not begun
+    kept = record.ways if record is not None and unused else ()
     return (e.PlanRequested(at=now, number=number, reason=reason, ways=kept),)

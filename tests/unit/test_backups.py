@@ -18,7 +18,7 @@ from bot.domain.incident import Impossible, Incident
 from bot.domain.lifecycle import evolve, fold
 from bot.domain.plan import Check, Level, Warn
 from bot.domain.policy import Policy
-from bot.domain.run import Run, StepState, backup_step, steps_for
+from bot.domain.run import Run, Step, StepState, backup_step, migrate_step, steps_for
 from bot.domain.severity import Severity
 from bot.domain.ways_back import Way
 from bot.ports import Refused
@@ -178,22 +178,24 @@ def test_a_plan_that_would_stop_at_a_backup_cannot_be_approved() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stage", "outcome", "kept"),
+    ("stage", "outcome", "begun", "kept"),
     [
-        (Stage.UNTOUCHED, Outcome.FAILED, True),
-        (Stage.UNTOUCHED, Outcome.UNKNOWN, False),
-        (Stage.DATA, Outcome.FAILED, False),
-        (Stage.PROVE, Outcome.FAILED, False),
+        (Stage.UNTOUCHED, Outcome.FAILED, False, True),
+        (Stage.UNTOUCHED, Outcome.FAILED, True, False),
+        (Stage.UNTOUCHED, Outcome.UNKNOWN, False, False),
+        (Stage.DATA, Outcome.FAILED, True, False),
+        (Stage.PROVE, Outcome.FAILED, True, False),
     ],
 )
 def test_what_was_decided_is_used_up_only_where_something_was_done(
-    stage: Stage, outcome: Outcome, *, kept: bool
+    stage: Stage, outcome: Outcome, *, begun: bool, kept: bool
 ) -> None:
     way = ChosenWay(database="orders", way=Way.DOWN_MIGRATION, by=BOB, question="q")
     incident = declared(waiting())
     (record,) = incident.plans
     decided = incident.model_copy(update={"plans": (record.model_copy(update={"ways": (way,)}),)})
-    run = Run.model_construct(to_version="v1.2.9")
+    step = Step(id=migrate_step("orders"), title="Run it backwards", started_at=NOW if begun else None)
+    run = Run.model_construct(to_version="v1.2.9", steps=(step,))
     (asked,) = what_next(decided, run, stage, outcome, now=NOW)
     assert isinstance(asked, e.PlanRequested)
     assert asked.ways == ((way,) if kept else ())
