@@ -75,6 +75,7 @@ async def it_is_assessed(room: Room, around: Bystanders) -> None:
     await world.dan.click(await room.button("Acknowledge", by=world.dan), "Acknowledge")
     await room.when(lambda i: i.page is not None and i.page.told, "the pager to be stopped")
     assert around.pager.alerts(room.id) == ["acknowledged"]
+    await room.sees("<@U0DAN> is on it. The pager is stopped.")
     await world.dan.click(await room.button("Users report it"), "Users report it")
     form = await world.dan.modal("Users report it")
     await world.dan.submit_view(form, {"report": "Paying fails for her", "how_many": "3"})
@@ -107,6 +108,7 @@ async def it_is_verified(room: Room, around: Bystanders) -> None:
     assert orders.after is not None
     assert (orders.during.numbers["value"], orders.after.numbers["value"]) == (40, 240)
     assert rows["errors in app.log"].verdict is Verdict.PASS
+    assert rows["warnings in app.log"].after is not None
     for row in (row for row in table.rows if row.source == "HTTP"):
         assert row.verdict is Verdict.PASS, row
         assert row.before is not None, row
@@ -137,6 +139,7 @@ async def it_is_reported(room: Room, around: Bystanders) -> None:
         (f"quarantine:{BAD}", world.alice.id)
     ]
     assert [(title, is_open) for title, _, is_open in around.tracker.issues()] == [(ACTION, True)]
+    await room.sees(lambda m: "issues/1|#1>" in forms.text_of(m))
     posted = (await room.file("postmortem-2.md"))[1].decode()
     published = around.paper(room.id)
     for text in (posted, published):

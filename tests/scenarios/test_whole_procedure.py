@@ -25,6 +25,7 @@ from sandbox.clusters.shop_images import WEB
 from sandbox.shop.releases import Shop
 from sandbox.workspace import forms
 from sandbox.workspace.local import LocalWorkspace
+from sandbox.workspace.model import Json
 from tests import alertmanager, prometheus
 from tests.clusters import the_kubernetes
 from tests.contract.aws_world import Cloud, own_keys, started
@@ -195,11 +196,18 @@ async def the_databases_are_backed_up(room: Room, place: Place) -> None:
         assert len(files(folder)) == 2  # the data and its manifest
 
 
-async def done(room: Room, step: str) -> str:
-    """What is said of a step of the run that went well."""
+async def done(room: Room, step_id: str) -> str:
+    """What is said of a step of the run that went well, on the checklist too."""
     (run,) = (await room.incident()).runs
-    assert run.step(step).state is StepState.SUCCEEDED, run.step(step)
-    return run.step(step).detail
+    step = run.step(step_id)
+    assert step.state is StepState.SUCCEEDED, step
+
+    def ticked(message: Json) -> bool:
+        text = forms.text_of(message)
+        return f":white_check_mark:  {step.title}" in text and step.detail[:40] in text
+
+    await room.sees(ticked)
+    return step.detail
 
 
 async def kubernetes_went_back(room: Room, place: Place) -> None:
