@@ -21,8 +21,9 @@ from tests.scenarios.conftest import NewWorld
 from tests.scenarios.world import BAD, Room, World, buttons
 
 TEXT = "Add a timeout to the stock service"
+# Of a component that is looked at, the survey would see within seconds that nothing is suspended.
 OWED = Debt(
-    id="argocd:argocd/shop", component="shop", text="Argo CD does not sync shop.", until="Give it back."
+    id="argocd:argocd/shop", component="elsewhere", text="Argo CD does not sync shop.", until="Give it back."
 )
 
 
@@ -219,6 +220,12 @@ async def test_the_channel_is_archived_once_it_is_quiet_and_nothing_is_owed(worl
         archiving._clock = lambda: now() + timedelta(days=days)
         await archiving.sweep()
 
+    async def a_week_later() -> None:
+        closed_at = (await room.incident()).closed_at
+        assert closed_at is not None
+        archiving._clock = lambda: closed_at + timedelta(days=7, milliseconds=1)
+        await archiving.sweep()
+
     def slots() -> Any:
         return world.read(lambda uow: uow.outbox.get(f"incident:{room.id}", "archive"))
 
@@ -229,19 +236,24 @@ async def test_the_channel_is_archived_once_it_is_quiet_and_nothing_is_owed(worl
     assert await slots() is None, "too early"
     await world.bob.send(room.channel, "one more thing")
 
-    async def recorded() -> bool:
+    async def said_there(text: str) -> bool:
         entries = await room.entries(Kind.MESSAGE)
-        return any(entry.body.get("text") == "one more thing" for entry in entries)
+        return any(entry.body.get("text") == text for entry in entries)
 
-    await world.until(recorded, "the message in the timeline")
-    # As if he had written that on the third day.
-    archiving._clock = lambda: now() + timedelta(days=6.9999)
-    await archiving.sweep()
+    await world.until(lambda: said_there("one more thing"), "the message in the timeline")
+    # A week after the end, as if he had written that in between.
+    await a_week_later()
     assert await slots() is None, "somebody still writes"
     assert not world.ws.channel(room.channel).is_archived
     await world.stop()
+    await world.bob.send(room.channel, "and another one, while nobody listened")
     await world.start()  # a week without kaeru: it catches up
     archiving = world.running.archiving
+    await a_week_later()
+    assert await slots() is None, "somebody wrote while kaeru was away"
+    await world.until(
+        lambda: said_there("and another one, while nobody listened"), "what was missed in the timeline"
+    )
     await after(8)
     await room.when(lambda i: i.archived_at is not None, "the archiving")
     assert world.ws.channel(room.channel).is_archived
