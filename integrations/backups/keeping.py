@@ -8,11 +8,12 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
-from bot.domain.plan import Check, Level, Warn
+from bot.domain.plan import Level, Warn
 from bot.domain.restores import RestorePlan
 from bot.domain.sizes import size
 from bot.ports.backups import Backup, BackupPlan, BackupProgress, Phase, Proof, Restored
 from bot.ports.errors import Conflict, OutcomeUnknown, PortError, Refused, Unavailable
+from integrations.backups.beforehand import looked_at
 from integrations.backups.checking import (
     Broken,
     Checked,
@@ -32,11 +33,6 @@ from integrations.backups.streams import Meter, Sink, in_thread, watched
 
 _log = logging.getLogger(__name__)
 
-COMPRESSED = 0.1
-"""The share of a database that its first backup is expected to have at least."""
-ROOM = 1.2
-"""How much more room than the last backup took is asked for."""
-
 
 class Keeping:
     """The backups of one database. Made by `integrations.backups.make`."""
@@ -54,24 +50,7 @@ class Keeping:
         return self._settings.database
 
     async def plan(self) -> BackupPlan:
-        survey = await self._engine.survey()
-        place, free = await self._place()
-        last = await self._last() if place.ok else None
-        checks, warnings = (*survey.checks, place), survey.warnings
-        if free is not None and place.ok:
-            checks += (_room(free, last, survey.bytes),)
-            if last is None and survey.bytes is not None and free < survey.bytes:
-                text = (
-                    f"The first backup may not fit: {size(free)} are free, the database has {size(survey.bytes)} before it "
-                    "is compressed."
-                )
-                warnings += (Warn(level=Level.WARNING, text=text),)
-        return BackupPlan(
-            checks=checks,
-            warnings=warnings,
-            expected_bytes=None if last is None else last.bytes,
-            expected_s=None if last is None else last.seconds,
-        )
+        return await looked_at(self._engine, self._destination, self._last)
 
     def take(self, key: str) -> AsyncGenerator[BackupProgress | Backup, None]:
         meter = Meter()
@@ -333,15 +312,6 @@ class Keeping:
         finally:
             source.close()
 
-    async def _place(self) -> tuple[Check, int | None]:
-        """Whether backups can be written where they are kept, and how much room there is."""
-        try:
-            await in_thread(self._destination.try_writing)
-            free = await in_thread(self._destination.free_bytes)
-        except PortError as error:
-            return Check(name="place", ok=False, detail=error.advice), None
-        return Check(name="place", ok=True, detail=f"{self._destination.place('ID')}"), free
-
     async def _last(self) -> Backup | None:
         return next(iter(await self.list()), None)
 
@@ -365,14 +335,3 @@ class Keeping:
                 place,
             )
         return found
-
-
-def _room(free: int, last: Backup | None, database: int | None) -> Check:
-    """Against the last backup, or, before the first one, against the database: compressed, it is much smaller."""
-    if last is not None:
-        enough, other = free >= ROOM * last.bytes, f", the last backup has {size(last.bytes)}"
-    elif database is not None:
-        enough, other = free >= COMPRESSED * database, f", the database has {size(database)}"
-    else:
-        enough, other = True, ""
-    return Check(name="room", ok=enough, detail=f"{size(free)} free{other}")
