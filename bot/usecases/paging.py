@@ -21,10 +21,12 @@ def due_pages(incident: Incident) -> tuple[tuple[str, str, str], ...]:
         return ((PAGE, f"page:{page_id}", page_id),)
     if not record.may_ring:
         return ()
+    # Each ends where it is not wanted any more. With another plan it may be wanted again, and an id runs once.
+    this_time = f"{page_id}/{len(incident.plans)}"
     if decide.is_over(incident):
-        return ((PAGE_RESOLVE, f"page-resolve:{page_id}", page_id),)
+        return ((PAGE_RESOLVE, f"page-resolve:{this_time}", page_id),)
     if record.acknowledged_by is not None and not record.told:
-        return ((PAGE_ACKNOWLEDGE, f"page-acknowledge:{page_id}", page_id),)
+        return ((PAGE_ACKNOWLEDGE, f"page-acknowledge:{this_time}", page_id),)
     return ()
 
 

@@ -5,9 +5,10 @@ may be done again after a crash: the pager makes one alert of it. A relapse reso
 """
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
+from weakref import WeakValueDictionary
 
 from bot.catalog import Catalog
 from bot.domain import decide
@@ -19,21 +20,16 @@ from bot.ports import OutcomeUnknown, PortError, Unavailable
 from bot.ports.engine import Steps, Workflow
 from bot.ports.oncall import OnCall, OnCallPerson, Page, Paged
 from bot.store import Store, UnitOfWork
-from bot.usecases.bounds import reading, writing
+from bot.usecases.bounds import reading
 from bot.usecases.desk import Desk
 from bot.usecases.fleet import Fleet
 from bot.usecases.paging import on_call_names
 from bot.views.project import project_page
+from bot.workflows.insisting import LOOK_S, NotNeeded, insistently
 
-_log = logging.getLogger(__name__)
-
-INSIST_FOR_S = 30 * 60.0
-"""How long it is tried while the pager cannot be reached."""
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 60.0
-CALL_S, WHO_S = 90.0, 20.0
+WHO_S = 20.0
 CHANNEL_S = 5.0
 """How long a page waits for the channel that it points to: people are called all the same."""
-LOOK_S = 0.5
 
 _MAY_NOT_RING = "The alert before could not be resolved, so the pager may not call again: call them yourself."
 _BY_HAND = "Call whoever is on call yourself."
@@ -50,13 +46,14 @@ class Paging:
         self._fleet = fleet
         self._desk = desk
         self._clock = clock
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def clear(self, argument: str) -> None:
-        """Resolve the alert of the page before this one: while it is open, the pager calls nobody anew."""
+        """Resolve the alert of an earlier page: while it is open, the pager calls nobody anew."""
         incident, record = await self._load(argument)
-        before = next((one for one in incident.pages if one.number == record.number - 1), None)
-        if record.state is PageState.CALLING and before is not None and before.may_ring:
-            await self._tell(incident, before, "resolve", BOT)
+        before = next((one for one in incident.pages[-2::-1] if one.may_ring), None)
+        if record.state is PageState.CALLING and before is not None:
+            await self._tell(incident, before, "resolve", BOT, beneath=record)
 
     async def call(self, argument: str) -> None:
         """Call people, and write down who, or why not."""
@@ -69,10 +66,14 @@ class Paging:
             through = pager.identity
             incident = await self._with_channel(incident)
             page = self._page(incident, record)
-            done = await self._insistently(
-                incident, record, lambda: self._send(argument, pager, page), f"The page through {through}"
+            done = await insistently(
+                lambda: self._send(argument, pager, page),
+                f"The page of {incident.id} through {through}",
+                turn=self._turn(incident.id),
+                look=partial(self._is_needed, incident.id, record),
+                show=partial(self._show, incident.id, record),
             )
-        except _NotNeeded as enough:
+        except NotNeeded as enough:
             reason, may_ring = str(enough), await self._is_out(argument)
             await self._desk.change(
                 incident.id,
@@ -178,17 +179,35 @@ class Paging:
             ),
         )
 
-    async def _tell(self, incident: Incident, record: PageRecord, action: PagerAction, by: UserId) -> None:
-        """Acknowledge or resolve, and write down that it was done, or that people have to do it there."""
+    async def _tell(
+        self,
+        incident: Incident,
+        record: PageRecord,
+        action: PagerAction,
+        by: UserId,
+        *,
+        beneath: PageRecord | None = None,
+    ) -> None:
+        """Acknowledge or resolve, and write down that it was done, or that people have to do it there.
+
+        Not where that would silence a newer page: all pages of an incident have one key. `beneath` is the newer page
+        for whose sake an older one is resolved.
+        """
         through = record.through
         name = plain(f"<@{by}>", self._catalog.people) if by != BOT else "kaeru"
         try:
             pager = self._pager(incident)
             through = pager.identity
             telling = pager.acknowledge if action == "acknowledge" else pager.resolve
-            await self._insistently(
-                incident, None, lambda: telling(incident.id, by=name), f"The pager {through}"
+            await insistently(
+                lambda: telling(incident.id, by=name),
+                f"Telling {through} of {incident.id}: {action}",
+                turn=self._turn(incident.id),
+                look=partial(self._is_to_be_told, incident.id, record, action, beneath),
+                show=None if beneath is None else partial(self._show, incident.id, beneath),
             )
+        except NotNeeded:
+            return
         except (Refusal, PortError) as error:
             said = error.advice if isinstance(error, PortError) else str(error)
             reason = f"{said} Do it there."
@@ -206,48 +225,29 @@ class Paging:
                 ),
             )
 
-    async def _insistently(
-        self, incident: Incident, record: PageRecord | None, work: Callable[[], Awaitable[Paged]], what: str
-    ) -> Paged:
-        """`work`, again and again while that may help: it is safe to repeat, also where its outcome is unknown.
-
-        With the `record` of a page it is said where people see it, and given up once nobody has to be called.
-        Raises PortError, and _NotNeeded.
-        """
-        loop = asyncio.get_running_loop()
-        give_up_at, pause = loop.time() + INSIST_FOR_S, FIRST_PAUSE_S
-        while True:
-            if record is not None:
-                await self._is_needed(incident.id, record)
-            try:
-                return await writing(work(), what, CALL_S)
-            except (Unavailable, OutcomeUnknown) as error:
-                wait = max(pause, error.retry_after_s) if isinstance(error, Unavailable) else pause
-                if loop.time() + wait >= give_up_at:
-                    raise
-                _log.warning("%s of %s: %s", what, incident.id, error)
-                if record is not None:
-                    await self._show(incident.id, record, error.advice)
-                await self._pause(wait, incident.id, record)
-                pause = min(pause * 2, LONGEST_PAUSE_S)
-
-    async def _pause(self, seconds: float, incident_id: str, record: PageRecord | None) -> None:
-        """Shorter where nobody has to be called any more."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + seconds
-        while (left := until - loop.time()) > 0:
-            await asyncio.sleep(min(LOOK_S, left))
-            if record is not None:
-                await self._is_needed(incident_id, record)
-
     async def _is_needed(self, incident_id: str, record: PageRecord) -> None:
-        """Raises _NotNeeded."""
+        """Raises NotNeeded."""
         incident = await self._store.read(lambda uow: uow.incidents.get(incident_id))
+        if incident.pages[-1].number != record.number:
+            raise NotNeeded("people are being called anew.")
         if decide.is_over(incident):
-            raise _NotNeeded("it was over before anybody could be called.")
+            raise NotNeeded("it was over before anybody could be called.")
         by = incident.pages[record.number - 1].acknowledged_by
         if by is not None:
-            raise _NotNeeded(f"<@{by}> was on it before anybody could be called.")
+            raise NotNeeded(f"<@{by}> was on it before anybody could be called.")
+
+    async def _is_to_be_told(
+        self, incident_id: str, record: PageRecord, action: PagerAction, beneath: PageRecord | None
+    ) -> None:
+        """Raises NotNeeded."""
+        incident = await self._store.read(lambda uow: uow.incidents.get(incident_id))
+        newer = None if beneath is None else beneath.number
+        if not decide.may_tell_pager(incident, record.number, action, beneath=newer):
+            raise NotNeeded("the pager has to be told something else by now.")
+
+    def _turn(self, incident_id: str) -> asyncio.Lock:
+        """Held while something is said of this incident to its pager."""
+        return self._turns.setdefault(incident_id, asyncio.Lock())
 
     async def _show(self, incident_id: str, record: PageRecord, trouble: str) -> None:
         """Let the page's card say what is in the way. Kept nowhere, and replaced by what comes next."""
@@ -266,10 +266,6 @@ class Paging:
 def _out(argument: str) -> str:
     """The fact that a page may have reached the pager."""
     return f"page-out:{argument}"
-
-
-class _NotNeeded(Exception):
-    """Nobody has to be called any more; `str` says why."""
 
 
 def bind(work: Paging) -> Workflow:

@@ -1,13 +1,17 @@
 """Whoever is on call is called once, stopped from chat, called again by a relapse, and left alone when it is over."""
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import Any
 
 import pytest
 import yaml
 
+from bot.clock import now
+from bot.domain import decide
 from bot.domain import events as e
+from bot.domain.alerts import Alert
 from bot.domain.incident import Incident
 from bot.domain.paging import PageState
 from sandbox.workspace import forms
@@ -139,6 +143,93 @@ async def test_a_pager_that_is_down_delays_nothing_and_is_told_of(
     await room.when(newest_is(PageState.CALLED), "somebody to be paged after all")
     assert pager.alerts(room.id) == ["open"]
     assert "Nobody could be paged yet" not in forms.text_of(await card(room, "*Paged*"))
+
+
+class Moody:
+    """The pager's events, which are refused while it is down; `heard` are the actions of all that came."""
+
+    def __init__(self, pager: PagerDutyWorld) -> None:
+        self.down = False
+        self.heard: list[str] = []
+        self._answer = pager.events.answer
+        pager.events.answer = self.answer  # type: ignore[method-assign]  # the server in front of it, not kaeru
+
+    def answer(self, method: str, path: str, query: dict[str, str], body: Any) -> Any:
+        self.heard.append(body["event_action"])
+        return (503, {}) if self.down else self._answer(method, path, query, body)
+
+
+async def all_at_rest(world: World, kind: str) -> None:
+    """Until no workflow of that kind is under way."""
+
+    def look() -> list[str]:
+        with closing(
+            sqlite3.connect(f"file:{world.folder / 'data' / 'engine.sqlite'}?mode=ro", uri=True)
+        ) as db:
+            rows = db.execute("SELECT workflow_uuid, status FROM workflow_status").fetchall()
+        return [name for name, status in rows if name.startswith(kind) and status in ("PENDING", "ENQUEUED")]
+
+    async def none() -> bool:
+        return not look()
+
+    await world.until(none, f"{kind} to end", timeout_s=40)
+
+
+async def test_what_is_said_of_an_older_page_never_silences_a_newer_one(
+    new_world: NewWorld, pager: PagerDutyWorld
+) -> None:
+    moody = Moody(pager)
+    world = await new_world(changes=described(pager))
+    await world.bad_deploy()
+    room = await world.declare()
+    await room.when(newest_is(PageState.CALLED), "somebody to be paged")
+    await room.approve()
+    await room.when(lambda i: i.mitigated_at is not None, "users to be well")
+    moody.down = True
+    await room.status("verified")
+
+    async def refused() -> bool:
+        return moody.heard.count("resolve") >= 2
+
+    # It is over, and the pager does not hear that. The service falls ill again, and people are called anew.
+    await world.until(refused, "the pager not to hear that it is over")
+    await world.running.desk.change(
+        room.id,
+        lambda now_it_is: decide.alert_heard(
+            now_it_is, Alert(group="g", state="firing", title="A"), fresh=True, now=now()
+        ),
+    )
+    await room.status("deciding")
+    moody.down = False
+    await room.when(newest_is(PageState.CALLED, 2), "somebody to be paged again")
+    await all_at_rest(world, "page")
+    assert pager.alerts(room.id) == ["resolved", "open"]
+    assert moody.heard[-2:] == ["resolve", "trigger"]
+
+    # Nobody is on the second page because somebody was on the first; and when it is over, that is said.
+    assert not (await room.incident()).pages[1].told
+    await room.close()
+    await room.when(lambda i: i.page is not None and i.page.resolved, "the pager to know that it is over")
+    assert pager.alerts(room.id) == ["resolved", "resolved"]
+
+
+async def test_an_acknowledgement_that_comes_late_does_not_stop_the_next_page(
+    new_world: NewWorld, pager: PagerDutyWorld
+) -> None:
+    moody = Moody(pager)
+    world = await new_world(changes=described(pager, watch="30s"))
+    await world.bad_deploy()
+    room = await world.declare()
+    await room.when(newest_is(PageState.CALLED), "somebody to be paged")
+    moody.down = True
+    assert "you are on it" in await room.asks(world.bob, "/incident ack")
+    await room.approve()
+    await room.status("mitigated")
+    await relapse(world, room)
+    moody.down = False
+    await room.when(newest_is(PageState.CALLED, 2), "somebody to be paged again")
+    await all_at_rest(world, "page")
+    assert pager.alerts(room.id) == ["resolved", "open"]
 
 
 async def test_whoever_is_on_it_spares_the_others(new_world: NewWorld, pager: PagerDutyWorld) -> None:

@@ -28,6 +28,7 @@ from bot.domain.decide.leaving import ALL, accept_left, channel_archived, file_a
 from bot.domain.decide.paging import (
     acknowledge_page,
     is_over,
+    may_tell_pager,
     page_due,
     page_failed,
     page_spared,
@@ -118,6 +119,7 @@ __all__ = [
     "is_over",
     "join",
     "mark_exercise",
+    "may_tell_pager",
     "messages_marked",
     "must_be_seen_to",
     "must_not_restore",

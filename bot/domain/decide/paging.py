@@ -101,6 +101,21 @@ def pager_not_told(
     return (e.PageFailed(at=now, number=number, action=action, through=through, reason=reason),)
 
 
+def may_tell_pager(
+    incident: Incident, number: int, action: PagerAction, *, beneath: int | None = None
+) -> bool:
+    """Whether the pager is to be told this of page `number` as things are now.
+
+    The key of all its pages is the incident: what is said too late would silence a newer one. `beneath` is the number
+    of the page for whose sake an older one is resolved.
+    """
+    if incident.page is None or not _is_to_be_told(incident, number, action):
+        return False
+    if incident.page.number != (beneath or number):
+        return False
+    return beneath is not None or is_over(incident) is (action == "resolve")
+
+
 def _is_calling(incident: Incident, number: int) -> bool:
     record = _record(incident, number)
     return record is not None and record.state is PageState.CALLING
