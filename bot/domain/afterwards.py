@@ -3,6 +3,8 @@
 Shares are between 0 and 1.
 """
 
+from datetime import datetime
+
 from bot.domain.base import UserId, Value
 from bot.domain.debts import Debt
 from bot.domain.ramp import ROUNDED, Ramp
@@ -35,7 +37,7 @@ class TrafficState(Value):
 
     `before` is what the run found. `moves` counts what was set, `failures` the steps back since people last let it go
     on. `asked` is what people are asked about, or empty; `asks` counts that, and `continued` how often somebody let
-    it go on. `stopped_by` wants no more of it.
+    it go on; `asked_at` is since when. `stopped_by` wants no more of it.
     """
 
     share: float | None = None
@@ -43,6 +45,7 @@ class TrafficState(Value):
     moves: int = 0
     failures: int = 0
     asked: str = ""
+    asked_at: datetime | None = None
     asks: int = 0
     continued: int = 0
     stopped_by: UserId | None = None

@@ -21,10 +21,10 @@ def shifted(incident: Incident, event: TrafficEvent) -> dict[str, Any]:
                 "failures": traffic.failures + event.back,
             }
         case e.TrafficAsked():
-            changes = {"asked": event.sentence, "asks": traffic.asks + 1}
+            changes = {"asked": event.sentence, "asked_at": event.at, "asks": traffic.asks + 1}
         case e.TrafficContinued():
-            changes = {"asked": "", "failures": 0, "continued": traffic.continued + 1}
+            changes = {"asked": "", "asked_at": None, "failures": 0, "continued": traffic.continued + 1}
         case e.TrafficStopped():
-            changes = {"asked": "", "stopped_by": event.by}
+            changes = {"asked": "", "asked_at": None, "stopped_by": event.by}
     changed = run.model_copy(update={"traffic": traffic.model_copy(update=changes)})
     return {"runs": tuple(changed if one.id == run.id else one for one in incident.runs)}

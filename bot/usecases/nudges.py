@@ -1,10 +1,12 @@
-"""Reminders: of incidents that are verified and never closed, of what a postmortem lacks, of open actions, of debts."""
+"""Reminders: of what people are asked, of incidents that nobody closes, of what a postmortem lacks, of actions, of debts."""
 
+import math
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from bot.catalog import Catalog
 from bot.domain.incident import Incident, Owed, Status
+from bot.domain.run import Run
 from bot.ports.chat import INCIDENT_CHANNEL, Post
 from bot.store import Store
 from bot.store.unit import UnitOfWork
@@ -13,11 +15,15 @@ from bot.usecases.owing import owing
 from bot.views.blocks import Card
 from bot.views.debts import debts_nudge
 from bot.views.nudge import nudge_card, unfiled, unwritten
+from bot.views.traffic_card import asks_now, traffic_nudge
 
 MOST = 3
 DAY = timedelta(days=1)
 UNOWNED = timedelta(hours=1)
 """How long something suspended may have no owner before that is said for the first time."""
+ASKED_AGAIN = timedelta(minutes=5)
+"""How long users are kept waiting for an answer before it is asked for again; the pause doubles each time."""
+ASKED_AGAIN_MOST = 6
 LOOK_BACK = 200
 
 
@@ -33,6 +39,7 @@ class Nudges:
     async def remind(self) -> None:
         """Put every reminder that is due into the outbox."""
         await self._remind_of_debts()
+        await self._remind_of_questions()
         recent = await self._store.read(lambda uow: uow.incidents.list(open_only=False, limit=LOOK_BACK))
         due = [(i, n) for i in recent if (n := due_reminder(i, after=self._after, now=self._clock()))]
         if not due:
@@ -52,6 +59,17 @@ class Nudges:
             (i, f"nudge-debts-{name}", debts_nudge(i, debts))
             for i, name, debts in found
             if debts and i.archived_at is None
+        ]
+        if due:
+            await self._post(due)
+
+    async def _remind_of_questions(self) -> None:
+        """Whoever can say whether users come back any further: nothing goes on without them."""
+        incidents = await self._store.read(lambda uow: uow.incidents.list(open_only=True, limit=LOOK_BACK))
+        due = [
+            (i, f"nudge-traffic-{i.run.id}-{i.run.traffic.asks}-{number}", traffic_nudge(i, i.run))
+            for i in incidents
+            if i.run is not None and (number := due_question(i, i.run, now=self._clock()))
         ]
         if due:
             await self._post(due)
@@ -79,6 +97,17 @@ def due_debts(incident: Incident, *, now: datetime) -> tuple[str, tuple[Owed, ..
         return "", ()
     first = min(o.since for o in due) + UNOWNED
     return f"{first:%Y%m%dT%H%M%S}-{int((now - first) / DAY) + 1}", due
+
+
+def due_question(incident: Incident, run: Run, *, now: datetime) -> int:
+    """How often the question about users who come back is due to be asked again; 0 for not yet, or nothing is asked.
+
+    5, 15, 35 … minutes after it was asked.
+    """
+    since = run.traffic.asked_at
+    if since is None or incident.held_by is not None or not asks_now(incident, run):
+        return 0
+    return min(int(math.log2((now - since) / ASKED_AGAIN + 1)), ASKED_AGAIN_MOST)
 
 
 def due_reminder(incident: Incident, *, after: timedelta, now: datetime) -> int:

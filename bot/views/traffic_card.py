@@ -1,5 +1,6 @@
 """Users who come back in stages: what can be pressed while they do, and the card that asks whether they go on."""
 
+from bot.domain.base import UserId
 from bot.domain.decide import is_coming_back
 from bot.domain.incident import Incident
 from bot.domain.run import Run
@@ -7,7 +8,7 @@ from bot.domain.served import percent
 from bot.views.blocks import Block, Card, actions, button, card, confirm, context, section
 from bot.views.hold import held, hold_button
 from bot.views.ids import Action, Ref
-from bot.views.mrkdwn import ended, line
+from bot.views.mrkdwn import ended, line, who
 
 _WHY = 1500
 
@@ -24,7 +25,8 @@ def traffic_card(incident: Incident, run: Run) -> Card:
         "Traffic is where it was" if share is None else f"{percent(share)} of the traffic reaches the service"
     )
     service, why = line(incident.service), ended(line(run.traffic.asked, _WHY))
-    text = f":vertical_traffic_light: *Shall users come back to {service} any further?* {at}.\n{why}"
+    called = " ".join(map(who, asked_people(incident, run)))
+    text = f":vertical_traffic_light: {called} *Shall users come back to {service} any further?* {at}.\n{why}"
     blocks = [
         section(text),
         *held(incident),
@@ -39,6 +41,20 @@ def traffic_card(incident: Incident, run: Run) -> Card:
         ),
     ]
     return card(f"Shall users come back to {service} any further? {why}", blocks)
+
+
+def asked_people(incident: Incident, run: Run) -> tuple[UserId, ...]:
+    """Who is called by the question: whoever approved the run, has a role, or acknowledged the page."""
+    on_it = (page.acknowledged_by for page in incident.pages if page.acknowledged_by is not None)
+    return tuple(dict.fromkeys((*run.approved_by, *incident.roles.values(), *on_it)))
+
+
+def traffic_nudge(incident: Incident, run: Run) -> Card:
+    """The question once more, for those who have not seen it."""
+    called, service = " ".join(map(who, asked_people(incident, run))), line(incident.service)
+    why = ended(line(run.traffic.asked, _WHY))
+    text = f":vertical_traffic_light: {called} kaeru still waits: shall users come back to {service} any further? {why}"
+    return card(text, [section(text), actions(_continue(incident), stop_button(incident))])
 
 
 def stop_button(incident: Incident) -> Block:

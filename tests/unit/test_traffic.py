@@ -33,6 +33,8 @@ from bot.domain.severity import Severity
 from bot.ports import OutcomeUnknown, Refused, Unavailable
 from bot.ports.traffic import ShiftPlan
 from bot.usecases.around_parts import Around, in_stages
+from bot.usecases.nudges import ASKED_AGAIN_MOST, due_question
+from bot.views.traffic_card import traffic_card, traffic_nudge
 from bot.workflows import shifting
 from bot.workflows.ascent import starting_at
 from bot.workflows.giving_up import Stage as Where
@@ -353,3 +355,26 @@ def test_whose_move_it_is() -> None:
     assert decide.is_coming_back(rolling_back())
     assert not decide.is_coming_back(rolling_back(ramping=False))
     assert rolling_back().status is Status.ROLLING_BACK
+
+
+def test_the_question_calls_those_who_can_answer_and_is_asked_again_and_again() -> None:
+    asked = rolling_back(ASKED)
+    run = asked.runs[0]
+    assert "<@UBOB>" in str(traffic_card(asked, run).blocks)
+    minutes = (0, 4.9, 5, 14.9, 15, 35, 75, 10_000)
+    due = [due_question(asked, run, now=NOW + timedelta(minutes=m)) for m in minutes]
+    assert due == [0, 0, 1, 1, 2, 3, 4, ASKED_AGAIN_MOST]
+    assert "<@UBOB> kaeru still waits" in traffic_nudge(asked, run).text
+
+
+def test_nobody_is_reminded_of_what_is_not_asked() -> None:
+    later = NOW + timedelta(hours=1)
+    answered = rolling_back(ASKED, e.TrafficContinued(at=NOW, run_id=RUN, by="UBOB"))
+    held = rolling_back(ASKED, e.HoldPlaced(at=NOW, by="UBOB", reason=""))
+    for incident in (rolling_back(), answered, held):
+        assert due_question(incident, incident.runs[0], now=later) == 0
+
+
+def test_whoever_closes_is_told_that_kaeru_waits_for_an_answer() -> None:
+    with pytest.raises(Refusal, match="press Continue or Stop"):
+        decide.close(rolling_back(ASKED), by="UBOB", summary="", unverified=True, policy=POLICY, now=NOW)

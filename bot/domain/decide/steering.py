@@ -115,6 +115,11 @@ def close(
     """
     must_be_open(incident)
     if incident.status is Status.ROLLING_BACK:
+        if incident.run is not None and incident.run.traffic.asked:
+            refuse(
+                "The rollback waits for somebody to say whether users come back any further: press Continue or "
+                "Stop, or `/incident traffic continue` or `/incident traffic stop`; then close."
+            )
         refuse("The rollback is under way; wait until it has ended, then close.")
     must_not_restore(incident)
     if not unverified and (why := why_unverified(incident)):
