@@ -63,10 +63,11 @@ class Story:
 
         await self._insist("approve", do, lambda: self.shown(f"run-{run}"))
 
-    async def until_verified(self) -> Json:
+    async def until_verified(self, *, within: float = 40.0) -> Json:
         return await self.scene.until(
             lambda: card if (card := self.shown("outcome-1")) and "Verified" in forms.text_of(card) else None,
             "kaeru to say Verified",
+            within=within,
         )
 
     async def give_back(self, card: Json) -> None:
