@@ -109,7 +109,8 @@ async def test_an_incident_on_one_machine(started: Site, postgres: Server, tmp_p
         try:
             await world.start()
             await world.known_good()
-            assert await warned_about(world) == NO_BACKUP_YET
+            # Unless the drill has taken one already.
+            assert (await warned_about(world)).items() <= NO_BACKUP_YET.items()
             hosts.deploy(BAD, NAMES[:1])
             room = await world.declare()
             await room.approve(to=GOOD)
