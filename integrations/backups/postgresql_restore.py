@@ -37,6 +37,7 @@ _GRANTS = """
 SELECT CASE WHEN a.grantee = 0 THEN NULL ELSE pg_get_userbyid(a.grantee) END, a.privilege_type, a.is_grantable
 FROM pg_database d, LATERAL aclexplode(d.datacl) a WHERE d.datname = %s
 """
+_NARROWED = "SELECT datacl IS NOT NULL FROM pg_database WHERE datname = %s"
 _THERE = """
 SELECT d.oid, pg_database_size(d.oid), (SELECT count(*) FROM pg_stat_activity a WHERE a.datid = d.oid)
 FROM pg_database d WHERE d.datname = %s
@@ -292,6 +293,9 @@ async def _dress(
         values = sql.SQL(", ").join(map(sql.Literal, _elements(option, value)))
         text = sql.SQL("ALTER {} SET {} TO {}").format(who, sql.Identifier(*option.split(".")), values)
         await connection.execute(text)
+    if (await (await connection.execute(_NARROWED, (like,))).fetchone() or (False,))[0]:
+        # A new database is open to everybody; where somebody changed that, what is in the list is all there is.
+        await connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(to))
     for grantee, privilege, passes_on in await (await connection.execute(_GRANTS, (like,))).fetchall():
         to_whom: sql.Composable = sql.SQL("PUBLIC") if grantee is None else sql.Identifier(grantee)
         ending = sql.SQL(" WITH GRANT OPTION" if passes_on else "")

@@ -189,6 +189,7 @@ async def test_what_belongs_to_the_database_itself_comes_along(world: Postgresql
         f"ALTER DATABASE {name} SET search_path TO sales, public",
         f"ALTER ROLE backup_role IN DATABASE {name} SET work_mem TO '7MB'",
         f"GRANT TEMPORARY ON DATABASE {name} TO backup_role WITH GRANT OPTION",
+        f"REVOKE CONNECT ON DATABASE {name} FROM PUBLIC",
         f"ALTER DATABASE {name} OWNER TO backup_role",
         f"COMMENT ON DATABASE {name} IS 'the shop'",
     )
