@@ -176,9 +176,7 @@ class Kaeru:
             charts=charts,
             clock=clock,
         )
-        self.archiving = Archiving(
-            store, catalog, self.desk, recorder=self.recorder, chat=chat, clock=clock
-        )
+        self.archiving = Archiving(store, catalog, self.desk, recorder=self.recorder, chat=chat, clock=clock)
         self.nudges = Nudges(store, catalog, self.desk, clock=clock)
         work = rollback.RollbackSteps(store, catalog, fleet, self.desk, self.probing, clock=clock)
         self.engine.add(ARM, arm.bind(self.arming))
