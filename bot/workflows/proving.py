@@ -82,6 +82,12 @@ def counts_from(run: Run, plan: Plan) -> datetime:
     return max((at for at in moments if at is not None), default=run.approved_at)
 
 
+def switched_at(run: Run, plan: Plan) -> datetime:
+    """When the last component had changed: nothing else answers from then on."""
+    steps = (run.step(apply_step(c.component)) for c in plan.components)
+    return max((step.finished_at for step in steps if step.finished_at is not None), default=run.approved_at)
+
+
 def _why_unproven(probes: list[Probe], findings: tuple[Finding, ...], version: Version) -> str:
     answered = sorted({p.version for p in probes if p.version})
     if answered and answered != [version]:

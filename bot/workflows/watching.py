@@ -22,7 +22,7 @@ from bot.usecases.probing import Probing
 from bot.usecases.stretches import Span
 from bot.workflows.journal import Journal, already
 from bot.workflows.lookout import Lookout
-from bot.workflows.proving import counts_from
+from bot.workflows.proving import switched_at
 
 LOOKS = 10
 """How many looks back the newest probes are judged by."""
@@ -83,7 +83,8 @@ class Watching:
         if run.verdict(Moment.MITIGATED) is not None:
             return
         evidence = await self._gathering.evidence(watch.incident, run, watch.plan)
-        rows = await evidence.rows(Span(min(counts_from(run, watch.plan), watch.since), self._clock()))
+        # Until every component had switched, the bad version answered some of it.
+        rows = await evidence.rows(Span(min(switched_at(run, watch.plan), watch.since), self._clock()))
         table = VerdictTable(moment=Moment.MITIGATED, at=self._clock(), rows=rows)
         await self._journal.judged(watch.incident.id, run.id, table)
 

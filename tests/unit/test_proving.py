@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from bot.domain.run import StepState, apply_step
-from bot.workflows.proving import counts_from
+from bot.workflows.proving import counts_from, switched_at
 from tests.unit.test_verdict import NOW, plan_of, run_of
 
 
@@ -23,3 +23,13 @@ def test_a_shape_that_calls_itself_like_the_one_before_has_to_be_asked_after_the
 def test_without_a_step_rounds_count_since_the_approval() -> None:
     plan = plan_of(["v3"])
     assert counts_from(run_of(plan, 0, None), plan) == NOW
+
+
+def test_the_target_alone_answers_once_the_last_component_has_changed() -> None:
+    plan = plan_of(["v3", "v3"])
+    run = run_of(plan, 2, None)
+    for number, seconds in enumerate((50, 40)):
+        at = NOW + timedelta(seconds=seconds)
+        run = run.with_step(apply_step(f"c{number}"), state=StepState.SUCCEEDED, finished_at=at)
+    assert switched_at(run, plan) == NOW + timedelta(seconds=50)
+    assert counts_from(run, plan) < switched_at(run, plan)
