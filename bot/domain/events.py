@@ -464,11 +464,15 @@ class RestoreEnded(Happened):
 
 
 class PageBegun(Happened):
-    """Whoever is on call is called from here on. `number` counts the pages of the incident from 1."""
+    """Whoever is on call is called from here on. `number` counts the pages of the incident from 1.
+
+    `severity` is that of an alert which is worse than the incident's own.
+    """
 
     type: Literal["page_begun"] = "page_begun"
     number: int
     why: Why = "declared"
+    severity: Severity | None = None
 
 
 class Paged(Happened):
@@ -518,12 +522,16 @@ class PagerTold(Happened):
 
 
 class AlertReceived(Happened):
-    """A monitoring system said something. `opened` is whether the incident began by it; `suspects` come newest first."""
+    """A monitoring system said something. `opened` is whether the incident began by it; `suspects` come newest first.
+
+    `worse` is how bad it is by the alert, where people have chosen a severity that is milder.
+    """
 
     type: Literal["alert_received"] = "alert_received"
     alert: Alert
     opened: bool = False
     suspects: tuple[Suspect, ...] = ()
+    worse: Severity | None = None
 
 
 class UserReported(Happened):

@@ -13,7 +13,7 @@ def paged(incident: Incident, event: PagingEvent) -> dict[str, Any]:
     """What changes in the incident. Raises Impossible for a page that is unknown."""
     match event:
         case e.PageBegun():
-            begun = PageRecord(number=event.number, why=event.why, begun_at=event.at)
+            begun = PageRecord(number=event.number, why=event.why, severity=event.severity, begun_at=event.at)
             return {"pages": (*incident.pages, begun)}
         case e.Paged():
             changes: dict[str, Any] = {

@@ -14,6 +14,8 @@ def narrate_paging(event: PagingEvent) -> str:  # noqa: C901, PLR0911 - one sent
     match event:
         case e.PageBegun(why="relapsed"):
             return "Whoever is on call is called again: it relapsed"
+        case e.PageBegun(why="worse"):
+            return "Whoever is on call is called: an alert is worse than the severity that was chosen"
         case e.PageBegun():
             return "Whoever is on call is called"
         case e.Paged():

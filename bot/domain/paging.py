@@ -5,8 +5,9 @@ from enum import StrEnum
 from typing import Literal
 
 from bot.domain.base import UserId, Value
+from bot.domain.severity import Severity
 
-Why = Literal["declared", "relapsed"]
+Why = Literal["declared", "relapsed", "worse"]
 PagerAction = Literal["page", "acknowledge", "resolve"]
 
 
@@ -28,13 +29,14 @@ class PageState(StrEnum):
 class PageRecord(Value):
     """One call of the people on call. `number` counts them within the incident, from 1.
 
-    `through` is whose on-call it was, `note` what was left out. `reason` says why nobody could be called, or was
+    `severity` is that of an alert which was worse than the incident's own. `through` is whose on-call it was, `note` what was left out. `reason` says why nobody could be called, or was
     not; with `unknown` somebody may have been all the same. `told` is whether the pager knows of the
     acknowledgement, `resolved` whether it knows that it is over; `trouble` says why it could not be told.
     """
 
     number: int
     why: Why = "declared"
+    severity: Severity | None = None
     begun_at: datetime
     state: PageState = PageState.CALLING
     through: str = ""

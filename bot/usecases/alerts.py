@@ -123,10 +123,12 @@ class Alerts:
 
     async def _tell(self, incident: Incident, said: Notification, item: InboxItem, *, fresh: bool) -> None:
         """One more entry in the timeline of what is open already."""
-        now = self._clock()
+        now, severity = self._clock(), self._severity(said)
         await self._desk.change(
             incident.id,
-            lambda now_it_is: decide.alert_heard(now_it_is, said.alert, fresh=fresh, now=now),
+            lambda now_it_is: decide.alert_heard(
+                now_it_is, said.alert, fresh=fresh, now=now, severity=severity
+            ),
             also=lambda uow: _remember(uow, said),
             once=_once(item),
         )
@@ -151,14 +153,19 @@ class Alerts:
 
         return (await self._desk.roll_back(command, also=also)).incident
 
+    def _severity(self, said: Notification) -> Severity | None:
+        """As kaeru.yml maps it."""
+        wanted = self._catalog.workspace.alerts.severities.get(said.severity)
+        return None if wanted is None else Severity(wanted)
+
     async def _choose_severity(self, incident_id: str, said: Notification) -> None:
         """As kaeru.yml maps it, while nobody has chosen one."""
-        wanted = self._catalog.workspace.alerts.severities.get(said.severity)
+        wanted = self._severity(said)
         incident = await self._store.read(lambda uow: uow.incidents.get(incident_id))
         if wanted is None or incident.severity is not None or said.alert.state != "firing":
             return
         try:
-            await self._desk.handle(c.SetSeverity(by=BOT, incident_id=incident_id, severity=Severity(wanted)))
+            await self._desk.handle(c.SetSeverity(by=BOT, incident_id=incident_id, severity=wanted))
         except Refusal as refusal:
             _log.info("%s: the severity of the alert is not taken: %s", incident_id, refusal)
 

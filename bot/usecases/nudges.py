@@ -46,10 +46,7 @@ class Nudges:
             return
 
         await self._post(
-            [
-                (incident, f"nudge-{incident.status}-{number}", nudge_card(incident))
-                for incident, number in due
-            ]
+            [(incident, _slot(incident, number), nudge_card(incident)) for incident, number in due]
         )
 
     async def _remind_of_debts(self) -> None:
@@ -83,6 +80,12 @@ class Nudges:
 
         await self._store.write(put)
         self._desk.wake()
+
+
+def _slot(incident: Incident, number: int) -> str:
+    """One that was taken up again is reminded of anew."""
+    again = f"-{len(incident.runs)}" if len(incident.runs) > 1 and incident.is_open else ""
+    return f"nudge-{incident.status}-{number}{again}"
 
 
 def due_debts(incident: Incident, *, now: datetime) -> tuple[str, tuple[Owed, ...]]:
@@ -119,6 +122,8 @@ def due_reminder(incident: Incident, *, after: timedelta, now: datetime) -> int:
         return 0
     if incident.status is Status.VERIFIED:
         since = incident.verified_at
+    elif incident.left_unverified and incident.run is not None:
+        since = incident.run.ended_at
     elif incident.status is Status.CLOSED and (unwritten(incident) or unfiled(incident)):
         since = incident.closed_at
     else:

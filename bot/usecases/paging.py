@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from bot.catalog import Catalog
 from bot.domain import decide
+from bot.domain import events as e
 from bot.domain.incident import Incident
 from bot.domain.paging import OnCallName, PageState
 from bot.ports.oncall import OnCallPerson
@@ -35,7 +36,9 @@ def calls(catalog: Catalog, after: Incident, events: decide.Events) -> decide.Ev
     service = catalog.services.get(after.service)
     if service is None or service.outside.on_call is None:
         return ()
-    wanted = catalog.policy(after.service, after.severity).pages(after.severity)
+    alerts = (event.worse for event in events if isinstance(event, e.AlertReceived))
+    severity = next((worse for worse in alerts if worse is not None), after.severity)
+    wanted = catalog.policy(after.service, severity).pages(severity)
     return decide.page_due(after, events, wanted=wanted)
 
 

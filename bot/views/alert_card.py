@@ -3,8 +3,11 @@
 from bot.domain import events as e
 from bot.domain.alerts import Alert, Suspect
 from bot.domain.incident import Incident
-from bot.views.blocks import Card, card, context, note, section, sections
-from bot.views.mrkdwn import code, counted, ended, line, when
+from bot.domain.severity import Severity
+from bot.views.blocks import Card, actions, card, context, note, section, sections
+from bot.views.mrkdwn import code, counted, ended, line, when, who
+from bot.views.severity_card import severity_button
+from bot.views.wording import lead
 
 _TITLE, _TEXT, _SUBJECT, _LINK = 200, 800, 160, 500
 
@@ -12,6 +15,8 @@ _TITLE, _TEXT, _SUBJECT, _LINK = 200, 800, 160, 500
 def alert_card(incident: Incident, event: e.AlertReceived) -> Card:
     """The message that opens an incident, or one line for what is heard later."""
     alert = event.alert
+    if event.worse is not None:
+        return _worse_card(incident, alert, event.worse)
     if not event.opened:
         return note(_headline(alert))
     lines = [_suspected(one) for one in event.suspects] or [
@@ -27,6 +32,19 @@ def alert_card(incident: Incident, event: e.AlertReceived) -> Card:
         ),
     ]
     return card(f"{_headline(alert)} kaeru opened an incident of {line(incident.service)}.", blocks)
+
+
+def _worse_card(incident: Incident, alert: Alert, worse: Severity) -> Card:
+    """Somebody has to look: what they chose may not hold any more."""
+    fix = incident.forward_fix
+    people = " ".join(dict.fromkeys(who(one) for one in (lead(incident), fix.owner if fix else None) if one))
+    chosen = incident.severity.label if incident.severity else "not chosen"
+    asked = (
+        f":rotating_light: {people}: by this alert it is *{worse.label}*, and the severity here is {chosen}. "
+        "How bad is it now? Critical and High roll back."
+    )
+    buttons = (severity_button(incident, one) for one in (Severity.CRITICAL, Severity.HIGH))
+    return card(f"{asked} {_headline(alert)}", [section(f"{_headline(alert)}\n{asked}"), actions(*buttons)])
 
 
 def _headline(alert: Alert) -> str:

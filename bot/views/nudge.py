@@ -34,7 +34,9 @@ def nudge_card(incident: Incident) -> Card:
     if incident.status is Status.CLOSED:
         return _of_the_papers(incident, person, service)
     text = (
-        f"{person}, {service} has been well for a while. Close the incident, and the postmortem is written."
+        f"{person}, {service} was watched and could not be verified. Look at it; if users are well, close the incident."
+        if incident.left_unverified
+        else f"{person}, {service} has been well for a while. Close the incident, and the postmortem is written."
     )
     return card(
         text,

@@ -25,7 +25,7 @@ def severity_card(incident: Incident) -> Card:
         header(f"How bad is it for {incident.service}?"),
         section(f"{asked}, choose one. Critical and High roll back; Medium and Low suggest a forward fix."),
         section(meanings),
-        actions(*(_choice(incident, severity) for severity in Severity)),
+        actions(*(severity_button(incident, severity) for severity in Severity)),
         context(_meanwhile(incident, incident.record)),
     ]
     if incident.held_by is not None:
@@ -34,7 +34,8 @@ def severity_card(incident: Incident) -> Card:
     return card(f"How bad is it? {asked}, choose a severity for {line(incident.service)}.", blocks)
 
 
-def _choice(incident: Incident, severity: Severity) -> Block:
+def severity_button(incident: Incident, severity: Severity) -> Block:
+    """Chooses that severity at once."""
     ref = Ref(incident_id=incident.id, arg=severity.value)
     style: Style | None = "danger" if severity is Severity.CRITICAL else None
     return button(severity.label, Action.SEVERITY_PICK, ref, suffix=severity.value, style=style)

@@ -122,14 +122,17 @@ class Paging:
         return pager
 
     def _page(self, incident: Incident, record: PageRecord) -> Page:
-        how_bad = f" ({incident.severity.label})" if incident.severity else ""
-        again = " is ill again" if record.why == "relapsed" else " is ill"
+        # By the alert, until people have said that it is worse.
+        chosen = incident.severity
+        severity = chosen if record.severity is None or (chosen and chosen.rolls_back) else record.severity
+        how_bad = f" ({severity.label})" if severity else ""
+        again = {"declared": " is ill", "relapsed": " is ill again", "worse": " is worse"}[record.why]
         channel = incident.channel_id or ""
         return Page(
             incident_id=incident.id,
             service=incident.service,
             summary=f"{incident.service}{again}{how_bad}: incident {incident.id}",
-            severity=incident.severity,
+            severity=severity,
             at=record.begun_at,
             link=f"https://slack.com/app_redirect?channel={channel}" if channel else "",
             channel=channel,

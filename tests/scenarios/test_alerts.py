@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,10 +12,13 @@ import pytest
 
 from bot.domain import events as e
 from bot.domain.base import BOT
+from bot.domain.paging import PageState
 from bot.usecases.alerts import KIND
 from sandbox.workspace import forms
 from tests import alertmanager
+from tests.contract.oncall_worlds import PagerDutyWorld
 from tests.scenarios.conftest import NewWorld
+from tests.scenarios.test_paging import described
 from tests.scenarios.world import BAD, GOOD, Room, World, has_button
 
 TOKEN = "sEcReT-token-of-the-alerts"
@@ -227,6 +231,63 @@ async def test_the_labels_are_those_of_kaeru_yml(new_world: NewWorld) -> None:
     assert (await post(world, body)).json()["taken"] == ["shop"]
     room = await room_of(world)
     await room.when(lambda i: i.severity == "critical", "the severity of the alert")
+
+
+@pytest.fixture
+def pager() -> Iterator[PagerDutyWorld]:
+    with ExitStack() as stack:
+        yield PagerDutyWorld(stack)
+
+
+async def test_an_outbreak_after_a_watch_that_verified_nothing_takes_it_up_again_and_pages(
+    new_world: NewWorld, pager: PagerDutyWorld
+) -> None:
+    changes = described(pager)
+    nothing = {"source": {"kind": "json", "url": "http://127.0.0.1:9/x", "value": "/a"}}
+    changes["services"]["shop"] |= {
+        "watch_patience": "2s",
+        "metrics": {"m": {**nothing, "no_worse": False, "at_most": 5}},
+    }
+    world = await new_world(changes=changes)
+    await world.bad_deploy()
+    await seen(world, BAD)
+    room = await world.declare()
+    await room.approve()
+    await room.when(lambda i: i.left_unverified, "the watch to end with nothing verified", timeout_s=60)
+    await world.deploy(BAD)
+    await post(world, message(alert(40, severity="critical")))
+    again = await room.status("deciding")
+    assert len(again.plans) == 2
+    await room.when(
+        lambda i: [p.state for p in i.pages][1:] == [PageState.CALLED], "people to be paged again"
+    )
+    assert len(await world.incidents()) == 1
+
+
+async def test_an_alert_that_is_worse_than_the_severity_that_was_chosen_calls_people(
+    new_world: NewWorld, pager: PagerDutyWorld
+) -> None:
+    world = await new_world(changes=described(pager))
+    await world.bad_deploy()
+    await seen(world, BAD)
+    room = await world.declare(severity="Medium")
+    await room.status("fixing_forward")
+    await post(world, message(alert(30, severity="warning")))
+    await nothing_waits(world)
+    assert pager.events.all == []
+    await post(world, message(alert(40, severity="critical")))
+    shown = await room.sees(lambda m: "the severity here is Medium" in forms.text_of(m))
+    assert ":rotating_light: <@U0ALICE>: by this alert it is *High*" in forms.text_of(shown)
+    await room.when(lambda i: [p.state for p in i.pages] == [PageState.CALLED], "somebody to be paged")
+    (called,) = pager.events.all
+    assert called.bodies[0]["payload"]["summary"] == f"shop is worse (High): incident {room.id}"
+    # People decide; the alert changes nothing by itself, and calls them once.
+    assert (await room.incident()).severity == "medium"
+    await post(world, message(alert(50, severity="critical")))
+    await nothing_waits(world)
+    await world.alice.click(shown, "High")
+    await room.status("deciding")
+    assert len((await room.incident()).pages) == 1
 
 
 async def test_a_new_outbreak_after_the_end_takes_it_up_again(world: World) -> None:

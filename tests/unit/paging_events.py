@@ -3,6 +3,7 @@
 from bot.domain import events as e
 from bot.domain.alerts import Alert, Suspect
 from bot.domain.paging import OnCallName
+from bot.domain.severity import Severity
 from tests.story import ALICE, BOB, at
 
 THROUGH = "PagerDuty api.example.com/PT20YPA"
@@ -18,6 +19,7 @@ def paging_events() -> tuple[e.Event, ...]:
         e.PagerTold(at=at("14:11:51"), number=1, action="acknowledge", through=THROUGH),
         e.PagerTold(at=at("14:20:00"), number=1, action="resolve", through=THROUGH),
         e.PageBegun(at=at("14:20:00"), number=2, why="relapsed"),
+        e.PageBegun(at=at("14:20:00"), number=3, why="worse", severity=Severity.HIGH),
         e.PageFailed(at=at("14:20:01"), number=2, reason="The <key> does not hold. Call them yourself."),
         e.PageFailed(at=at("14:20:02"), number=2, reason="No answer.", unknown=True),
         e.PageFailed(at=at("14:20:03"), number=2, action="acknowledge", reason="No answer. Do it there."),
@@ -52,5 +54,6 @@ def alert_events() -> tuple[e.Event, ...]:
         e.AlertReceived(at=at("14:02:00"), alert=alert, opened=True, suspects=(suspect, older)),
         e.AlertReceived(at=at("14:02:01"), alert=alert.model_copy(update={"text": ""}), opened=True),
         e.AlertReceived(at=at("14:12:00"), alert=alert),
+        e.AlertReceived(at=at("14:12:00"), alert=alert, worse=Severity.HIGH),
         e.AlertReceived(at=at("14:20:00"), alert=alert.model_copy(update={"state": "resolved", "at": None})),
     )

@@ -7,7 +7,7 @@ import pytest
 from bot.domain import events as e
 from bot.domain.filing import action_id
 from bot.domain.incident import Action, Filing, Incident, Status
-from bot.domain.lifecycle import fold
+from bot.domain.lifecycle import evolve, fold
 from bot.usecases.nudges import MOST, due_reminder
 from bot.views.nudge import nudge_card
 from tests import story
@@ -45,6 +45,16 @@ def test_one_is_due_after_each_interval(incident: Incident, days: float, number:
 def test_there_are_three_at_most(incident: Incident) -> None:
     due = {due_reminder(incident, after=DAY, now=_since(incident) + n * DAY) for n in range(400)}
     assert due == set(range(MOST + 1))
+
+
+def test_what_was_left_unverified_is_reminded_of() -> None:
+    mitigated = _until(e.IncidentMitigated)
+    assert mitigated.run is not None
+    ended = mitigated.declared_at + timedelta(minutes=10)
+    left = evolve(mitigated, e.IncidentLeftUnverified(at=ended, run_id=mitigated.run.id, reason="No answer."))
+    assert due_reminder(mitigated, after=DAY, now=ended + DAY) == 0
+    assert [due_reminder(left, after=DAY, now=ended + n * DAY) for n in (0.99, 1, 2, 9)] == [0, 1, 2, 3]
+    assert "could not be verified" in nudge_card(left).text
 
 
 def test_a_close_counts_anew() -> None:

@@ -447,7 +447,7 @@ def _simple(kind: Callable[..., e.Event], **strategies: st.SearchStrategy[Any]) 
 
 def _page_begun(draw: st.DrawFn, incident: Incident, base: dict[str, Any]) -> e.Event:
     return e.PageBegun(
-        **base, number=len(incident.pages) + 1, why=draw(st.sampled_from(("declared", "relapsed")))
+        **base, number=len(incident.pages) + 1, why=draw(st.sampled_from(("declared", "relapsed", "worse")))
     )
 
 
@@ -649,7 +649,13 @@ _MAKERS: dict[str, _Maker] = {
     "page_spared": _of_page(e.PageSpared, reason=texts, unknown=st.booleans()),
     "page_acknowledged": _of_page(e.PageAcknowledged),
     "pager_told": _of_page(e.PagerTold, action=st.sampled_from(("acknowledge", "resolve"))),
-    "alert": _simple(e.AlertReceived, alert=_alerts, opened=st.booleans(), suspects=times(_suspects, 6)),
+    "alert": _simple(
+        e.AlertReceived,
+        alert=_alerts,
+        opened=st.booleans(),
+        suspects=times(_suspects, 6),
+        worse=st.none() | st.sampled_from(Severity),
+    ),
     "reported": _simple(
         e.UserReported,
         report_id=st.sampled_from(("r7", "r8", "m1764000000.000100")),

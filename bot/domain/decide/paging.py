@@ -9,6 +9,8 @@ from bot.domain.incident import Incident, Status
 from bot.domain.paging import OnCallName, PagerAction, PageRecord, PageState
 from bot.domain.policy import mention
 
+_WAITS = (Status.OPEN, Status.FIXING_FORWARD, Status.DECIDING, Status.STUCK)
+"""In these nothing happens unless people do it."""
 _OVER = (Status.VERIFIED, Status.CLOSED)
 
 
@@ -16,19 +18,23 @@ def page_due(after: Incident, events: Events, *, wanted: bool) -> Events:
     """What follows `events`, which led to `after`, where people are to be called because of it.
 
     `wanted` is what the policy of its severity says. Once for the incident, and once more for every relapse; one that
-    an alert takes up again is one, too.
+    an alert takes up again is one, too. And once where an alert is worse than the severity that people chose: whoever
+    fixes forward may sleep by now.
     """
     if not wanted or not after.is_open:
         return ()
+    worse = next((x.worse for x in events if isinstance(x, e.AlertReceived) and x.worse is not None), None)
     relapse: e.Happened | None = next((x for x in events if isinstance(x, e.IncidentRelapsed)), None)
     if relapse is None and any(isinstance(event, e.PlanRequested) for event in events):
         heard = (x for x in events if isinstance(x, e.AlertReceived) and not x.opened)
         relapse = next(heard, None)
     if relapse is not None:
-        return (e.PageBegun(at=relapse.at, number=len(after.pages) + 1, why="relapsed"),)
+        return (e.PageBegun(at=relapse.at, number=len(after.pages) + 1, why="relapsed", severity=worse),)
     decisive = [event for event in events if isinstance(event, e.IncidentDeclared | e.SeveritySet)]
     if decisive and not after.pages:
         return (e.PageBegun(at=decisive[-1].at, number=1),)
+    if worse is not None and after.status in _WAITS and not any(page.severity for page in after.pages):
+        return (e.PageBegun(at=events[-1].at, number=len(after.pages) + 1, why="worse", severity=worse),)
     return ()
 
 
