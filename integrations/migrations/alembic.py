@@ -6,6 +6,7 @@ from collections.abc import Callable
 from bot.domain.migrations import Step, Tool
 from integrations.migrations import python as py
 from integrations.migrations.alembic_columns import column_of, default_of, table_columns
+from integrations.migrations.bindings import ANY
 from integrations.migrations.operations import Schema, contract, data, expand, unknown
 from integrations.migrations.python import Module, NotUnderstood
 from integrations.migrations.scripts import NO_UNDO, UNREAD, Files, Reading, Script, in_order, twice, undo_of
@@ -152,7 +153,8 @@ class _Body:
 
     def alter_column(self, call: ast.Call, table: str) -> None:
         name, place = self._table(call, 0, "table_name", table)
-        where = f"{name}.{self._named(call, place, 'column_name')}"
+        column = self._named(call, place, "column_name")
+        where = f"{name}.{column}"
         given = {one.arg for one in call.keywords}
         if None in given:
             raise NotUnderstood
@@ -163,7 +165,7 @@ class _Body:
         if "nullable" in given and py.flag(call, "nullable", absent=True):
             self._schema.add(expand(f"lets {where} be empty, so the older code may meet empty values"))
         elif "nullable" in given:
-            self._schema.restrict(name, f"demands a value in {where}")
+            self._schema.restrict(name, f"demands a value in {where}", demands=column)
         if "server_default" in given:
             self._default(name, where, py.keyword(call, "server_default"))
         if "autoincrement" in given:
@@ -204,16 +206,21 @@ class _Body:
     def create_constraint(self, call: ast.Call, table: str) -> None:
         what = py.name_of(call.func).removeprefix("create_").replace("_", " ")
         name, _ = self._table(call, 1, "table_name", table)
-        self._schema.restrict(name, f"adds a {what} to {name}")
+        demands = ANY if what in ("check constraint", "primary key") else ""
+        self._schema.restrict(name, f"adds a {what} to {name}", demands=demands)
 
     def create_foreign_key(self, call: ast.Call, table: str) -> None:
         name, place = self._table(call, 1, "source_table", table)
         target = self._named(call, place, "referent_table")
         delete = py.keyword(call, "ondelete")
-        frees = delete is not None and not py.is_none(delete) and self._module.text(delete).upper() in (
-            "CASCADE", "SET NULL", "SET DEFAULT")  # fmt: skip
-        does = f"binds {name} to {target} by a foreign key"
-        self._schema.restrict(name, does, refers=target, frees=frees)
+        self._schema.add_foreign_key(
+            name,
+            target,
+            f"binds {name} to {target} by a foreign key",
+            columns=self._module.texts(py.argument(call, place + 1, "local_cols")),
+            deletes="" if delete is None or py.is_none(delete) else self._module.text(delete),
+            targeted=self._module.texts(py.argument(call, place + 2, "remote_cols")),
+        )
 
     def execute(self, call: ast.Call, _table: str) -> None:
         self._schema.add(*classify(self._named(call, 0, "sqltext"), self._dialect))

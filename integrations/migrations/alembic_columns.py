@@ -1,9 +1,11 @@
 """SQLAlchemy's columns and constraints, as they are written in a revision."""
 
 import ast
+import re
 from typing import Literal
 
 from integrations.migrations import python as py
+from integrations.migrations.bindings import ANY
 from integrations.migrations.operations import Column
 from integrations.migrations.python import Module, NotUnderstood
 from integrations.migrations.sql_names import Dialect
@@ -22,7 +24,7 @@ _DEFAULTS: dict[str, Default] = {
     "gen_random_uuid": "plain",
     "Computed": "computed",
 }
-_OUTSIDE = ("PrimaryKeyConstraint", "UniqueConstraint", "CheckConstraint", "Index", "ExcludeConstraint")
+_OUTSIDE = ("UniqueConstraint", "Index", "ExcludeConstraint")
 
 
 def column_of(module: Module, node: ast.expr | None, dialect: Dialect) -> Column:
@@ -45,6 +47,7 @@ def column_of(module: Module, node: ast.expr | None, dialect: Dialect) -> Column
         unique=py.flag(node, "unique", absent=False),
         primary=primary,
         refers="" if reference is None else _table_of(module.text(py.argument(reference, 0, "column"))),
+        targeted=() if reference is None else (_column_of(module.text(py.argument(reference, 0, "column"))),),
         on_delete="" if reference is None else _on_delete(module, reference),
         checked="CheckConstraint" in kinds,
         understood=default != "unknown" and keys <= _KNOWN,
@@ -73,14 +76,34 @@ def table_columns(module: Module, nodes: list[ast.expr], dialect: Dialect) -> li
         if isinstance(node, ast.Call) and kind == "ForeignKeyConstraint":
             targets = module.texts(py.argument(node, 1, "refcolumns"))
             refers = _table_of(targets[0]) if targets else ""
-            columns.append(Column("", refers=refers, on_delete=_on_delete(module, node)))
+            own = module.texts(py.argument(node, 0, "columns"))
+            targeted = tuple(_column_of(target) for target in targets)
+            deletes = _on_delete(module, node)
+            columns.append(Column("", refers=refers, on_delete=deletes, of=own, targeted=targeted))
+        elif isinstance(node, ast.Call) and kind == "PrimaryKeyConstraint":
+            columns += [Column(module.text(part), primary=True) for part in node.args]
+        elif isinstance(node, ast.Call) and kind == "CheckConstraint":
+            columns += _checked(module, node)
         elif kind not in _OUTSIDE:
             columns.append(column_of(module, node, dialect))
     return columns
 
 
+def _checked(module: Module, node: ast.Call) -> list[Column]:
+    """The columns that a check may want to have a value: every word of it, or any column where it cannot be read."""
+    try:
+        words = re.findall(r"\w+", module.text(py.argument(node, 0, "sqltext")))
+    except NotUnderstood:
+        return [Column(ANY, checked=True)]
+    return [Column(word, checked=True) for word in words]
+
+
 def _table_of(column: str) -> str:
     return column.rpartition(".")[0]
+
+
+def _column_of(column: str) -> str:
+    return column.rpartition(".")[2]
 
 
 def _on_delete(module: Module, call: ast.Call) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from bot.domain.migrations import Step
+from integrations.migrations.bindings import ANY
 from integrations.migrations.operations import Column, Schema, contract, data, expand, unknown
 from integrations.migrations.python import is_plain_sql
 from integrations.migrations.sql import classify
@@ -135,11 +136,14 @@ class _Reader:
 
     def foreign_key(self, change: Change) -> None:
         table, target = change["baseTableName"], change["referencedTableName"]
-        frees = (
-            change["onDelete"].upper() in ("CASCADE", "SET NULL", "SET DEFAULT")
-            or change["deleteCascade"] == "true"
+        self.schema.add_foreign_key(
+            table,
+            target,
+            f"binds {table} to {target} by a foreign key",
+            columns=_names(change["baseColumnNames"]),
+            deletes="cascade" if change["deleteCascade"] == "true" else change["onDelete"],
+            targeted=_names(change["referencedColumnNames"]),
         )
-        self.schema.restrict(table, f"binds {table} to {target} by a foreign key", refers=target, frees=frees)
 
     def drop_not_null(self, change: Change) -> None:
         where = f"{change['tableName']}.{change['columnName']}"
@@ -160,7 +164,7 @@ class _Reader:
         where = f"{table}.{column}" if column and "," not in column else table
         words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in change.kind)
         loses = f"values of {where} that do not fit" if change.kind == "modifyDataType" else ""
-        self.schema.restrict(table, f"does to {where}: {words}", loses)
+        self.schema.restrict(table, f"does to {where}: {words}", loses, demands=_demands(change))
 
     def rows(self, change: Change) -> None:
         table = change["tableName"]
@@ -190,6 +194,16 @@ class _Reader:
 
     def nothing(self, _change: Change) -> None:
         return
+
+
+def _names(listed: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in listed.split(",") if name.strip())
+
+
+def _demands(change: Change) -> str:
+    if change.kind == "addNotNullConstraint":
+        return change["columnName"] or ANY
+    return ANY if change.kind in ("addPrimaryKey", "addCheckConstraint") else ""
 
 
 _RESTRICTING = (

@@ -1,16 +1,19 @@
 """Schema changes as the tools' own languages name them, with the same meaning that they have in SQL."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.domain.migrations import Effect, Step
-
-_FREEING = frozenset({"set null", "set default", "nullify", "set_null", "set_default"})
-_CASCADING = frozenset({"cascade"})
+from integrations.migrations.bindings import Binding, Bindings, on_delete
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column as a tool's language describes it. `refers` is a table; `on_delete` what its database then does."""
+    """A column as a tool's language describes it.
+
+    `refers` is a table (`targeted` its columns, where they are said);
+    `on_delete` what its database then does. A foreign key of several columns is one without a name, `of` them.
+    """
 
     name: str
     nullable: bool = True
@@ -21,16 +24,15 @@ class Column:
     primary: bool = False
     refers: str = ""
     on_delete: str = ""
+    targeted: tuple[str, ...] = ()
+    of: tuple[str, ...] = ()
     checked: bool = False
     understood: bool = True
 
     @property
     def frees(self) -> bool:
-        return self.on_delete.lower() in _FREEING
-
-    @property
-    def cascades(self) -> bool:
-        return self.on_delete.lower() in _CASCADING
+        """Whether a row that this one refers to can still be deleted."""
+        return on_delete(self.on_delete) == "empties"
 
 
 def expand(does: str, loses: str = "") -> Step:
@@ -54,6 +56,7 @@ class Schema:
 
     def __init__(self) -> None:
         self._made: set[str] = set()
+        self._bindings = Bindings()
         self._steps: list[Step] = []
 
     @property
@@ -70,19 +73,10 @@ class Schema:
     def create_table(self, table: str, columns: list[Column], *, exists_ok: bool = False) -> None:
         if not exists_ok:
             self._made.add(table)
-        bound = [
-            column.refers
-            for column in columns
-            if column.refers
-            and not column.frees
-            and not column.cascades
-            and column.refers not in self._made | {table}
-        ]
-        if bound:
-            names = ", ".join(dict.fromkeys(bound))
+        if bound := self._bound(table, columns):
             self.add(
                 contract(
-                    f"creates the table {table}, which refers to {names}: "
+                    f"creates the table {table}, which refers to {', '.join(bound)}: "
                     "the older code cannot delete a row that is referred to"
                 )
             )
@@ -94,17 +88,18 @@ class Schema:
     def drop_table(self, table: str) -> None:
         if self.made(table):
             self._made.discard(table)
+            self._bindings.forget(table)
             self.add(expand(f"drops the table {table}, which this migration made"))
         else:
             self.add(contract(f"drops the table {table}", f"the rows of {table}"))
 
     def add_column(self, table: str, column: Column) -> None:
         where = f"{table}.{column.name}"
-        bound = column.refers and not column.frees and column.refers not in self._made | {table}
         if self.made(table):
-            held = bound and not column.cascades
-            step = contract(f"adds the column {where}, which refers to {column.refers}") if held else None
-            self.add(step or expand(f"adds the column {where}"))
+            if self._bound(table, [column]):
+                self.add(contract(f"adds the column {where}, which refers to {column.refers}"))
+            else:
+                self.add(expand(f"adds the column {where}"))
         elif not column.understood:
             self.add(unknown(f"adds the column {where} in a way that is not understood"))
         elif reason := _refusal(column):
@@ -130,14 +125,56 @@ class Schema:
         else:
             self.add(expand(f"adds an index to {table}"))
 
-    def restrict(
-        self, table: str, does: str, loses: str = "", *, refers: str = "", frees: bool = False
-    ) -> None:
-        """Something that the older code may stumble over, unless it cannot know the table."""
-        if self.made(table) and (not refers or frees or self.made(refers)):
-            self.add(expand(does))
-        else:
+    def restrict(self, table: str, does: str, loses: str = "", *, demands: str = "") -> None:
+        """Something that the older code may stumble over, unless it cannot know the table.
+
+        `demands` is the column (ANY: it is not said which, see `bindings`) that may not be empty any more.
+        """
+        if not self.made(table):
             self.add(contract(does, loses))
+            return
+        if demands:
+            self._bindings.demand(table, [demands.lower()])
+        self._add_unless_bound(does)
+
+    def add_foreign_key(
+        self,
+        table: str,
+        target: str,
+        does: str,
+        *,
+        columns: Sequence[str],
+        deletes: str,
+        targeted: Sequence[str] = (),
+    ) -> None:
+        if self.made(table):
+            self._bindings.add([_binding(table, target, columns, deletes, targeted)])
+            self._add_unless_bound(does)
+        else:
+            self.add(contract(does))
+
+    def _add_unless_bound(self, does: str) -> None:
+        if bound := self._bindings.bound(self._made):
+            self.add(contract(f"{does}, so the older code cannot delete rows of {', '.join(bound)}"))
+        else:
+            self.add(expand(does))
+
+    def _bound(self, table: str, columns: list[Column]) -> list[str]:
+        demanded = [one.name for one in columns if not one.nullable or one.primary or one.checked]
+        self._bindings.demand(table, [name.lower() for name in demanded])
+        self._bindings.add(
+            _binding(table, one.refers, one.of or (one.name,), one.on_delete, one.targeted)
+            for one in columns
+            if one.refers
+        )
+        return self._bindings.bound(self._made)
+
+
+def _binding(
+    table: str, target: str, columns: Sequence[str], deletes: str, targeted: Sequence[str] = ()
+) -> Binding:
+    known = tuple(name.lower() for name in columns if name)
+    return Binding(table, target, known, on_delete(deletes), tuple(name.lower() for name in targeted))
 
 
 def _refusal(column: Column) -> str:

@@ -1,9 +1,11 @@
 """ActiveRecord's schema statements: what each does, and what running it backwards would destroy."""
 
+import re
 from collections.abc import Callable
 from typing import ClassVar
 
 from bot.domain.migrations import Step
+from integrations.migrations.bindings import ANY
 from integrations.migrations.operations import Column, Schema, contract, expand, unknown
 from integrations.migrations.python import NotUnderstood, is_plain_sql
 from integrations.migrations.ruby import Call, Opaque, Sql, Value
@@ -60,6 +62,9 @@ class Body:
             self.reversible = False
             return
         columns = [column for inner in call.body or () for column in self._columns_of(inner, call)]
+        key = call.options.get("primary_key")
+        keys = key if isinstance(key, list) else [key]
+        columns += [Column(name, primary=True) for name in keys if isinstance(name, str)]
         self._schema.create_table(table, columns, exists_ok=call.options.get("if_not_exists") is True)
         self.undone.append(contract(f"drops the table {table}", f"the rows of {table}"))
 
@@ -72,17 +77,22 @@ class Body:
         """What one line of a `create_table` block adds."""
         if outer.params != [inner.receiver]:
             raise NotUnderstood
-        if inner.name in (
-            "timestamps",
-            "index",
-            "check_constraint",
-            "exclusion_constraint",
-            "unique_constraint",
-            "primary_key",
-        ):
+        if inner.name == "check_constraint":
+            return [Column(word, checked=True) for word in re.findall(r"\w+", _text(inner, 0))]
+        if inner.name == "primary_key":
+            return [Column(_text(inner, 0), primary=True)]
+        if inner.name in ("timestamps", "index", "exclusion_constraint", "unique_constraint"):
             return []
         if inner.name == "foreign_key":
-            return [Column("", refers=_text(inner, 0), on_delete=str(inner.options.get("on_delete", "")))]
+            return [
+                Column(
+                    "",
+                    refers=_text(inner, 0),
+                    on_delete=str(inner.options.get("on_delete", "")),
+                    of=_columns_of_key(_text(inner, 0), inner.options),
+                    targeted=_targeted(inner.options),
+                )
+            ]
         return self._columns(inner)
 
     def _columns(self, call: Call) -> list[Column]:
@@ -123,6 +133,7 @@ class Body:
             refers=refers,
             unique=column.unique,
             on_delete=str(settings.get("on_delete") or ""),
+            targeted=_targeted(settings),
             understood=column.understood,
         )
 
@@ -206,16 +217,22 @@ class Body:
 
     def add_foreign_key(self, call: Call) -> None:
         table, target = _text(call, 0), _text(call, 1)
-        frees = call.options.get("on_delete") in ("cascade", "nullify")
-        self._schema.restrict(
-            table, f"binds {table} to {target} by a foreign key", refers=target, frees=frees
+        self._schema.add_foreign_key(
+            table,
+            target,
+            f"binds {table} to {target} by a foreign key",
+            columns=_columns_of_key(target, call.options),
+            deletes=str(call.options.get("on_delete") or ""),
+            targeted=_targeted(call.options),
         )
 
     def restrict(self, call: Call) -> None:
         table = _text(call, 0)
         what = call.name.replace("_", " ")
         loses = f"values of {table}.{_text(call, 1)} that do not fit" if call.name == "change_column" else ""
-        self._schema.restrict(table, f"does to {table}: {what}", loses)
+        # A column that is defined anew may say null: false.
+        demands = ANY if call.name in ("add_check_constraint", "change_column") else ""
+        self._schema.restrict(table, f"does to {table}: {what}", loses, demands=demands)
         self.reversible &= call.name != "change_column"
 
     def change_null(self, call: Call) -> None:
@@ -224,7 +241,7 @@ class Body:
             self._schema.add(expand(f"lets {where} be empty, so the older code may meet empty values"))
             self.undone.append(contract(f"demands a value in {where}", f"rows without a value in {where}"))
         else:
-            self._schema.restrict(_text(call, 0), f"demands a value in {where}")
+            self._schema.restrict(_text(call, 0), f"demands a value in {where}", demands=_text(call, 1))
 
     def change_default(self, call: Call) -> None:
         where = f"{_text(call, 0)}.{_text(call, 1)}"
@@ -262,6 +279,20 @@ class Body:
 _LONG = {"index": "add_index", "rename": "rename_column", "remove": "remove_columns", "change": "change_column",
          "change_default": "change_column_default", "change_null": "change_column_null", "timestamps": "add_timestamps",
          "foreign_key": "add_foreign_key"}  # fmt: skip
+
+
+def _columns_of_key(target: str, options: dict[str, Value]) -> tuple[str, ...]:
+    """Rails' own rule for a regular plural; of any other one the columns are not known, so it counts as a refusal."""
+    named = options.get("column")
+    if isinstance(named, str):
+        return (named,)
+    regular = target.endswith("s") and not target.endswith(("ss", "ies", "es"))
+    return (f"{target.removesuffix('s')}_id",) if named is None and regular else ()
+
+
+def _targeted(options: dict[str, Value]) -> tuple[str, ...]:
+    named = options.get("primary_key")
+    return (named,) if isinstance(named, str) else ()
 
 
 def _text(call: Call, place: int) -> str:

@@ -108,7 +108,7 @@ def _read(chunk: list[Token], statement: str, text: str, scope: Scope) -> Iterat
 
 def _command(statement: str, scope: Scope) -> Iterator[Step]:
     if scope.dialect == "postgres" and (_MOVES.fullmatch(statement) or _ZONE.fullmatch(statement)):
-        scope.tables.clear()  # the same name may mean another table from here on
+        scope.forget()
         return
     if scope.dialect == "mysql" and re.match(r"(?i)replace\s", statement):
         yield from _replace(statement)
@@ -212,7 +212,7 @@ def _settings(node: exp.Set, scope: Scope) -> Iterator[Step]:
         kind = str(item.args.get("kind") or "").upper()
         name, value = _assignment(item)
         if name == "search_path":
-            scope.tables.clear()
+            scope.forget()
         if kind == "NAMES" or (name == "@" and value is not None and not calls(value)):
             continue
         harmless = name in _SETTINGS or name == "search_path" or (name, _said(value)) == (

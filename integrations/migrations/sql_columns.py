@@ -3,18 +3,16 @@
 from sqlglot import exp
 
 from bot.domain.migrations import Step
+from integrations.migrations.sql_bindings import SERIAL, deletes
 from integrations.migrations.sql_names import (
-    Dialect,
     cannot_fail,
     contract,
     expand,
-    key_of,
     name_of,
     plain_default,
     unknown,
 )
 
-_SERIAL = (exp.DType.SERIAL, exp.DType.BIGSERIAL, exp.DType.SMALLSERIAL)
 # Types of well-known extensions. Any other type may be a domain, which may refuse what the older code writes.
 _KNOWN_TYPES = frozenset(
     {"citext", "hstore", "geometry", "geography", "vector", "ltree", "tsvector", "tsquery"}
@@ -26,7 +24,6 @@ _HARMLESS = (
     exp.OnUpdateColumnConstraint,
     exp.InvisibleColumnConstraint,
 )
-_FREES = ("ON DELETE SET NULL", "ON DELETE SET DEFAULT")
 
 
 def added_column(table: str, column: exp.ColumnDef, known_types: set[str]) -> Step:
@@ -64,7 +61,7 @@ def _default(kinds: list[exp.Expr | None]) -> exp.Expr | None:
 def _refusal(column: exp.ColumnDef, kinds: list[exp.Expr | None], default: exp.Expr | None) -> str:
     """Why rows of the older code would be refused; empty where they would not."""
     generated = (exp.GeneratedAsIdentityColumnConstraint, exp.AutoIncrementColumnConstraint)
-    numbered = column.kind is not None and column.kind.this in _SERIAL
+    numbered = column.kind is not None and column.kind.this in SERIAL
     numbered = numbered or any(isinstance(kind, generated) for kind in kinds)
     computed = any(isinstance(kind, exp.ComputedColumnConstraint) for kind in kinds)
     for kind in kinds:
@@ -78,7 +75,9 @@ def _refusal(column: exp.ColumnDef, kinds: list[exp.Expr | None], default: exp.E
             return "a primary key"
         elif isinstance(kind, exp.CheckColumnConstraint):
             return "with a check"
-        elif isinstance(kind, exp.Reference) and (default is not None or not frees(kind)):
+        elif isinstance(kind, exp.Reference) and (
+            default is not None or numbered or deletes(kind) != "empties"
+        ):
             return f"which refers to {name_of(kind.this)}, whose rows can then no longer be deleted freely"
     return ""
 
@@ -107,23 +106,6 @@ def _strange(column: exp.ColumnDef, kinds: list[exp.Expr | None], known_types: s
 def type_name(kind: exp.DataType) -> str:
     own = kind.args.get("kind")
     return (own.name if isinstance(own, exp.Expr) else str(own or "")).lower()
-
-
-def frees(reference: exp.Reference, *, cascading: bool = False) -> bool:
-    """Whether a row that is referred to can still be deleted, with nothing else gone than the newer code's rows."""
-    said = " ".join(str(option).upper() for option in reference.args.get("options") or ())
-    return any(free in said for free in _FREES) or (cascading and "ON DELETE CASCADE" in said)
-
-
-def references(node: exp.Expr) -> list[exp.Reference]:
-    return list(node.find_all(exp.Reference))
-
-
-def bound_tables(node: exp.Expr, new: set[str], dialect: Dialect) -> list[str]:
-    """Tables of the older code that a new table refers to, so that their rows cannot be deleted any more."""
-    held = [reference for reference in references(node) if not frees(reference, cascading=True)]
-    names = [name_of(one.this) for one in held if key_of(one.this, dialect) not in new]
-    return list(dict.fromkeys(names))
 
 
 def added_constraint(table: str, constraint: exp.Expr) -> Step:

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from sqlglot import exp
 
 from bot.domain.migrations import Effect, Step
-from integrations.migrations.sql_columns import added_column, added_constraint, bound_tables
+from integrations.migrations.bindings import Bindings
+from integrations.migrations.sql_bindings import bindings_of, demanded_by
+from integrations.migrations.sql_columns import added_column, added_constraint
 from integrations.migrations.sql_names import (
     CHANGES,
     Dialect,
@@ -42,6 +44,18 @@ class Scope:
     dialect: Dialect
     tables: set[str] = field(default_factory=set)
     types: set[str] = field(default_factory=set)
+    bindings: Bindings = field(default_factory=Bindings)
+
+    def forget(self) -> None:
+        """The same name may mean another table from here on."""
+        self.tables.clear()
+        self.bindings = Bindings()
+
+    def bound(self, table: str, node: exp.Expr) -> list[str]:
+        """The tables whose rows the older code cannot delete any more, once `node` has made or changed `table`."""
+        self.bindings.demand(table, demanded_by(node))
+        self.bindings.add(bindings_of(table, node, self.dialect))
+        return self.bindings.bound(self.tables)
 
 
 def create(node: exp.Create, scope: Scope) -> Iterator[Step]:
@@ -100,10 +114,10 @@ def _table(node: exp.Create, name: str, scope: Scope) -> Step:  # noqa: PLR0911 
         return unknown(f"creates {named('table', name)} in a way that is not understood")
     if source is not None and calls(source):
         return unknown(f"calls the function {calls(source)}")
+    key = key_of(node.this, scope.dialect)
     if not node.args.get("exists") and not partitions and name:
-        scope.tables.add(key_of(node.this, scope.dialect))
-    bound = bound_tables(node, scope.tables | {key_of(node.this, scope.dialect)}, scope.dialect)
-    if bound:
+        scope.tables.add(key)
+    if bound := scope.bound(key, node):
         return contract(
             f"creates {named('table', name)}, which refers to {', '.join(bound)}: "
             "the older code cannot delete a row that is referred to"
@@ -128,6 +142,7 @@ def drop(node: exp.Drop, scope: Scope, table: str = "") -> Iterator[Step]:
         key = key_of(thing, scope.dialect)
         if kind == "TABLE" and key in scope.tables and not node.args.get("cascade"):
             scope.tables.discard(key)
+            scope.bindings.forget(key)
             yield expand(f"drops {named('table', name)}, which this migration made")
             continue
         full = f"{table}.{name}" if table and kind == "COLUMN" else name
@@ -159,15 +174,16 @@ def alter(node: exp.Alter, scope: Scope) -> Iterator[Step]:
 
 def _of_new(steps: Iterator[Step], node: exp.Alter, action: exp.Expr, scope: Scope) -> Iterator[Step]:
     """What happens to a table that this migration made cannot disturb the older code, unless it binds others."""
+    key = key_of(node.this, scope.dialect)
+    if key not in scope.tables:
+        yield from steps
+        return
+    if bound := scope.bound(key, action):
+        yield contract(
+            f"binds {', '.join(bound)} by {name_of(node.this)}: the older code cannot delete a row that is referred to"
+        )
     for step in steps:
-        if key_of(node.this, scope.dialect) not in scope.tables or step.effect is Effect.UNKNOWN:
-            yield step
-        elif bound := bound_tables(action, scope.tables, scope.dialect):
-            yield contract(
-                f"binds {name_of(node.this)} to {', '.join(bound)}: the older code cannot delete a row that is referred to"
-            )
-        else:
-            yield expand(step.does)
+        yield step if step.effect is Effect.UNKNOWN else expand(step.does)
 
 
 def _action(table: str, action: exp.Expr, scope: Scope) -> Iterator[Step]:

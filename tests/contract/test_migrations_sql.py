@@ -133,9 +133,11 @@ def _after_in_mariadb(server: Mariadb, one: dict[str, Any], database: str) -> li
         for statement in emptied if one.get("world") == "empty" else ():
             cursor.execute(statement)
         cursor.execute("START TRANSACTION")
-        cursor.execute(one["sql"])
-        if one.get("then"):
-            cursor.execute(one["then"])
+        for statement in _split(one["sql"]):
+            cursor.execute(statement)
+        for statement in one.get("then", "").split("; "):
+            if statement:
+                cursor.execute(statement)
         for old in CORPUS["worlds"]["mysql"]["old_code"]:
             try:
                 cursor.execute(old)

@@ -74,6 +74,43 @@ def test_alembic(up: str, expected: str) -> None:
     assert effect(alembic(up, before='TABLE = "users"')).value == expected
 
 
+CARTS = """
+op.create_table("carts", sa.Column("id", sa.Integer(), primary_key=True),
+    sa.Column("user_id", sa.Integer(), sa.ForeignKey("users.id", ondelete="CASCADE")))
+"""
+
+
+@pytest.mark.parametrize(
+    ("up", "expected"),
+    [
+        (CARTS, "expand"),
+        (CARTS + 'op.create_table("items", sa.Column("cart_id", sa.Integer(), sa.ForeignKey("carts.id")))', "contract"),
+        (CARTS + 'op.create_table("items", sa.Column("c", sa.Integer(), sa.ForeignKey("carts.id", ondelete="CASCADE")))', "expand"),
+        (CARTS + 'op.create_table("items", sa.Column("c", sa.Integer()))\n'
+         'op.create_foreign_key("f", "items", "carts", ["c"], ["id"])', "contract"),
+        ('op.create_table("t", sa.Column("u", sa.Integer(), sa.ForeignKey("users.id", ondelete="SET NULL")))', "expand"),
+        ('op.create_table("t", sa.Column("u", sa.Integer(), sa.ForeignKey("users.id", ondelete="SET NULL"), nullable=False))', "contract"),
+        ('op.create_table("t", sa.Column("u", sa.Integer(), sa.ForeignKey("users.id", ondelete="SET NULL"), primary_key=True))', "contract"),
+        ('op.create_table("t", sa.Column("u", sa.Integer(), sa.ForeignKey("users.id", ondelete="SET DEFAULT"), server_default="7"))', "contract"),
+        (('op.create_table("t", sa.Column("u", sa.Integer(), nullable=False), '
+         'sa.ForeignKeyConstraint(["u"], ["users.id"], ondelete="SET NULL"))'), "contract"),
+        (('op.create_table("t", sa.Column("u", sa.Integer()), sa.PrimaryKeyConstraint("u"), '
+         'sa.ForeignKeyConstraint(["u"], ["users.id"], ondelete="SET NULL"))'), "contract"),
+        (('op.create_table("t", sa.Column("u", sa.Integer()), sa.CheckConstraint("u IS NOT NULL"), '
+         'sa.ForeignKeyConstraint(["u"], ["users.id"], ondelete="SET NULL"))'), "contract"),
+        ('op.create_table("t", sa.Column("u", sa.Integer()), sa.ForeignKeyConstraint(["u"], ["users.id"], ondelete="SET NULL"))', "expand"),
+        (('op.create_table("t", sa.Column("u", sa.Integer(), sa.ForeignKey("users.id", ondelete="SET NULL")))\n'
+         'op.alter_column("t", "u", nullable=False)'), "contract"),
+        (('op.create_table("t", sa.Column("u", sa.Integer(), nullable=False))\n'
+         'op.create_foreign_key("f", "t", "users", ["u"], ["id"], ondelete="SET NULL")'), "contract"),
+        (('op.create_table("t", sa.Column("u", sa.Integer()))\n'
+         'op.create_foreign_key("f", "t", "users", ["u"], ["id"], ondelete="SET NULL")'), "expand"),
+    ],
+)  # fmt: skip
+def test_alembic_sees_what_keeps_older_code_from_deleting(up: str, expected: str) -> None:
+    assert effect(alembic(up)).value == expected
+
+
 def test_alembic_says_what_its_way_back_destroys() -> None:
     undo = alembic(
         'op.add_column("users", sa.Column("a", sa.Integer()))', 'op.drop_column("users", "a")'
@@ -254,6 +291,13 @@ def rails(body: str, *, method: str = "change") -> Script:
         (MADE, "expand", True),
         ("create_table :t, force: :cascade do |t|\n  t.string :a\nend", "contract", False),
         ("create_table :t do |t|\n  t.references :user, foreign_key: true\nend", "contract", True),
+        ("create_table :t do |t|\n  t.references :user, foreign_key: { on_delete: :nullify }\nend", "expand", True),
+        ("create_table :t do |t|\n  t.references :user, null: false, foreign_key: { on_delete: :nullify }\nend", "contract", True),
+        ("create_table :t do |t|\n  t.bigint :user_id, null: false\n  t.foreign_key :users, on_delete: :nullify\nend", "contract", True),
+        ("create_table :t do |t|\n  t.bigint :user_id\nend\nadd_foreign_key :t, :users, on_delete: :nullify", "expand", True),
+        ("create_table :t do |t|\n  t.bigint :user_id, null: false\nend\nadd_foreign_key :t, :users, on_delete: :nullify", "contract", True),
+        (("create_table :carts do |t|\n  t.references :user, foreign_key: { on_delete: :cascade }\nend\n"
+         "create_table :items do |t|\n  t.references :cart, foreign_key: true\nend"), "contract", True),
         ("change_table :users do |t|\n  t.string :a\n  t.rename :b, :c\nend", "contract", True),
         ("change_table :users do |t|\n  t.odd :a\nend", "unknown", False),
         ("safety_assured { remove_column :users, :a, :string }", "contract", True),

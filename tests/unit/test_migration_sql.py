@@ -80,6 +80,42 @@ def test_several_statements_are_as_dangerous_as_the_worst(sql: str, expected: Ef
     assert effect_of(sql) is expected
 
 
+CASCADES = "CREATE TABLE a (id int PRIMARY KEY, u int REFERENCES users ON DELETE CASCADE);"
+EMPTIES = "CREATE TABLE a (id int PRIMARY KEY, u int UNIQUE REFERENCES users ON DELETE SET NULL);"
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        (CASCADES + "CREATE TABLE b (a int REFERENCES a)", Effect.CONTRACT),
+        (CASCADES + "CREATE TABLE b (a int REFERENCES a ON DELETE CASCADE)", Effect.EXPAND),
+        (CASCADES + "CREATE TABLE b (id int PRIMARY KEY, a int REFERENCES a ON DELETE CASCADE);"
+         "CREATE TABLE c (b int, FOREIGN KEY (b) REFERENCES b)", Effect.CONTRACT),
+        (CASCADES + "CREATE TABLE b (a int); ALTER TABLE b ADD FOREIGN KEY (a) REFERENCES a (id)", Effect.CONTRACT),
+        (("CREATE TABLE a (id int PRIMARY KEY, u int); CREATE TABLE b (a int REFERENCES a);"
+         "ALTER TABLE a ADD FOREIGN KEY (u) REFERENCES users ON DELETE CASCADE"), Effect.CONTRACT),
+        ("CREATE TABLE a (id int PRIMARY KEY, up int REFERENCES a)", Effect.EXPAND),
+        ("CREATE TABLE a (id int PRIMARY KEY, up int REFERENCES a, u int REFERENCES users ON DELETE CASCADE)", Effect.CONTRACT),
+        (EMPTIES + "CREATE TABLE b (a int REFERENCES a)", Effect.EXPAND),
+        (EMPTIES + "CREATE TABLE b (a int REFERENCES a (u))", Effect.CONTRACT),
+        (EMPTIES + "ALTER TABLE a ALTER u SET NOT NULL", Effect.CONTRACT),
+        (EMPTIES + "ALTER TABLE a ADD CONSTRAINT c CHECK (u > 0)", Effect.CONTRACT),
+        (EMPTIES + "ALTER TABLE a ALTER u DROP NOT NULL", Effect.EXPAND),
+        (EMPTIES + "DROP TABLE a; CREATE TABLE a (u int NOT NULL)", Effect.EXPAND),
+        ("CREATE TABLE a (u int NOT NULL REFERENCES users ON DELETE SET NULL)", Effect.CONTRACT),
+        ("CREATE TABLE a (u int REFERENCES users ON DELETE SET NULL, PRIMARY KEY (u))", Effect.CONTRACT),
+        ("CREATE TABLE a (u int REFERENCES users ON DELETE SET NULL CHECK (u IS NOT NULL))", Effect.CONTRACT),
+        ("CREATE TABLE a (u int DEFAULT 7 REFERENCES users ON DELETE SET DEFAULT)", Effect.CONTRACT),
+        ("CREATE TABLE a (u int NOT NULL); ALTER TABLE a ADD FOREIGN KEY (u) REFERENCES users ON DELETE SET NULL", Effect.CONTRACT),
+        ("ALTER TABLE users ADD COLUMN o serial REFERENCES orgs ON DELETE SET NULL", Effect.CONTRACT),
+    ],
+)  # fmt: skip
+def test_what_keeps_older_code_from_deleting_is_seen_through_several_tables(
+    sql: str, expected: Effect
+) -> None:
+    assert effect_of(sql) is expected
+
+
 @pytest.mark.parametrize(
     "sql",
     [
