@@ -1,6 +1,6 @@
 """What to do when a rollback did not succeed: where the service is safest, and what is offered next.
 
-Why it decides so: docs/adr, "Where a failed rollback leaves the service".
+Why it decides so: docs/adr/0007-after-a-failed-rollback.md.
 """
 
 import math
