@@ -138,7 +138,13 @@ class FormSubmission:
             await self._rollback.show_plan(service, version, surface)
             return
         channel = view.get("private_metadata") or None
-        command = c.RollBack(by=by, service=service, version=version, channel=channel)
+        command = c.RollBack(
+            by=by,
+            service=service,
+            version=version,
+            channel=channel,
+            exercise=YES in (values.get(Field.EXERCISE) or ()),
+        )
         await self._rollback.begin(command, surface, inbox_id)
 
     async def _mark(self, ref: Ref, values: Values, by: str, inbox_id: int | None) -> None:

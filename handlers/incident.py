@@ -116,7 +116,11 @@ class IncidentCommand:
         is_one = asked.rest.lower() != "off"
         command = c.MarkExercise(by=asked.by, incident_id=asked.incident.id, exercise=is_one)
         await self._do(
-            asked, command, "The numbers over all incidents leave it out." if is_one else "It counts."
+            asked,
+            command,
+            "The numbers leave it out, nobody is paged, and nobody outside is told."
+            if is_one
+            else "It counts.",
         )
 
     async def _action(self, asked: "_Asked") -> None:

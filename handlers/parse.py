@@ -9,6 +9,7 @@ from bot.domain.severity import Severity
 from bot.domain.ways_back import Way, way_named
 
 _USER = re.compile(r"^<@([UW][A-Z0-9]+)(?:\|[^>]*)?>$")
+_ROLLBACK = "`/rollback SERVICE [VERSION] [--dry-run] [--exercise]`"
 _SEVERITIES = {
     **{s.value: s for s in Severity},
     "crit": Severity.CRITICAL,
@@ -25,11 +26,12 @@ _SEVERITIES = {
 
 
 class RollbackRequest(Value):
-    """`/rollback [SERVICE [VERSION]] [--dry-run]`. Without a service: the picker."""
+    """`/rollback [SERVICE [VERSION]] [--dry-run] [--exercise]`. Without a service: the picker."""
 
     service: str | None = None
     version: str | None = None
     dry_run: bool = False
+    exercise: bool = False
     help: bool = False
 
 
@@ -62,16 +64,16 @@ def rollback(text: str) -> RollbackRequest:
     names = [w for w in words if not w.startswith("--")]
     if names[:1] == ["help"] or "--help" in flags:
         return RollbackRequest(help=True)
-    unknown = flags - {"--dry-run"}
+    unknown = flags - {"--dry-run", "--exercise"}
     if unknown:
-        raise Refusal(f"I do not know {min(unknown)}. Use `/rollback SERVICE [VERSION] [--dry-run]`.")
+        raise Refusal(f"I do not know {min(unknown)}. Use {_ROLLBACK}.")
     if len(names) > 2:
-        raise Refusal(
-            "That is more than a service and a version. Use `/rollback SERVICE [VERSION] [--dry-run]`."
-        )
+        raise Refusal(f"That is more than a service and a version. Use {_ROLLBACK}.")
     service = names[0] if names else None
     wanted = version(names[1]) if len(names) == 2 else None
-    return RollbackRequest(service=service, version=wanted, dry_run="--dry-run" in flags)
+    return RollbackRequest(
+        service=service, version=wanted, dry_run="--dry-run" in flags, exercise="--exercise" in flags
+    )
 
 
 def incident(text: str) -> IncidentRequest:

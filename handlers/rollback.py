@@ -29,6 +29,7 @@ class RollbackCommand:
                     service=request.service,
                     version=request.version,
                     channel=channel_of(body),
+                    exercise=request.exercise,
                 ),
                 surface,
                 inbox_id,
@@ -50,9 +51,12 @@ class RollbackCommand:
             )
             replanned = any(isinstance(event, e.PlanRequested) for event in changed.events)
             then = " A new plan is being made there." if replanned else _what_then(incident, command.version)
-            await surface.reply(f"{where}{then}")
+            real = command.exercise and not incident.exercise
+            warned = " It is no exercise; nothing was marked as one." if real else ""
+            await surface.reply(f"{where}{warned}{then}")
         else:
-            await surface.reply(f"Opening #{incident.id} for {incident.service} …")
+            what = ", an exercise" if incident.exercise else ""
+            await surface.reply(f"Opening #{incident.id} for {incident.service}{what} …")
 
 
 def _what_then(incident: Incident, wanted: str | None) -> str:

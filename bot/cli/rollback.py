@@ -23,15 +23,24 @@ from integrations.fleet import hands_of, let_go
 @click.argument("service")
 @click.argument("version", required=False)
 @click.option("--dry-run", is_flag=True, help="Only show the plan; nothing is changed and nobody is told.")
+@click.option(
+    "--exercise", is_flag=True, help="It is an exercise: nobody is paged, and nobody outside is told."
+)
 @acting_as
-def rollback(service: str, version: str | None, dry_run: bool, as_: str | None) -> None:  # noqa: FBT001 - click's way
+def rollback(
+    service: str,
+    version: str | None,
+    dry_run: bool,  # noqa: FBT001 - click's way
+    exercise: bool,  # noqa: FBT001 - click's way
+    as_: str | None,
+) -> None:
     """Ask for a rollback of SERVICE, or join the one that is open.
 
     Without VERSION kaeru chooses the last one that served well. Nothing is rolled back before the plan is
     approved, in Slack or with `kaeru incident approve`.
     """
     wanted = None if version is None else version_of(version)
-    click.echo(asyncio.run(_rollback(service, wanted, as_, dry_run=dry_run)))
+    click.echo(asyncio.run(_rollback(service, wanted, as_, dry_run=dry_run, exercise=exercise)))
 
 
 def version_of(word: str) -> str:
@@ -52,7 +61,9 @@ async def arming_for(office: Office, service: str) -> AsyncIterator[Arming]:
         await let_go(hands)
 
 
-async def _rollback(service: str, wanted: str | None, as_: str | None, *, dry_run: bool) -> str:
+async def _rollback(
+    service: str, wanted: str | None, as_: str | None, *, dry_run: bool, exercise: bool
+) -> str:
     async with open_office(as_, make=True) as office:
         async with arming_for(office, service) as arming:
             if dry_run:
@@ -60,17 +71,19 @@ async def _rollback(service: str, wanted: str | None, as_: str | None, *, dry_ru
                 return f"{plan_text(plan, office.register.names)}\nDry run: nothing was changed."
             if wanted is not None:
                 await arming.check_version(service, wanted)
-        return await _begin(office, service, wanted)
+        return await _begin(office, service, wanted, exercise=exercise)
 
 
-async def _begin(office: Office, service: str, wanted: str | None) -> str:
-    command = RollBack(by=office.actor.user, service=service, version=wanted)
+async def _begin(office: Office, service: str, wanted: str | None, *, exercise: bool) -> str:
+    command = RollBack(by=office.actor.user, service=service, version=wanted, exercise=exercise)
     changed = await office.desk.roll_back(command)
     incident = changed.incident
+    what = "declared as an exercise" if incident.exercise else "declared"
     if any(event.type == "incident_declared" for event in changed.events):
         return (
-            f"{incident.id} is declared. kaeru opens its channel and makes the plan as soon as it runs.\n"
+            f"{incident.id} is {what}. kaeru opens its channel and makes the plan as soon as it runs.\n"
             f"Say how bad it is: kaeru incident severity {incident.id} high\n"
             f"Follow it:         kaeru incident follow {incident.id}"
         )
-    return f"{service} has an open incident already: {incident.id}."
+    real = " It is no exercise." if exercise and not incident.exercise else ""
+    return f"{service} has an open incident already: {incident.id}.{real}"

@@ -7,7 +7,7 @@ from bot.domain.base import UserId, Value
 
 
 class Moment(StrEnum):
-    """When people are told something. An update is what somebody of the team wants them to know besides."""
+    """When people are told something. An exercise takes back what they were told. An update is what somebody of the team wants them to know besides."""
 
     BEGUN = "begun"
     ASSESSED = "assessed"
@@ -16,6 +16,7 @@ class Moment(StrEnum):
     RELAPSED = "relapsed"
     VERIFIED = "verified"
     CLOSED = "closed"
+    EXERCISE = "exercise"
     UPDATE = "update"
 
 

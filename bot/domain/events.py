@@ -40,6 +40,7 @@ class IncidentDeclared(Happened):
     source_channel: str | None
     wanted: Version | None = None
     detected_at: datetime | None = None
+    exercise: bool = False
 
 
 class ChannelOpened(Happened):

@@ -151,6 +151,9 @@ class Incident(Value):
     pages: tuple[PageRecord, ...] = ()
     reports: tuple[Report, ...] = ()
     exercise: bool = False
+    """Nobody is called for one, and nobody outside is told of it."""
+    declared_as_exercise: bool = False
+    """Nobody outside can have heard of it."""
     mitigated_at: datetime | None = None
     verified_at: datetime | None = None
     closed_at: datetime | None = None

@@ -161,6 +161,8 @@ def _declared(event: e.IncidentDeclared) -> Incident:
         declared_by=event.by,
         source_channel=event.source_channel,
         detected_at=event.detected_at,
+        exercise=event.exercise,
+        declared_as_exercise=event.exercise,
     )
 
 
@@ -298,7 +300,7 @@ def _changes(incident: Incident, event: e.Event) -> dict[str, Any]:  # noqa: C90
         case e.UserReported() | e.UserReportWithdrawn():
             return reported(incident, event)
         case e.ExerciseMarked():
-            return {"exercise": event.exercise}
+            return {"exercise": event.exercise, "declared_as_exercise": False}
         case e.NoticesDue() | e.NoticeSent() | e.NoticeFailed():
             return told(incident, event)
         case e.LessonsRecorded():

@@ -201,7 +201,8 @@ def _declared(event: e.IncidentDeclared) -> str:
     wanted = f", back to {event.wanted}" if event.wanted else ""
     seen = f"; ill since {_moment(event.detected_at)}" if event.detected_at else ""
     where = _from(event.source_channel)
-    return f"Incident {event.incident_id} of {typed(event.service)} declared by {person(event.by)}{where}{wanted}{seen}"
+    how = "declared as an exercise" if event.exercise else "declared"
+    return f"Incident {event.incident_id} of {typed(event.service)} {how} by {person(event.by)}{where}{wanted}{seen}"
 
 
 def _severity(event: e.SeveritySet) -> str:

@@ -14,7 +14,12 @@ def narrate_alert(event: e.AlertReceived) -> str:
     since = f", since {alert.at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if alert.at else ""
     text = f" ({typed(alert.text)})" if alert.text.strip() else ""
     if not event.opened:
-        return f"{what}: {typed(alert.title)}{text}{since}"
+        worse = (
+            f". By it, it is worse than the severity that was chosen: {event.worse.label}"
+            if event.worse
+            else ""
+        )
+        return f"{what}: {typed(alert.title)}{text}{since}{worse}"
     likely = "; ".join(suspected(one) for one in event.suspects)
     return f"{what}: {typed(alert.title)}{text}{since}. {likely or 'No recent deploy is known'}"
 

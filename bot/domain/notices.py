@@ -20,7 +20,7 @@ from typing import Protocol
 from pydantic import Field
 
 from bot.domain import events as e
-from bot.domain.audiences import Addressee, Audience, Moment
+from bot.domain.audiences import Addressee, Audience, Moment, Telling
 from bot.domain.base import Value
 from bot.domain.incident import Incident
 from bot.domain.prose import Names, escaped, listed, name, plain
@@ -96,6 +96,8 @@ def concerns(incident: Incident, event: e.Event, audience: Audience) -> bool:
     match event:
         case e.SeveritySet():
             return incident.is_open and incident.mitigated_at is None
+        case e.ExerciseMarked():
+            return event.exercise
         case e.UpdateWritten():
             return event.audience is audience
         case e.IncidentClosed():
@@ -108,21 +110,34 @@ def concerns(incident: Incident, event: e.Event, audience: Audience) -> bool:
 def notices_due(incident: Incident, event: e.Event, those: Mapping[str, "Wanting"]) -> e.NoticesDue | None:
     """Who of `those`, by their names in kaeru.yml, is to be told of `event`; None where nobody is.
 
-    `incident` is the state after the event. Of an exercise nobody begins to hear; who has heard of it hears its end.
+    `incident` is the state after the event. Of an exercise nobody hears; who has heard of it before it was called so
+    is told once that it is one.
     """
     moment = moment_of(event)
     if moment is None:
         return None
-    heard = {one.name for record in incident.notices for one in record.to}
-    spared = those.keys() - heard if incident.exercise and moment is not Moment.UPDATE else set()
+    if incident.exercise and moment not in (Moment.EXERCISE, Moment.UPDATE):
+        return None
+    heard = _have_heard(incident)
     to = tuple(
         Addressee(name=name, audience=one.audience)
         for name, one in those.items()
-        if name not in spared and moment in one.moments and concerns(incident, event, one.audience)
+        if (name in heard if moment is Moment.EXERCISE else moment in one.moments)
+        and concerns(incident, event, one.audience)
     )
     if not to:
         return None
     return e.NoticesDue(at=event.at, number=incident.length, moment=moment, addressees=to)
+
+
+def _have_heard(incident: Incident) -> set[str]:
+    """Who may have been told of it, and not since that it is an exercise."""
+    last: dict[str, Moment] = {}
+    for record in incident.notices:
+        if not record.is_update:
+            told = (one for one in record.to if one.state not in (Telling.FAILED, Telling.OUTDATED))
+            last |= dict.fromkeys((one.name for one in told), record.moment)
+    return {name for name, moment in last.items() if moment is not Moment.EXERCISE}
 
 
 def known(
@@ -160,6 +175,10 @@ def known(
     )
     if audience is Audience.CUSTOMERS:
         return told
+    if moment is Moment.EXERCISE:
+        # How bad it was, and what it did to users, is not true any more.
+        same = {"thread": incident.id, "service": incident.service, "incident_id": incident.id}
+        return told.model_copy(update=same)
     run = incident.run
     inside: dict[str, str | int] = {
         "thread": incident.id,
@@ -214,6 +233,7 @@ _MOMENTS: dict[type[e.Happened], Moment] = {
     e.IncidentRelapsed: Moment.RELAPSED,
     e.IncidentVerified: Moment.VERIFIED,
     e.IncidentClosed: Moment.CLOSED,
+    e.ExerciseMarked: Moment.EXERCISE,
     e.UpdateWritten: Moment.UPDATE,
 }
 _EFFECT = {

@@ -20,7 +20,7 @@ class Command(Value):
 class RollBack(Command):
     """`/rollback SERVICE [VERSION]`: declare, or join what is open. `channel` is where it was typed.
 
-    With an `alert` it is a monitoring system that asks, and `suspects` are the deploys that are likely behind it.
+    `exercise` marks what is declared by it, and nothing that is open. With an `alert` it is a monitoring system that asks, and `suspects` are the deploys that are likely behind it.
     """
 
     service: str
@@ -28,6 +28,7 @@ class RollBack(Command):
     channel: str | None = None
     alert: Alert | None = None
     suspects: tuple[Suspect, ...] = ()
+    exercise: bool = False
 
 
 class IncidentCommand(Command):

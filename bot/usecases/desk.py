@@ -258,6 +258,7 @@ class Desk:
                     databases=tuple(d.name for d in service.databases if d.backup is not None),
                     alert=command.alert,
                     suspects=command.suspects,
+                    exercise=command.exercise,
                     now=now,
                 )
             changed = self._record(uow, running, events)

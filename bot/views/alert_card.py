@@ -15,6 +15,9 @@ _TITLE, _TEXT, _SUBJECT, _LINK = 200, 800, 160, 500
 def alert_card(incident: Incident, event: e.AlertReceived) -> Card:
     """The message that opens an incident, or one line for what is heard later."""
     alert = event.alert
+    if incident.exercise and alert.state == "firing":
+        asked = f"{who(lead(incident))}: this incident is an exercise. If the alert is real: `/incident exercise off`."
+        return note(f"{_headline(alert)} {asked}")
     if event.worse is not None:
         return _worse_card(incident, alert, event.worse)
     if not event.opened:

@@ -80,6 +80,8 @@ def announce(incident: Incident, event: e.Event, policy: Policy) -> Card | None:
             return alert_card(incident, event)
         case e.UserReported() | e.UserReportWithdrawn():
             return report_note(incident, event)
+        case e.IncidentDeclared(exercise=True):
+            return note(":dart: This is an exercise: nobody is paged, and nobody outside is told of it.")
         case e.ExerciseMarked():
             how = "is an exercise" if event.exercise else "is no exercise but an incident"
             return note(f":dart: This {how}, says {by}.")
@@ -132,6 +134,11 @@ def _approval(incident: Incident, event: e.ApprovalGiven, policy: Policy) -> Car
 def stakeholder_note(incident: Incident, event: e.Event, *, watch_s: float) -> Card | None:  # noqa: PLR0911 - one sentence per event
     """What people outside of the incident are told: how users are, in plain words."""
     service, run = line(incident.service), incident.run
+    if incident.exercise:
+        taken_back = isinstance(event, e.ExerciseMarked)
+        return (
+            note(f":dart: *{service}*: that was an exercise. There was no problem.") if taken_back else None
+        )
     version = f" on {_in_plain_words(run.to_version)}" if run else ""
     match event:
         case e.IncidentMitigated():
@@ -180,6 +187,8 @@ def stakeholder_card(incident: Incident) -> Card:
     severity = incident.severity
     how_bad = f"{SEVERITY_EMOJI[severity]} {severity.label}: {severity.meaning}. " if severity else ""
     where = f" Follow it in <#{incident.channel_id}>." if incident.channel_id else ""
+    if incident.exercise:
+        return note(f":dart: *{service}: this is an exercise.* There is no problem.{where}")
     begun = f"{who(incident.declared_by)} raised it at {clock(incident.declared_at)}."
     if incident.status in (Status.MITIGATED, Status.VERIFIED, Status.CLOSED):
         return note(f":rotating_light: *{service} had a problem.* {how_bad}{begun}{where}")

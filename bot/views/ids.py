@@ -82,6 +82,7 @@ class Field(StrEnum):
     SERVICE = "service"
     VERSION = "version"
     DRY_RUN = "dry_run"
+    EXERCISE = "exercise"
     REASON = "reason"
     SEVERITY = "severity"
     NOTE = "note"

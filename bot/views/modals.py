@@ -62,6 +62,13 @@ def picker(services: Mapping[str, str], *, channel: str = "") -> Block:
             checkbox(option("Show the plan, change nothing", YES)),
             optional=True,
         ),
+        entry(
+            Field.EXERCISE,
+            "Exercise",
+            checkbox(option("Page nobody, tell nobody outside", YES)),
+            hint="The rollback is carried out all the same once it is approved.",
+            optional=True,
+        ),
     ]
     if len(services) > OPTIONS:
         blocks.append(context(f"Only {OPTIONS} services fit here; for the others type `/rollback SERVICE`."))

@@ -278,6 +278,7 @@ def _topic(incident: Incident) -> str:
     most of the incident; where it stands is said by the cards.
     """
     parts = (
+        "EXERCISE" if incident.exercise else None,
         "CLOSED" if incident.status is Status.CLOSED else None,
         incident.severity.label.upper() if incident.severity else None,
         plain(incident.service, 60),
@@ -297,7 +298,7 @@ def _source(incident: Incident) -> tuple[Slot, ...]:
 
 
 def _stakeholders(incident: Incident, context: Context) -> tuple[Slot, ...]:
-    if context.stakeholders is None:
+    if context.stakeholders is None or incident.declared_as_exercise:
         return ()
     operation = _post(context.stakeholders, stakeholder_card(incident))
     return (Slot(lane=f"stakeholders:{incident.id}", slot="declared", operation=operation),)

@@ -112,6 +112,7 @@ _ROLLBACK_HELP = (
 `/rollback shop`  –  opens an incident channel and prepares the plan
 `/rollback shop v1.2.9`  –  the same, to this version
 `/rollback shop --dry-run`  –  only shows the plan, changes nothing
+`/rollback shop --exercise`  –  an exercise: nobody is paged, nobody outside is told
 `/rollback`  –  asks which service""",
     "Nothing is changed before the plan has been approved. If somebody began already, you join them.",
 )

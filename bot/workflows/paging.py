@@ -233,6 +233,8 @@ class Paging:
         incident = await self._store.read(lambda uow: uow.incidents.get(incident_id))
         if incident.pages[-1].number != record.number:
             raise NotNeeded("people are being called anew.")
+        if incident.exercise:
+            raise NotNeeded("it is an exercise.")
         if decide.is_over(incident):
             raise NotNeeded("it was over before anybody could be called.")
         by = incident.pages[record.number - 1].acknowledged_by

@@ -28,6 +28,7 @@ _STATUS = {
     Moment.RELAPSED: "identified",
     Moment.VERIFIED: "resolved",
     Moment.CLOSED: "resolved",
+    Moment.EXERCISE: "resolved",
 }
 _COMPONENT = {
     None: "degraded_performance",
@@ -35,7 +36,8 @@ _COMPONENT = {
     Effect.MAJOR: "partial_outage",
     Effect.CRITICAL: "major_outage",
 }
-_WELL = (Moment.MITIGATED, Moment.VERIFIED, Moment.CLOSED)
+_OVER = (Moment.VERIFIED, Moment.CLOSED, Moment.EXERCISE)
+_WELL = (Moment.MITIGATED, *_OVER)
 
 
 class StatuspageNotifier:
@@ -66,7 +68,7 @@ class StatuspageNotifier:
             before = _told(there)
             if there is not None and told in before:
                 return _sent(there, already=True)
-            if there is None and known.moment in (Moment.VERIFIED, Moment.CLOSED):
+            if there is None and known.moment in _OVER:
                 return Sent(note="The page knows nothing of the problem, so nothing was written there.")
             if there is not None and known.moment is Moment.CLOSED and there.get("status") in _RESOLVED:
                 return _sent(there, note="It was resolved there already, so nothing was written.")

@@ -129,6 +129,30 @@ async def test_everybody_is_told_once_and_in_their_own_words(new_world: NewWorld
     await it_is_written_down(room)
 
 
+async def test_whoever_heard_of_an_exercise_is_told_once_that_it_was_one(
+    new_world: NewWorld, outside: Outside
+) -> None:
+    outside.only("desk", "page")
+    world = await new_world(changes=outside.changes())
+    await world.bad_deploy()
+    room = await world.declare()
+    await settled(room, "begun", "assessed")
+    await world.alice.command(room.channel, "/incident exercise")
+    await settled(room, "exercise")
+    await room.approve()
+    await room.status("verified")
+    await room.close("We know how it goes.")
+    assert await told(room, "desk") == ["begun", "assessed", "exercise"]
+    assert await told(room, "page") == ["begun", "assessed", "exercise"]
+    assert "that was an exercise" in outside.mail.messages[-1]["Subject"]
+    assert [one["status"] for one in outside.page.api.incidents] == ["resolved"]
+
+    # Of one that is declared as such nobody hears at all.
+    another = await world.declare("/rollback shop --exercise")
+    await another.close("Only looked.")
+    assert (await another.incident()).notices == ()
+
+
 def the_mail_is_right(mail: EmailWorld, room: Room) -> None:
     messages = mail.messages
     assert len(messages) == len(set(mail.told)) == len(ALL)

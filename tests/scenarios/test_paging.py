@@ -232,6 +232,24 @@ async def test_an_acknowledgement_that_comes_late_does_not_stop_the_next_page(
     assert pager.alerts(room.id) == ["resolved", "open"]
 
 
+async def test_an_exercise_calls_nobody_until_it_turns_out_to_be_none(
+    new_world: NewWorld, pager: PagerDutyWorld
+) -> None:
+    world = await new_world(changes=described(pager))
+    await world.bad_deploy()
+    room = await world.declare("/rollback shop --exercise", severity=None)
+    assert (await room.incident()).exercise
+    await room.choose("High")
+    await room.card()
+    assert (await room.incident()).pages == ()
+    # It is real: people are called at once. And it was one after all: the pager falls silent.
+    await world.alice.command(room.channel, "/incident exercise off")
+    await room.when(newest_is(PageState.CALLED), "somebody to be paged")
+    await world.alice.command(room.channel, "/incident exercise")
+    await room.when(lambda i: i.page is not None and i.page.resolved, "the pager to know that it is over")
+    assert pager.alerts(room.id) == ["resolved"]
+
+
 async def test_whoever_is_on_it_spares_the_others(new_world: NewWorld, pager: PagerDutyWorld) -> None:
     world = await new_world(changes=described(pager))
     await world.bad_deploy()

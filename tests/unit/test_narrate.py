@@ -101,6 +101,7 @@ def test_the_story_of_a_page() -> None:
         "detail    Pager stopped (PagerDuty api.example.com/PT20YPA)",
         "detail    Pager told that it is over (PagerDuty api.example.com/PT20YPA)",
         "detail    Whoever is on call is called again: it relapsed",
+        "detail    Whoever is on call is called: an alert is worse than the severity that was chosen",
         "milestone Nobody could be paged: The &lt;key&gt; does not hold. Call them yourself.",
         "milestone It is not known whether anybody was paged: No answer.",
         "milestone The pager could not be stopped: No answer. Do it there.",
@@ -119,6 +120,10 @@ def test_the_story_of_an_alert() -> None:
         ),
         "Alert: HighErrorRate &lt;shop&gt;, since 2026-11-24 14:01:00 UTC. No recent deploy is known",
         "Alert: HighErrorRate &lt;shop&gt; (9 % fail), since 2026-11-24 14:01:00 UTC",
+        (
+            "Alert: HighErrorRate &lt;shop&gt; (9 % fail), since 2026-11-24 14:01:00 UTC. "
+            "By it, it is worse than the severity that was chosen: High"
+        ),
         "Alert resolved: HighErrorRate &lt;shop&gt; (9 % fail)",
     ]
 

@@ -36,6 +36,7 @@ def test_every_moment_has_words_for_every_audience(audience: Audience) -> None:
     update = e.UpdateWritten(at=story.at("14:20:00"), by=story.BOB, audience=audience, text="Half is back.")
     everything = [*told(audience), *told(audience, story.rough_events())]
     everything += told(audience, (*story.events(), update))[-1:]
+    everything += told(audience, (*story.events(), e.ExerciseMarked(at=story.at("14:20:00"))))[-1:]
     assert {one.moment for one in everything} == set(Moment)
     for one in everything:
         made = notice(one)
@@ -118,13 +119,20 @@ def test_who_is_due_to_be_told() -> None:
     assert notices_due(incident, declared, {"boss": everybody["boss"]}) is None
 
 
-def test_nobody_begins_to_hear_of_an_exercise() -> None:
-    everybody = {"support": Wants(Audience.SUPPORT), "boss": Wants(Audience.EXECUTIVES)}
-    incident = fold((*story.events()[:1], *story.notice_events())).model_copy(update={"exercise": True})
-    assessed = e.SeveritySet(at=story.at("14:12:00"), by=story.BOB, severity=Severity.HIGH)
-    due = notices_due(evolve(incident, assessed), assessed, everybody)
+def test_nobody_hears_of_an_exercise_and_who_has_is_told_once_that_it_was_one() -> None:
+    everybody = {"support": Wants(Audience.SUPPORT, Moment.BEGUN), "boss": Wants(Audience.EXECUTIVES)}
+    incident = fold((*story.events()[:1], *story.notice_events()))
+    marked = e.ExerciseMarked(at=story.at("14:11:50"), by=story.BOB)
+    incident = evolve(incident, marked)
+    due = notices_due(incident, marked, everybody)
     assert due is not None
-    assert [one.name for one in due.addressees] == ["support"]
+    assert (due.moment, [one.name for one in due.addressees]) == (Moment.EXERCISE, ["support"])
+    incident = evolve(incident, due)
+    assessed = e.SeveritySet(at=story.at("14:12:00"), by=story.BOB, severity=Severity.HIGH)
+    assert notices_due(evolve(incident, assessed), assessed, everybody) is None
+    for event in (marked.model_copy(update={"exercise": False}), marked):
+        incident = evolve(incident, event)
+        assert notices_due(incident, event, everybody) is None
     update = e.UpdateWritten(
         at=story.at("14:12:00"), by=story.BOB, audience=Audience.EXECUTIVES, text="A drill."
     )

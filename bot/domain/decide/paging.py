@@ -18,10 +18,10 @@ def page_due(after: Incident, events: Events, *, wanted: bool) -> Events:
     """What follows `events`, which led to `after`, where people are to be called because of it.
 
     `wanted` is what the policy of its severity says. Once for the incident, and once more for every relapse; one that
-    an alert takes up again is one, too. And once where an alert is worse than the severity that people chose: whoever
+    an alert takes up again is one, too. Never for an exercise, and at once where it turns out to be none. And once where an alert is worse than the severity that people chose: whoever
     fixes forward may sleep by now.
     """
-    if not wanted or not after.is_open:
+    if not wanted or not after.is_open or after.exercise:
         return ()
     worse = next((x.worse for x in events if isinstance(x, e.AlertReceived) and x.worse is not None), None)
     relapse: e.Happened | None = next((x for x in events if isinstance(x, e.IncidentRelapsed)), None)
@@ -33,14 +33,21 @@ def page_due(after: Incident, events: Events, *, wanted: bool) -> Events:
     decisive = [event for event in events if isinstance(event, e.IncidentDeclared | e.SeveritySet)]
     if decisive and not after.pages:
         return (e.PageBegun(at=decisive[-1].at, number=1),)
+    real = any(isinstance(event, e.ExerciseMarked) and not event.exercise for event in events)
+    if real and after.status in _WAITS and not any(_is_called(page) for page in after.pages):
+        return (e.PageBegun(at=events[-1].at, number=len(after.pages) + 1),)
     if worse is not None and after.status in _WAITS and not any(page.severity for page in after.pages):
         return (e.PageBegun(at=events[-1].at, number=len(after.pages) + 1, why="worse", severity=worse),)
     return ()
 
 
+def _is_called(page: PageRecord) -> bool:
+    return page.state is PageState.CALLING or page.may_ring
+
+
 def is_over(incident: Incident) -> bool:
     """Whether nobody has to be called for it any more."""
-    return incident.status in _OVER
+    return incident.status in _OVER or incident.exercise
 
 
 def paged(

@@ -24,6 +24,7 @@ def declare(
     databases: Sequence[str] = (),
     alert: Alert | None = None,
     suspects: Sequence[Suspect] = (),
+    exercise: bool = False,
     now: datetime,
 ) -> Events:
     """A new incident, the request for its first plan, and the backups of these `databases`.
@@ -40,6 +41,7 @@ def declare(
             source_channel=source_channel,
             wanted=wanted,
             detected_at=detected_at,
+            exercise=exercise,
         ),
         e.PlanRequested(at=now, by=by, number=1, wanted=wanted),
         *(e.BackupBegun(at=now, by=by, database=name, number=1) for name in databases),
