@@ -161,6 +161,7 @@ class LogSource:
         self._span = before.span
         self._before = before.logs.get(known.name)
         self._ill = ill
+        self._early = before.ill_logs.get(known.name)
         self._during: LogCounts | None = None
         self._pieces: list[LogCounts] = []
 
@@ -176,7 +177,7 @@ class LogSource:
     async def _rows(self, after: Span, *, lately: bool) -> tuple[Row, ...]:
         before, self._during, pieces = await asyncio.gather(
             self._read(self._before, self._span),
-            not_needed(self._read(self._during, self._ill)),
+            not_needed(self._while_ill()),
             self._counted(after),
         )
         if before is None:
@@ -194,6 +195,15 @@ class LogSource:
     def _judged(self, before: LogCounts, pieces: list[LogCounts], limits: LogLimits) -> tuple[Row, ...]:
         known = self._known
         return rows_of_log(known.name, before, self._during, joined(pieces), limits, required=known.required)
+
+    async def _while_ill(self) -> LogCounts | None:
+        """What was read before the bad version went, and the rest."""
+        early, ill = self._early, self._ill
+        if self._during is not None or early is None or ill is None:
+            return await self._read(self._during, ill)
+        if early.until >= ill.until:
+            return early
+        return joined([early, await counts_of(self._known, self._reader, Span(early.until, ill.until))])
 
     async def _read(self, found: LogCounts | None, span: Span | None) -> LogCounts | None:
         if found is not None or span is None:

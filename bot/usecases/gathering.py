@@ -158,5 +158,7 @@ class Gathering:
         """The first that could be read is kept: later, what forgets may know less."""
         metrics = {one.glance.what: one.series for one in seen if one.series is not None}
         logs = {one.glance.what: one.counts for one in seen if one.counts is not None}
-        whole = known.model_copy(update={"metrics": metrics | known.metrics, "logs": logs | known.logs})
+        ill = {one.glance.what: one.ill for one in seen if one.ill is not None}
+        kept = {"metrics": metrics | known.metrics, "logs": logs | known.logs, "ill_logs": ill | known.ill_logs}
+        whole = known.model_copy(update=kept)
         await self._store.write(lambda uow: keep_before(uow, service, whole))

@@ -26,11 +26,12 @@ T = TypeVar("T")
 
 
 class Seen(NamedTuple):
-    """What the card says, and what was before the incident, where that could be read now."""
+    """What the card says, what was before the incident, and in a log since, where that could be read now."""
 
     glance: Glance
     series: Series | None = None
     counts: LogCounts | None = None
+    ill: LogCounts | None = None
 
 
 async def glance_at_metric(known: Metric, metric: Metrics, before: Before, now: datetime) -> Seen:
@@ -65,7 +66,7 @@ async def glance_at_log(known: Log, log: Logs, before: Before, now: datetime) ->
     wrong = [finding for finding in findings if finding.verdict is Outcome.FAILED]
     told = "; ".join(finding.sentence for finding in wrong or findings[:1])
     verdict = Verdict.FAIL if wrong else Verdict.PASS
-    return Seen(_glance("logs", known.name, verdict, told), counts=once)
+    return Seen(_glance("logs", known.name, verdict, told), counts=once, ill=since)
 
 
 async def _as_it_is(value: T) -> T:

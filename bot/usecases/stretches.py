@@ -29,13 +29,15 @@ class Span(NamedTuple):
 class Before(Value):
     """What was measured before the incident, read while people still decided, so that it outlives what forgets.
 
-    `began` is when the service began to be ill, or the bad version to serve. `metrics` and `logs` are by their names.
+    `began` is when the service began to be ill, or the bad version to serve. `metrics` and `logs` are by their names,
+    and so is `ill_logs`: what was written since then, as far as it was read. The log of a pod goes with the pod.
     """
 
     incident_id: str
     began: datetime
     metrics: dict[str, Series] = Field(default_factory=dict)
     logs: dict[str, LogCounts] = Field(default_factory=dict)
+    ill_logs: dict[str, LogCounts] = Field(default_factory=dict)
 
     @property
     def span(self) -> Span:

@@ -127,6 +127,20 @@ async def test_what_was_before_is_kept_while_it_can_be_read(world: World) -> Non
     assert rows["errors in app"].verdict is Verdict.PASS
 
 
+async def test_what_was_written_while_it_was_ill_is_kept_though_it_goes_with_the_bad_version(
+    world: World,
+) -> None:
+    """As the log of a pod does."""
+    for second in range(7):
+        world.log.write("ERROR no rate", at=DEPLOYED + second * MINUTE / 6)
+    await world.gathering.prepare(world.incident, world.plan)
+    world.log.lines = [(at, text) for at, text in world.log.lines if "ERROR" not in text]
+    world.log.write("ERROR the last one", at=world.clock.now + MINUTE / 2)
+    during = (await world.rows())["errors in app"].during
+    assert during is not None
+    assert during.numbers["errors"] == 8
+
+
 async def test_what_is_wrong_now_is_said_on_the_card(world: World) -> None:
     world.clock.now = story.at("14:28:00")
     world.measured(DEPLOYED, world.clock.now, 5)
