@@ -21,7 +21,8 @@ from pydantic import Field
 
 from bot.domain import events as e
 from bot.domain.audiences import Addressee, Audience, Moment, Telling
-from bot.domain.base import Value
+from bot.domain.base import BOT, Value
+from bot.domain.evidence import Outcome
 from bot.domain.incident import Incident
 from bot.domain.prose import Names, escaped, listed, name, plain
 from bot.domain.releases import spoken
@@ -92,10 +93,17 @@ def moment_of(event: e.Event) -> Moment | None:
 
 
 def concerns(incident: Incident, event: e.Event, audience: Audience) -> bool:
-    """Whether `audience` is told of `event`, which has a moment; `incident` is the state after it."""
+    """Whether `audience` is told of `event`, which has a moment; `incident` is the state after it.
+
+    Of what an alert has opened customers begin to hear only when somebody has decided something: it may be nothing.
+    """
+    if not _may_begin(incident, event, audience):
+        return False
     match event:
         case e.SeveritySet():
             return incident.is_open and incident.mitigated_at is None
+        case e.PlanRequested():
+            return taken_up_again(incident, event)
         case e.ExerciseMarked():
             return event.exercise
         case e.UpdateWritten():
@@ -105,6 +113,18 @@ def concerns(incident: Incident, event: e.Event, audience: Audience) -> bool:
             return audience is not Audience.CUSTOMERS or incident.verified_at is None
         case _:
             return True
+
+
+def taken_up_again(incident: Incident, event: e.PlanRequested) -> bool:
+    """Whether it is ill again after its watch had ended well, or unverified; `incident` is the state after it.
+
+    By an alert, or because somebody asked for a rollback again: one to a version that they name may have other reasons.
+    """
+    run = incident.run
+    if run is None or run.ended_at is None or event.wanted is not None:
+        return False
+    first = run.plan_number == event.number - 1 and incident.deciding_since == event.at
+    return first and run.outcome is Outcome.SUCCEEDED and run.ended_at < event.at
 
 
 def notices_due(incident: Incident, event: e.Event, those: Mapping[str, "Wanting"]) -> e.NoticesDue | None:
@@ -128,6 +148,17 @@ def notices_due(incident: Incident, event: e.Event, those: Mapping[str, "Wanting
     if not to:
         return None
     return e.NoticesDue(at=event.at, number=incident.length, moment=moment, addressees=to)
+
+
+def _may_begin(incident: Incident, event: e.Event, audience: Audience) -> bool:
+    """Whether `audience` hears it already, or may begin to with `event`."""
+    told = any(
+        one.audience is Audience.CUSTOMERS for r in incident.notices if not r.is_update for one in r.to
+    )
+    if audience is Audience.CUSTOMERS and incident.declared_by == BOT and not told:
+        decided = isinstance(event, e.SeveritySet | e.PageAcknowledged | e.RollbackApproved)
+        return isinstance(event, e.UpdateWritten) or (decided and event.by != BOT)
+    return not isinstance(event, e.PageAcknowledged)
 
 
 def _have_heard(incident: Incident) -> set[str]:
@@ -200,7 +231,9 @@ def known(
         "responders": _responders(incident, names),
         "from_version": spoken(run.from_version) if run else "",
         "to_version": spoken(run.to_version) if run else "",
-        "reason": _said(event.reason, names) if isinstance(event, e.IncidentRelapsed) else "",
+        "reason": _said(event.reason, names)
+        if isinstance(event, e.IncidentRelapsed | e.PlanRequested)
+        else "",
         "root_cause": _said(incident.root_cause, names),
     }
     return told.model_copy(update=inside)
@@ -227,10 +260,12 @@ def _responders(incident: Incident, names: Names) -> str:
 
 _MOMENTS: dict[type[e.Happened], Moment] = {
     e.IncidentDeclared: Moment.BEGUN,
+    e.PageAcknowledged: Moment.BEGUN,
     e.SeveritySet: Moment.ASSESSED,
     e.RollbackApproved: Moment.ROLLING_BACK,
     e.IncidentMitigated: Moment.MITIGATED,
     e.IncidentRelapsed: Moment.RELAPSED,
+    e.PlanRequested: Moment.RELAPSED,
     e.IncidentVerified: Moment.VERIFIED,
     e.IncidentClosed: Moment.CLOSED,
     e.ExerciseMarked: Moment.EXERCISE,

@@ -5,6 +5,7 @@ from bot.domain.afterwards import is_suspension
 from bot.domain.base import BOT, Version
 from bot.domain.evidence import Outcome
 from bot.domain.incident import Incident, PlanState, Status
+from bot.domain.notices import taken_up_again
 from bot.domain.policy import Policy
 from bot.domain.releases import spoken
 from bot.views.alert_card import alert_card
@@ -158,7 +159,9 @@ def stakeholder_note(incident: Incident, event: e.Event, *, watch_s: float) -> C
                 f":warning: *{service}*: {_for_outsiders(event)} "
                 "The team is deciding on the next step; we tell you here."
             )
-        case e.IncidentRelapsed():
+        case e.PlanRequested() if not taken_up_again(incident, event):
+            return None
+        case e.IncidentRelapsed() | e.PlanRequested():
             return note(f":warning: *{service}*: the problem is back. The team is on it; we tell you here.")
         case e.IncidentClosed():
             summary = f" {said(event.summary, 1000)}" if event.summary.strip() else ""

@@ -16,6 +16,8 @@ from bot.domain.paging import PageState
 from bot.usecases.alerts import KIND
 from sandbox.workspace import forms
 from tests import alertmanager
+from tests.contract.notices_worlds import TOKEN as PAGE_TOKEN
+from tests.contract.notices_worlds import StatuspageWorld, open_world
 from tests.contract.oncall_worlds import PagerDutyWorld
 from tests.scenarios.conftest import NewWorld
 from tests.scenarios.test_paging import described
@@ -262,6 +264,35 @@ async def test_an_outbreak_after_a_watch_that_verified_nothing_takes_it_up_again
         lambda i: [p.state for p in i.pages][1:] == [PageState.CALLED], "people to be paged again"
     )
     assert len(await world.incidents()) == 1
+
+
+async def test_customers_hear_of_an_alert_once_somebody_has_decided_and_when_it_comes_back(
+    new_world: NewWorld,
+) -> None:
+    page = StatuspageWorld()
+    async with open_world(page):
+        told = {
+            "kind": "statuspage",
+            "audience": "customers",
+            "page": "p4g3",
+            "url": f"{page.api.base}/v1",
+            "token": PAGE_TOKEN,
+        }
+        world = await new_world(changes={"services": {"shop": {"watch": "1s", "notices": {"page": told}}}})
+        await world.bad_deploy()
+        await seen(world, BAD)
+        await post(world, message(alert(severity="critical")))
+        room = await room_of(world)
+        approvable = await room.card()
+        assert await room.events(e.NoticesDue) == []
+        await world.bob.click(approvable, "Approve")
+        await room.status("verified")
+        await post(world, message(alert(40, severity="critical")))
+        await room.status("deciding")
+        moments = [event.moment.value for event in await room.events(e.NoticesDue)]
+        assert moments == ["rolling back", "mitigated", "verified", "relapsed"]
+        await room.when(lambda i: not any(r.pending for r in i.notices), "the page to be told")
+        assert [one["status"] for one in page.api.incidents] == ["identified"]
 
 
 async def test_an_alert_that_is_worse_than_the_severity_that_was_chosen_calls_people(

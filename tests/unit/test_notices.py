@@ -9,7 +9,7 @@ import pytest
 from bot.domain import decide
 from bot.domain import events as e
 from bot.domain.audiences import Audience, Moment, Telling
-from bot.domain.base import Refusal
+from bot.domain.base import BOT, Refusal
 from bot.domain.incident import Incident
 from bot.domain.lifecycle import evolve, fold
 from bot.domain.notices import Known, concerns, known, moment_of, notice_key, notices_due
@@ -117,6 +117,29 @@ def test_who_is_due_to_be_told() -> None:
     assert (due.number, due.moment, [one.name for one in due.addressees]) == (1, Moment.BEGUN, ["page"])
     assert notices_due(incident, story.events()[1], everybody) is None
     assert notices_due(incident, declared, {"boss": everybody["boss"]}) is None
+
+
+def test_customers_hear_of_an_alert_when_somebody_has_decided_something() -> None:
+    page = {"page": Wants(Audience.CUSTOMERS)}
+    declared = story.events()[0].model_copy(update={"by": BOT})
+    incident = evolve(None, declared)
+    for by, heard in ((BOT, False), (story.BOB, True)):
+        chosen = e.SeveritySet(at=story.at("14:12:00"), by=by, severity=Severity.HIGH)
+        due = notices_due(evolve(incident, chosen), chosen, page)
+        assert (due is not None) is heard
+    assert notices_due(incident, declared, page) is None
+    assert notices_due(incident, declared, {"desk": Wants(Audience.SUPPORT)}) is not None
+    ended = e.IncidentClosed(at=story.at("14:13:00"), by=story.BOB)
+    assert notices_due(evolve(incident, ended), ended, page) is None
+    # Whoever is on it has seen that it is something.
+    incident = evolve(incident, e.PageBegun(at=story.at("14:12:00"), number=1))
+    on_it = e.PageAcknowledged(at=story.at("14:12:10"), by=story.BOB, number=1)
+    incident = evolve(incident, on_it)
+    due = notices_due(incident, on_it, page)
+    assert due is not None
+    assert due.moment is Moment.BEGUN
+    incident = evolve(incident, due)
+    assert notices_due(evolve(incident, ended), ended, page) is not None
 
 
 def test_nobody_hears_of_an_exercise_and_who_has_is_told_once_that_it_was_one() -> None:
