@@ -13,11 +13,23 @@ Names = Mapping[str, str]
 """Display names by the id of a person or a channel."""
 
 _COMMAND_LINE = "cli:"
+_SLACK_USER = re.compile(r"[UW][A-Z0-9]{2,20}")
+_MENTION = re.compile(r"<@([^<>|\n]+)(?:\|[^<>\n]*)?>")
 _KEPT = re.compile(r"<[@#][A-Z0-9]{2,}(?:\|[^<>|\n]*)?>|&(?:amp|lt|gt);")
 _MARKUP = re.compile(r"<([@#!]?)([^<>|\n]+)(?:\|([^<>\n]*))?>")
 _DATE = re.compile(r"<!date\^[^<>|]*\|([^<>]*)>")
 _DECORATION = re.compile(r":[a-z][a-z0-9_+-]*:\s?|[*`]")
 _ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
+
+
+def is_slack_user(user: str) -> bool:
+    """Whether it has the form of a person's id in Slack. A word in capitals may have it too: ask only of ids."""
+    return _SLACK_USER.fullmatch(user) is not None
+
+
+def mentioned(text: str) -> frozenset[UserId]:
+    """The people that a text in Slack's form mentions: `<@U0ALICE>`, also with a label."""
+    return frozenset(user for user in _MENTION.findall(text) if is_slack_user(user))
 
 
 def person(user: UserId) -> str:

@@ -24,6 +24,7 @@ from bot.ports.chat import INCIDENT_CHANNEL, Post, Upload
 from bot.store import Store
 from bot.store.unit import UnitOfWork
 from bot.usecases.desk import Desk
+from bot.usecases.names import display_names, people_in
 from bot.usecases.picture import chart_of
 from bot.usecases.recorder import Recorder
 from bot.usecases.transcript import message_of
@@ -34,7 +35,6 @@ _log = logging.getLogger(__name__)
 
 SETTLE_S = 5.0
 BEFORE = timedelta(minutes=10)
-_PERSON = re.compile(r"\b[UW][A-Z0-9]{2,}\b")
 _CHANNEL = re.compile(r"[CDG][A-Z0-9]{2,}")
 
 
@@ -243,9 +243,6 @@ class Closing:
 
     async def _names(self, incident: Incident, entries: Sequence[Entry]) -> dict[str, str]:
         """Display names for every id that the papers mention."""
-        ids = {entry.actor for entry in entries}
-        for entry in entries:
-            ids |= set(_PERSON.findall(str(entry.body)))
         names = dict(self._catalog.people)
         if incident.channel_id and incident.channel_name:
             names[incident.channel_id] = f"#{incident.channel_name}"
@@ -258,11 +255,5 @@ class Closing:
                 for x in events
                 if isinstance(x, e.StakeholdersTold)
             }
-        for user in sorted(ids - names.keys()):
-            if not _PERSON.fullmatch(user):
-                continue
-            try:
-                names[user] = await self._chat.name_of(user)
-            except PortError as error:
-                _log.warning("the name of %s is not to be had: %s", user, error)
-        return names
+        people = {entry.actor for entry in entries}.union(*(people_in(entry.body) for entry in entries))
+        return await display_names(self._chat, names, people)

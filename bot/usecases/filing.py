@@ -6,7 +6,6 @@ each time, until only people have it tried again.
 
 import asyncio
 import logging
-import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -15,13 +14,14 @@ from bot.domain import events as e
 from bot.domain.base import Refusal
 from bot.domain.filing import Item, action_id, again_at, pending
 from bot.domain.incident import Action, Incident
-from bot.domain.prose import Names, name, plain
+from bot.domain.prose import mentioned, name, plain
 from bot.ports import Chat, Conflict, OutcomeUnknown, PortError, Unavailable
 from bot.ports.trackers import Filed, Paper, Papers, Task, Tracker
 from bot.store import Missing, Store
 from bot.usecases.bounds import writing
 from bot.usecases.desk import Desk
 from bot.usecases.fleet import Fleet
+from bot.usecases.names import display_names
 from bot.usecases.unfinished import Chore, unfinished
 
 _log = logging.getLogger(__name__)
@@ -29,7 +29,6 @@ _log = logging.getLogger(__name__)
 PATIENCE_S = 5 * 60.0
 SETTLE_S = 10.0
 _TITLE = 200
-_PERSON = re.compile(r"\b[UW][A-Z0-9]{2,}\b")
 _BY_HAND = "Then type `/incident file`."
 
 
@@ -129,7 +128,8 @@ class Filing:
         return filed
 
     async def _task(self, incident: Incident, action: Action) -> Task:
-        names = await self._names(action.text, action.owner or "")
+        people = mentioned(action.text) | ({action.owner} if action.owner else set())
+        names = await display_names(self._chat, self._catalog.people, people)
         text = plain(action.text, names).strip()
         title = " ".join(text.split())
         return Task(
@@ -221,15 +221,6 @@ class Filing:
             return (event,) if any(one.id == item.id for one in now_pending) else ()
 
         await self._desk.change(incident.id, decision)
-
-    async def _names(self, *texts: str) -> Names:
-        names = dict(self._catalog.people)
-        for user in sorted({found for text in texts for found in _PERSON.findall(text)} - names.keys()):
-            try:
-                names[user] = await self._chat.name_of(user)
-            except PortError as error:
-                _log.warning("the name of %s is not to be had: %s", user, error)
-        return names
 
 
 def not_filed(

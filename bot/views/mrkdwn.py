@@ -10,14 +10,13 @@ from datetime import UTC, datetime, timedelta
 
 from bot.domain.base import BOT, UserId
 from bot.domain.durations import human
-from bot.domain.prose import listed, person, typed
+from bot.domain.prose import is_slack_user, listed, person, typed
 from bot.views.limits import clip
 
 # Control characters, and the invisible ones that turn the direction of what follows.
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
 )
-_SLACK_USER = re.compile(r"^[UW][A-Z0-9]{2,20}$")
 _PEOPLE_SHOWN = 8
 
 
@@ -63,7 +62,7 @@ def code(text: str, most: int = 60) -> str:
 
 def who(user: UserId) -> str:
     """A mention of a person; kaeru, people of the command line and anything odd by name."""
-    if user == BOT or user.startswith("cli:") or _SLACK_USER.match(user):
+    if user == BOT or user.startswith("cli:") or is_slack_user(user):
         return clean(person(user))
     return line(user, 40) or "someone"
 
@@ -80,7 +79,7 @@ def whom(users: Sequence[UserId], *, last: str = "and") -> str:
 
 def is_member(user: UserId) -> bool:
     """Whether this is a person of the Slack workspace, not the bot or the command line."""
-    return _SLACK_USER.match(user) is not None
+    return is_slack_user(user)
 
 
 def when(at: datetime) -> str:

@@ -6,7 +6,6 @@ knows afterwards that they may have been told, and tells them again only where t
 
 import asyncio
 import logging
-import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -24,9 +23,10 @@ from bot.ports.chat import Chat
 from bot.ports.engine import Steps, Workflow
 from bot.ports.notices import Notifier, Sent
 from bot.store import Store, UnitOfWork
-from bot.usecases.bounds import reading, writing
+from bot.usecases.bounds import writing
 from bot.usecases.desk import Desk
 from bot.usecases.fleet import Fleet
+from bot.usecases.names import display_names
 from bot.usecases.telling import at_that_time, in_words, newer_than
 
 _log = logging.getLogger(__name__)
@@ -34,7 +34,6 @@ _log = logging.getLogger(__name__)
 INSIST_FOR = timedelta(minutes=30)
 """How long what may pass by itself, such as a server that is down, is tried again."""
 SEND_S = 120.0
-NAMES_S = 3.0
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 60.0
 LOOK_S = 2.0
 """How often, while it waits, it looks whether there is something newer to tell."""
@@ -42,7 +41,6 @@ LOOK_S = 2.0
 Outcome = TypeVar("Outcome", e.NoticeSent, e.NoticeFailed)
 _LOOK = "Look there whether it arrived before you tell them again."
 _NEWER = "What is newer is told instead."
-_PERSON = re.compile(r"[UW][A-Z0-9]{2,}")
 
 
 class Teller:
@@ -152,21 +150,9 @@ class Teller:
         then = await self._store.read(lambda uow: at_that_time(uow, incident.id, record.number))
         names = dict(self._catalog.people)
         if one.audience is Audience.ENGINEERS:
-            names |= await self._names(then[0], names)
+            people = {then[0].declared_by, *then[0].roles.values(), *then[0].joined}
+            names = await display_names(self._chat, names, people)
         return in_words(self._catalog, then, one, names)
-
-    async def _names(self, incident: Incident, known: dict[str, str]) -> dict[str, str]:
-        """Display names of the people it mentions; who cannot be asked for stays an id."""
-        people = {incident.declared_by, *incident.roles.values(), *incident.joined} - known.keys()
-        found: dict[str, str] = {}
-        for user in sorted(people):
-            if not _PERSON.fullmatch(user):
-                continue
-            try:
-                found[user] = await reading(self._chat.name_of(user), f"the name of {user}", NAMES_S)
-            except PortError as error:
-                _log.warning("the name of %s is not to be had: %s", user, error)
-        return found
 
 
 class _Attempt:

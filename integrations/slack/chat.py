@@ -1,6 +1,5 @@
 """The Chat port on Slack's Web API."""
 
-import re
 import time
 from collections.abc import Callable
 from typing import assert_never
@@ -8,6 +7,7 @@ from typing import assert_never
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.base import UserId
+from bot.domain.prose import is_slack_user
 from bot.ports.chat import (
     AddBookmark,
     ArchiveChannel,
@@ -113,7 +113,7 @@ class SlackChat:
         )
 
     async def _ask_name(self, user: UserId) -> str:
-        if not re.fullmatch(r"[UW][A-Z0-9]+", user):
+        if not is_slack_user(user):
             return user
         try:
             person = (await self._api.read(self._api.client.users_info, user=user))["user"]

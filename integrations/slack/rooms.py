@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from bot.domain.base import UserId
+from bot.domain.prose import is_slack_user
 from bot.ports.chat import AddBookmark, DescribeChannel, Done, Invite, OpenChannel
 from bot.ports.errors import OutcomeUnknown, Refused, Unavailable
 from integrations.slack.api import Answer, Api
@@ -28,7 +29,6 @@ ORPHAN_S = 24 * 3600.0
 INVITE_AT_ONCE = 100
 
 _CHANNEL = re.compile(r"[CDG][A-Z0-9]+")
-_PERSON = re.compile(r"[UW][A-Z0-9]+")
 
 # What Slack says of one person while the others could be invited.
 _THERE = frozenset({"already_in_channel", "cant_invite_self"})
@@ -69,8 +69,8 @@ class Rooms:
         if _CHANNEL.fullmatch(channel):
             return channel
         if channel not in self._ids:
-            is_person = _PERSON.fullmatch(channel)
-            self._ids[channel] = await (self._direct(channel) if is_person else self._named(channel))
+            find = self._direct if is_slack_user(channel) else self._named
+            self._ids[channel] = await find(channel)
         return self._ids[channel]
 
     async def _direct(self, user: UserId) -> str:
