@@ -14,6 +14,7 @@ import yaml
 
 from bot.catalog import Service, load_catalog
 from bot.cli.check_database import look_at_databases
+from bot.cli.check_table import render
 from bot.cli.check_template import try_template
 from bot.cli.memories import memories_of
 from bot.clock import now
@@ -22,7 +23,6 @@ from bot.settings import Settings, load_settings, strangers
 from bot.usecases.check import SlackIdentity, Surroundings
 from bot.usecases.check import check as look
 from bot.usecases.check_report import CheckReport
-from bot.usecases.check_table import render
 from bot.usecases.fleet import Hands
 from integrations import registry
 from integrations.fleet import hands_of, let_go

@@ -15,13 +15,9 @@ FOLLOW_FOR_S = 60.0
 
 
 class Capabilities(Value):
-    """What this target can do at all, so that a button that cannot work is never drawn."""
+    """What sort of target this is: its `kind` in kaeru.yml, which cards and errors name."""
 
     kind: str
-    can_pick_version: bool = True
-    can_preview: bool = True
-    can_revert: bool = True
-    can_shift_traffic: bool = False
 
 
 class Available(Value):

@@ -14,7 +14,6 @@ from bot.store.codec import Instant
 
 # SQLite numbers rows by itself only where the key is declared INTEGER.
 _ID = BigInteger().with_variant(Integer, "sqlite")
-_NOT_CLOSED = text("status <> 'closed'")
 
 
 def _where(condition: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from bot.catalog import Catalog, Kinds, Service, load_catalog
+from bot.cli.check_table import render
 from bot.domain.base import UserId
 from bot.domain.plan import Check, Commit
 from bot.ports.errors import AuthFailed, Refused, Unavailable
@@ -19,7 +20,6 @@ from bot.ports.target import Change, TargetPlan
 from bot.usecases import check_report
 from bot.usecases.check import SlackIdentity, Surroundings, check
 from bot.usecases.check_report import CheckReport, Row, State
-from bot.usecases.check_table import render
 from bot.usecases.fleet import Hands, OutsideHands
 from tests.fakes.changes import MemoryChanges, MemoryCommit
 from tests.fakes.health import MemoryHealth
