@@ -23,5 +23,7 @@ class AlertsSpec(Spec):
         default={"critical": "high"}, examples=[{"critical": "high", "page": "high"}]
     )
     """Which of its values set the severity of the incident at once, so that the plan can be approved and people are called. For the others people choose."""
+    page: bool = Field(default=True, examples=[False])
+    """Whether people on call are called because of alerts. `false` where the alert calls the same people itself."""
     recent: Duration = Field(default=RECENT, gt=timedelta(0), examples=["6h"])
     """A deploy that is older than this before the alert is not suspected."""

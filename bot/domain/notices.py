@@ -97,8 +97,10 @@ def concerns(incident: Incident, event: e.Event, audience: Audience) -> bool:
 
     Of what an alert has opened customers begin to hear only when somebody has decided something: it may be nothing.
     """
-    if not _may_begin(incident, event, audience):
-        return False
+    return _may_begin(incident, event, audience) and _fits(incident, event, audience)
+
+
+def _fits(incident: Incident, event: e.Event, audience: Audience) -> bool:
     match event:
         case e.SeveritySet():
             return incident.is_open and incident.mitigated_at is None

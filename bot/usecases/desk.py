@@ -134,12 +134,12 @@ class Desk:
 
     def _folded(self, incident: Incident | None, events: decide.Events) -> tuple[Incident, decide.Events]:
         """The incident after them, and after what follows by itself: calls of whoever is on call, notices."""
-        events = with_notices(self._catalog, incident, events)
+        before, events = incident, with_notices(self._catalog, incident, events)
         for event in events:
             incident = evolve(incident, event)
         if incident is None:
             raise Refusal("There is no such incident.")
-        called = calls(self._catalog, incident, events)
+        called = calls(self._catalog, before, incident, events)
         for event in called:
             incident = evolve(incident, event)
         return incident, (*events, *called)

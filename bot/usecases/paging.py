@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from bot.catalog import Catalog
 from bot.domain import decide
 from bot.domain import events as e
+from bot.domain.base import BOT
 from bot.domain.incident import Incident
 from bot.domain.paging import OnCallName, PageState
 from bot.ports.oncall import OnCallPerson
@@ -31,15 +32,29 @@ def due_pages(incident: Incident) -> tuple[tuple[str, str, str], ...]:
     return ()
 
 
-def calls(catalog: Catalog, after: Incident, events: decide.Events) -> decide.Events:
-    """What follows `events`, which led to `after`, where people are to be called."""
+def calls(catalog: Catalog, before: Incident | None, after: Incident, events: decide.Events) -> decide.Events:
+    """What follows `events`, which led from `before` to `after`, where people are to be called."""
     service = catalog.services.get(after.service)
     if service is None or service.outside.on_call is None:
         return ()
     alerts = (event.worse for event in events if isinstance(event, e.AlertReceived))
     severity = next((worse for worse in alerts if worse is not None), after.severity)
     wanted = catalog.policy(after.service, severity).pages(severity)
+    if not catalog.workspace.alerts.page and _alert_calls(before, after, events):
+        return ()
     return decide.page_due(after, events, wanted=wanted)
+
+
+def _alert_calls(before: Incident | None, after: Incident, events: decide.Events) -> bool:
+    """Whether it is an alert that would call people: by itself, or by the severity that its label sets.
+
+    Where an alert's label says nothing of how bad it is, people do, and then nobody has been called yet.
+    """
+    if any(isinstance(event, e.AlertReceived) for event in events):
+        return True
+    chosen = [event for event in events if isinstance(event, e.SeveritySet)]
+    known = before is not None and before.severity is not None
+    return bool(chosen) and after.declared_by == BOT and (known or chosen[-1].by == BOT)
 
 
 def on_call_names(catalog: Catalog, people: Iterable[OnCallPerson]) -> tuple[OnCallName, ...]:

@@ -295,6 +295,28 @@ async def test_customers_hear_of_an_alert_once_somebody_has_decided_and_when_it_
         assert [one["status"] for one in page.api.incidents] == ["identified"]
 
 
+@pytest.mark.parametrize("label", ["critical", "warning"])
+async def test_an_alert_that_calls_people_itself_does_not_have_them_called_twice(
+    new_world: NewWorld, pager: PagerDutyWorld, label: str
+) -> None:
+    world = await new_world(changes=described(pager) | {"workspace": {"alerts": {"page": False}}})
+    await world.bad_deploy()
+    await seen(world, BAD)
+    await post(world, message(alert(severity=label)))
+    room = await room_of(world)
+    if label == "warning":
+        # It called nobody, and neither did kaeru; whoever chooses the severity does.
+        await room.choose("High")
+        await room.when(lambda i: [p.state for p in i.pages] == [PageState.CALLED], "somebody to be paged")
+        return
+    await room.when(lambda i: i.severity is not None, "the severity of the alert")
+    await room.approve()
+    await room.status("verified")
+    await post(world, message(alert(40, severity=label)))
+    await room.status("deciding")
+    assert (await room.incident()).pages == ()
+
+
 async def test_an_alert_that_is_worse_than_the_severity_that_was_chosen_calls_people(
     new_world: NewWorld, pager: PagerDutyWorld
 ) -> None:

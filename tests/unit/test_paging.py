@@ -88,6 +88,15 @@ def test_once_for_an_incident_and_once_more_for_a_relapse() -> None:
     assert decide.page_due(closed, (relapse,), wanted=True) == ()
 
 
+def test_a_severity_that_is_corrected_while_users_are_well_calls_nobody() -> None:
+    incident = declared(SEVERE).model_copy(update={"mitigated_at": NOW})
+    worse = e.SeveritySet(at=NOW, by=BOB, severity=Severity.CRITICAL)
+    assert decide.page_due(happens(incident, worse), (worse,), wanted=True) == ()
+    # Ill again, it calls.
+    relapse = e.IncidentRelapsed(at=NOW, run_id="r", reason="ill")
+    assert decide.page_due(incident, (relapse,), wanted=True)
+
+
 def test_an_incident_of_before_an_upgrade_calls_nobody_out_of_the_blue() -> None:
     note = e.NoteAdded(at=NOW, by=BOB, text="still looking")
     assert decide.page_due(declared(SEVERE, note), (note,), wanted=True) == ()

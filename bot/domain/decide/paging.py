@@ -31,7 +31,8 @@ def page_due(after: Incident, events: Events, *, wanted: bool) -> Events:
     if relapse is not None:
         return (e.PageBegun(at=relapse.at, number=len(after.pages) + 1, why="relapsed", severity=worse),)
     decisive = [event for event in events if isinstance(event, e.IncidentDeclared | e.SeveritySet)]
-    if decisive and not after.pages:
+    # Where users are well again, a severity that is corrected calls nobody.
+    if decisive and not after.pages and after.mitigated_at is None:
         return (e.PageBegun(at=decisive[-1].at, number=1),)
     real = any(isinstance(event, e.ExerciseMarked) and not event.exercise for event in events)
     if real and after.status in _WAITS and not any(_is_called(page) for page in after.pages):
