@@ -1,10 +1,7 @@
 """A web API that is written to: what it answers becomes values, or errors that say whether anything was changed."""
 
 import asyncio
-import json
-import ssl
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,13 +11,12 @@ import httpx
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from bot.catalog import Duration
-from bot.ports.errors import AuthFailed, Conflict, Gone, OutcomeUnknown, PortError, Refused, Unavailable
+from bot.ports.errors import AuthFailed, Conflict, Gone, OutcomeUnknown, Refused, Unavailable
+from integrations.http_client import BUSY, UNREACHED, address, client, parsed, pause, trust, unreached
 
 MOST_BYTES = 16 * 2**20
 _SAID = 300
-_BUSY = (408, 425, 429)
-_LONGEST_PAUSE_S = 3600.0
-_UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+_PAUSES_S = (1.0, 3600.0)
 
 
 def _is_plain(value: str) -> str:
@@ -92,13 +88,14 @@ class JsonApi:
         body: Mapping[str, Any] | None,
         writes: bool,
     ) -> Any:
-        client = self._made()
+        timeout_s = self._settings.timeout.total_seconds()
+        asking = self._made()
         try:
-            async with asyncio.timeout(self._settings.timeout.total_seconds()):
-                status, headers, content = await self._fetch(client, method, path, query, body)
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-            raise self._unreached(error, writes=writes) from error
-        answer = _parsed(content)
+            async with asyncio.timeout(timeout_s):
+                status, headers, content = await self._fetch(asking, method, path, query, body)
+        except UNREACHED as error:
+            raise unreached(error, self._name, timeout_s, writes=writes) from error
+        answer = parsed(content)
         self._judge(status, headers, answer, writes=writes)
         if not isinstance(answer, dict | list):
             sentence = f"{self._name} answers with something that is not JSON."
@@ -109,16 +106,15 @@ class JsonApi:
 
     async def _fetch(
         self,
-        client: httpx.AsyncClient,
+        asking: httpx.AsyncClient,
         method: str,
         path: str,
         query: Mapping[str, str | int] | None,
         body: Mapping[str, Any] | None,
     ) -> tuple[int, httpx.Headers, bytes]:
         content = bytearray()
-        async with client.stream(
-            method, f"{self._base}{path}", params=query, json=body, headers=self._headers
-        ) as response:
+        url = address(f"{self._base}{path}")
+        async with asking.stream(method, url, params=query, json=body, headers=self._headers) as response:
             async for part in response.aiter_bytes():
                 content += part
                 if len(content) > MOST_BYTES:
@@ -133,9 +129,9 @@ class JsonApi:
                 raise self._not_let_in(status, "")
             return
         told = self._without_secrets(said(answer))
-        if status in _BUSY or (status == 403 and _is_throttled(headers, told)):
+        if status in BUSY or (status == 403 and _is_throttled(headers, told)):
             raise Unavailable(
-                f"{self._name} asks to wait: HTTP {status}{told}.", retry_after_s=_pause(headers)
+                f"{self._name} asks to wait: HTTP {status}{told}.", retry_after_s=pause(headers, *_PAUSES_S)
             )
         if status in (401, 403):
             raise self._not_let_in(status, told)
@@ -143,7 +139,7 @@ class JsonApi:
             sentence = f"{self._name} answers with HTTP {status}{told}."
             if writes:
                 raise OutcomeUnknown(sentence)
-            raise Unavailable(sentence, retry_after_s=_pause(headers))
+            raise Unavailable(sentence, retry_after_s=pause(headers, *_PAUSES_S))
         if status in (409, 412):
             raise Conflict(f"{self._name} has it differently by now: HTTP {status}{told}.")
         if status in (404, 410):
@@ -170,38 +166,8 @@ class JsonApi:
     def _made(self) -> httpx.AsyncClient:
         if self._client is None:
             own = self._settings
-            try:
-                trust = ssl.create_default_context(cafile=None if own.ca_file is None else str(own.ca_file))
-            except OSError as error:
-                raise Refused(
-                    f"{own.ca_file} is no certificate authority in PEM that can be read.",
-                    remedy="Correct ca_file.",
-                ) from error
-            self._client = httpx.AsyncClient(
-                verify=trust,
-                timeout=own.timeout.total_seconds(),
-                follow_redirects=False,
-                trust_env=False,
-            )
+            self._client = client(trust(own.ca_file), own.timeout.total_seconds())
         return self._client
-
-    def _unreached(self, error: BaseException, *, writes: bool) -> PortError:
-        causes = list(_causes(error))
-        if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
-            return Refused(
-                f"The certificate of {self._name} does not hold.",
-                remedy="Give the authority that signed it as ca_file, or renew the certificate.",
-            )
-        if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
-            return Refused(f"The address of {self._name} is none.", remedy="Correct it in kaeru.yml.")
-        unsent = any(isinstance(cause, _UNSENT) for cause in causes)
-        if any(isinstance(cause, httpx.TimeoutException | TimeoutError) for cause in causes):
-            sentence = f"{self._name} did not answer within {self._settings.timeout.total_seconds():g} s."
-        else:
-            sentence = f"The connection to {self._name} failed: {type(error).__name__}."
-        if writes and not unsent:
-            return OutcomeUnknown(sentence)
-        return Unavailable(sentence, retry_after_s=5.0)
 
     def _without_secrets(self, text: str) -> str:
         own = [self._settings.token.get_secret_value()]
@@ -241,26 +207,3 @@ def _is_throttled(headers: httpx.Headers, told: str) -> bool:
         or headers.get("x-ratelimit-remaining") == "0"
         or "rate limit" in told.lower()
     )
-
-
-def _pause(headers: httpx.Headers) -> float:
-    """Seconds that the server asks for."""
-    until = headers.get("x-ratelimit-reset") if headers.get("x-ratelimit-remaining") == "0" else None
-    try:
-        asked = float(headers.get("retry-after") or (float(until) - time.time() if until else 5.0))
-    except ValueError:
-        asked = 5.0
-    return min(max(asked, 1.0), _LONGEST_PAUSE_S)
-
-
-def _parsed(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__

@@ -1,19 +1,18 @@
 """JSON over HTTP, as a client that may be declined: whoever it is, its answers become values or errors of the ports."""
 
 import asyncio
-import json
-import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
 
-from bot.ports.errors import AuthFailed, PortError, Refused, Unavailable
+from bot.ports.errors import AuthFailed, Refused, Unavailable
+from integrations.http_client import BUSY, UNREACHED, address, client, parsed, pause, trust, unreached
 from integrations.metrics.settings import HttpSettings
 
 MOST_BYTES = 8 * 2**20
 _SAID = 300
-_BUSY = (408, 425, 429)
+_PAUSES_S = (0.1, 300.0)
 
 
 class JsonClient:
@@ -32,39 +31,41 @@ class JsonClient:
 
         Raises Unavailable, AuthFailed, and Refused for what is no use trying again; other statuses are given back.
         """
-        client = self._made()
+        timeout_s = self._settings.timeout.total_seconds()
+        asking = self._made()
         try:
-            async with asyncio.timeout(self._settings.timeout.total_seconds()):
-                status, headers, body = await self._fetch(client, url, form)
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-            raise self._unreached(error) from error
+            async with asyncio.timeout(timeout_s):
+                status, headers, body = await self._fetch(asking, url, form)
+        except UNREACHED as error:
+            raise unreached(error, self._name, timeout_s, writes=False) from error
         if status in (401, 403):
             raise AuthFailed(
                 f"{self._name} declines who kaeru is: HTTP {status}.",
                 remedy="Correct user and password or the token, or give them the right to read.",
             )
-        if status in _BUSY or status >= 500:
+        if status in BUSY or status >= 500:
             raise Unavailable(
                 f"{self._name} answers with HTTP {status}.",
-                retry_after_s=_seconds(headers.get("retry-after")),
+                retry_after_s=pause(headers, *_PAUSES_S),
             )
         if 300 <= status < 400:
             raise Refused(
                 f"{self._name} sends elsewhere: HTTP {status}.",
                 remedy="Give the address it sends to as `url`.",
             )
-        return status, _parsed(body)
+        return status, parsed(body)
 
     async def aclose(self) -> None:
         if self._client is not None:
             await self._client.aclose()
 
     async def _fetch(
-        self, client: httpx.AsyncClient, url: str, form: Mapping[str, str] | None
+        self, asking: httpx.AsyncClient, url: str, form: Mapping[str, str] | None
     ) -> tuple[int, httpx.Headers, bytes]:
         method = "GET" if form is None else "POST"
         body = bytearray()
-        async with client.stream(method, url, data=form, headers=self._headers | self._who()) as response:
+        headers = self._headers | self._who()
+        async with asking.stream(method, address(url), data=form, headers=headers) as response:
             async for part in response.aiter_bytes():
                 body += part
                 if len(body) > MOST_BYTES:
@@ -95,33 +96,8 @@ class JsonClient:
             basic = None
             if own.user is not None and own.password is not None:
                 basic = httpx.BasicAuth(own.user, own.password.get_secret_value())
-            try:
-                trust = ssl.create_default_context(cafile=None if own.ca_file is None else str(own.ca_file))
-            except OSError as error:
-                raise Refused(
-                    f"{own.ca_file} is no certificate authority in PEM that can be read.",
-                    remedy="Correct ca_file.",
-                ) from error
-            self._client = httpx.AsyncClient(
-                verify=trust,
-                auth=basic,
-                timeout=own.timeout.total_seconds(),
-                follow_redirects=False,
-                trust_env=False,
-            )
+            self._client = client(trust(own.ca_file), own.timeout.total_seconds(), auth=basic)
         return self._client
-
-    def _unreached(self, error: BaseException) -> PortError:
-        causes = list(_causes(error))
-        if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
-            return Refused(
-                f"The certificate of {self._name} does not hold.",
-                remedy="Give the authority that signed it as ca_file, or renew the certificate.",
-            )
-        if any(isinstance(cause, httpx.TimeoutException | TimeoutError) for cause in causes):
-            seconds = self._settings.timeout.total_seconds()
-            return Unavailable(f"{self._name} did not answer within {seconds:g} s.", retry_after_s=5.0)
-        return Unavailable(f"{self._name} cannot be reached: {type(error).__name__}.", retry_after_s=5.0)
 
 
 def said(answer: Any) -> str:
@@ -130,23 +106,3 @@ def said(answer: Any) -> str:
     if not isinstance(told, str) or not told.strip():
         return ""
     return f": {' '.join(told.split())[:_SAID]}"
-
-
-def _parsed(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
-
-
-def _seconds(text: str | None) -> float:
-    try:
-        return min(max(float(text or 5.0), 0.1), 300.0)
-    except ValueError:
-        return 5.0

@@ -15,6 +15,7 @@ from bot.domain.audiences import Audience, Moment
 from bot.domain.notices import Notice
 from bot.ports.errors import AuthFailed, OutcomeUnknown, PortError, Refused, Unavailable
 from bot.ports.notices import Declined, Sent
+from integrations.http_client import own_trust
 from integrations.notices.settings import EmailSettings
 
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
@@ -122,7 +123,7 @@ class _Session:
         own = self._settings
         port, seconds = own.port or _PORTS[own.security], own.timeout.total_seconds()
         here = socket.gethostname() or "kaeru"
-        trust = None if own.security == "none" else self._trust()
+        trust = None if own.security == "none" else own_trust(own.ca_file)
         if own.security == "tls":
             return smtplib.SMTP_SSL(own.host, port, here, timeout=seconds, context=trust)
         smtp = smtplib.SMTP(own.host, port, here, timeout=seconds)
@@ -133,15 +134,6 @@ class _Session:
                 smtp.close()
                 raise
         return smtp
-
-    def _trust(self) -> ssl.SSLContext:
-        file = self._settings.ca_file
-        try:
-            return ssl.create_default_context(cafile=None if file is None else str(file))
-        except OSError as error:
-            raise Refused(
-                f"{file} is no certificate authority in PEM that can be read.", remedy="Correct ca_file."
-            ) from error
 
     def _log_in(self, smtp: smtplib.SMTP) -> None:
         smtp.ehlo_or_helo_if_needed()

@@ -6,10 +6,8 @@ import contextlib
 import hashlib
 import hmac
 import json
-import ssl
+import re
 import time
-from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import httpx
 
@@ -17,11 +15,11 @@ from bot.domain.audiences import Audience, Moment
 from bot.domain.notices import Notice
 from bot.ports.errors import AuthFailed, Gone, OutcomeUnknown, PortError, Refused, Unavailable
 from bot.ports.notices import Sent
+from integrations.http_client import BUSY, UNREACHED, address, client, pause, trust, unreached
 from integrations.notices.settings import WebhookSettings
 
-_UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-_BUSY = (408, 425, 429, 503)
-_LONGEST_PAUSE_S = 3600.0
+_BUSY = (*BUSY, 503)
+_PAUSES_S = (1.0, 3600.0)
 
 
 class WebhookNotifier:
@@ -30,8 +28,8 @@ class WebhookNotifier:
     def __init__(self, settings: WebhookSettings) -> None:
         self._settings = settings
         self._url = settings.url.get_secret_value()
-        parts = urlsplit(self._url)
-        self._host = parts.netloc
+        # By hand: an address that is none is told by whoever asks it, not while kaeru starts.
+        self._host = re.split(r"[/?#]", self._url.partition("://")[2], maxsplit=1)[0]
         digest = hashlib.sha256(self._url.encode()).hexdigest()[:6]
         self._identity = f"webhook at {self._host} ({digest})"
         self._name = f"The webhook at {self._host}"
@@ -66,34 +64,34 @@ class WebhookNotifier:
             "webhook-timestamp": sent_at,
             "webhook-signature": signature(self._settings.key(), message_id, sent_at, body),
         }
-        client = self._made()
+        asking = self._made()
         try:
             async with asyncio.timeout(self._settings.timeout.total_seconds()):
-                async with client.stream("POST", self._url, content=body, headers=headers) as answer:
-                    status, after = answer.status_code, answer.headers.get("retry-after", "")
-        except (httpx.HTTPError, TimeoutError) as error:
-            unsent = any(isinstance(cause, _UNSENT) for cause in _causes(error))
-            raise self._unreached(error, sent=not unsent) from error
+                url = address(self._url)
+                async with asking.stream("POST", url, content=body, headers=headers) as answer:
+                    status, told = answer.status_code, answer.headers
+        except UNREACHED as error:
+            raise self._unreached(error, writes=True) from error
         if not 200 <= status < 300:
-            raise self._meaning(status, after)
+            raise self._meaning(status, told)
         return Sent(reference=message_id)
 
     async def check(self) -> str:
-        parts = urlsplit(self._url)
-        secure = parts.scheme == "https"
         self._settings.key()
         try:
+            url = address(self._url)
+            secure = url.scheme == "https"
             async with asyncio.timeout(self._settings.timeout.total_seconds()):
                 _, writer = await asyncio.open_connection(
-                    parts.hostname,
-                    parts.port or (443 if secure else 80),
-                    ssl=self._trust() if secure else None,
+                    url.raw_host.decode("ascii"),
+                    url.port or (443 if secure else 80),
+                    ssl=trust(self._settings.ca_file) if secure else None,
                 )
                 writer.close()
                 with contextlib.suppress(OSError):
                     await writer.wait_closed()
-        except OSError as error:
-            raise self._unreached(error, sent=False) from error
+        except (httpx.InvalidURL, OSError) as error:
+            raise self._unreached(error, writes=False) from error
         return f"{self._host} can be reached; nothing was sent, so its answer is not known"
 
     async def aclose(self) -> None:
@@ -102,28 +100,15 @@ class WebhookNotifier:
 
     def _made(self) -> httpx.AsyncClient:
         if self._client is None:
-            self._client = httpx.AsyncClient(
-                verify=self._trust(),
-                timeout=self._settings.timeout.total_seconds(),
-                follow_redirects=False,
-                trust_env=False,
-            )
+            own = self._settings
+            self._client = client(trust(own.ca_file), own.timeout.total_seconds())
         return self._client
 
-    def _trust(self) -> ssl.SSLContext:
-        file = self._settings.ca_file
-        try:
-            return ssl.create_default_context(cafile=None if file is None else str(file))
-        except OSError as error:
-            raise Refused(
-                f"{file} is no certificate authority in PEM that can be read.", remedy="Correct ca_file."
-            ) from error
-
-    def _meaning(self, status: int, retry_after: str) -> PortError:
+    def _meaning(self, status: int, headers: httpx.Headers) -> PortError:
         """What a status says; the words of the answer may be anything and are shown to nobody."""
         if status in _BUSY:
             return Unavailable(
-                f"{self._name} asks to wait: HTTP {status}.", retry_after_s=_pause(retry_after)
+                f"{self._name} asks to wait: HTTP {status}.", retry_after_s=pause(headers, *_PAUSES_S)
             )
         if status >= 500 or status == 409:
             return OutcomeUnknown(f"{self._name} answers with HTTP {status}.")
@@ -143,15 +128,9 @@ class WebhookNotifier:
             remedy="Look there at why; docs/notices.md has the format.",
         )
 
-    def _unreached(self, error: BaseException, *, sent: bool) -> PortError:
-        if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error)):
-            return Refused(
-                f"The certificate of {self._host} does not hold.",
-                remedy="Give the authority that signed it as ca_file, or renew the certificate.",
-            )
-        if sent:
-            return OutcomeUnknown(f"{self._name} did not answer: {type(error).__name__}.")
-        return Unavailable(f"{self._name} cannot be reached: {type(error).__name__}.", retry_after_s=5.0)
+    def _unreached(self, error: BaseException, *, writes: bool) -> PortError:
+        timeout_s = self._settings.timeout.total_seconds()
+        return unreached(error, self._name, timeout_s, writes=writes)
 
 
 def body_of(notice: Notice) -> bytes:
@@ -169,16 +148,3 @@ def signature(key: bytes, message_id: str, timestamp: str, body: bytes) -> str:
     """Of version 1: HMAC-SHA256 over `id.timestamp.body`."""
     signed = b".".join((message_id.encode(), timestamp.encode(), body))
     return f"v1,{base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()}"
-
-
-def _pause(asked: str) -> float:
-    try:
-        return min(max(float(asked or 5.0), 1.0), _LONGEST_PAUSE_S)
-    except ValueError:
-        return 5.0
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
