@@ -17,6 +17,7 @@ from bot.usecases.bounds import reading, writing
 from bot.usecases.desk import Desk
 from bot.usecases.fleet import Fleet
 from bot.workflows.journal import Journal, already
+from bot.workflows.patience import Patience
 from bot.workflows.progress import Progress
 from bot.workflows.settling import repaid_everywhere
 
@@ -121,22 +122,17 @@ async def forgotten(
 
 
 async def _begun(cache: Cache, name: str, paths: Sequence[str], key: str, tell: Say) -> Invalidation:
-    loop = asyncio.get_running_loop()
-    give_up_at, unknown = loop.time() + BEGIN_S, False
+    patience = Patience(BEGIN_S)
     while True:
-        pause = 1.0
         try:
             # The same key begins it once: where the answer was lost, the same call finds it.
             return await writing(cache.invalidate(paths, key), f"The cache {name}", seconds=60.0)
-        except OutcomeUnknown as error:
-            trouble: PortError = error
-            unknown = True
-        except Unavailable as error:
-            trouble, pause = error, error.retry_after_s
-        if loop.time() + pause >= give_up_at:
-            if unknown and not isinstance(trouble, OutcomeUnknown):
-                raise OutcomeUnknown(trouble.advice) from trouble
-            raise trouble
+        except PortError as error:
+            trouble = error
+        passes = isinstance(trouble, (Unavailable, OutcomeUnknown))
+        pause = patience.pause_after(trouble) if passes else None
+        if pause is None:
+            raise patience.final(trouble)
         _log.warning("the cache %s is asked again: %s", name, trouble)
         await tell(f"{trouble} Trying again")
         await asyncio.sleep(pause)

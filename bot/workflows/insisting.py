@@ -4,9 +4,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from bot.ports import OutcomeUnknown, Unavailable
+from bot.ports import OutcomeUnknown, PortError, Unavailable
 from bot.ports.oncall import Paged
 from bot.usecases.bounds import writing
+from bot.workflows.patience import Patience
 
 _log = logging.getLogger(__name__)
 
@@ -36,17 +37,18 @@ async def insistently(
     way. Raises PortError and NotNeeded.
     """
     loop = asyncio.get_running_loop()
-    give_up_at, pause = loop.time() + INSIST_FOR_S, FIRST_PAUSE_S
+    patience = Patience(INSIST_FOR_S, first_s=FIRST_PAUSE_S, longest_s=LONGEST_PAUSE_S)
     while True:
         async with turn:
             await look()
             try:
                 return await writing(work(), what, CALL_S)
-            except (Unavailable, OutcomeUnknown) as error:
+            except PortError as error:
                 trouble = error
-        wait = max(pause, trouble.retry_after_s) if isinstance(trouble, Unavailable) else pause
-        if loop.time() + wait >= give_up_at:
-            raise trouble
+        passes = isinstance(trouble, (Unavailable, OutcomeUnknown))
+        wait = patience.pause_after(trouble) if passes else None
+        if wait is None:
+            raise patience.final(trouble)
         _log.warning("%s: %s", what, trouble)
         if show is not None:
             await show(trouble.advice)
@@ -54,4 +56,3 @@ async def insistently(
         while (left := until - loop.time()) > 0:
             await asyncio.sleep(min(LOOK_S, left))
             await look()
-        pause = min(pause * 2, LONGEST_PAUSE_S)

@@ -19,6 +19,7 @@ from bot.usecases.bounds import reading, writing
 from bot.usecases.desk import Desk
 from bot.usecases.fleet import Fleet
 from bot.workflows.giving_back import giving_back
+from bot.workflows.patience import Patience
 from bot.workflows.settling import repaid_everywhere
 
 _log = logging.getLogger(__name__)
@@ -80,29 +81,29 @@ async def given_back(target: Target, debt: Debt, key: str) -> None:
 
     Raises Refused, Conflict or Unavailable where it is suspended still, OutcomeUnknown where nobody knows.
     """
-    loop = asyncio.get_running_loop()
-    give_up_at = loop.time() + INSIST_FOR_S
+    patience = Patience(INSIST_FOR_S, first_s=LOOK_AGAIN_S)
     while True:
         trouble: PortError = Refused(
             f"{debt.component} was told to give it back, and is suspended still.",
             remedy="Something else may suspend it again: look at it by hand.",
         )
-        pause = LOOK_AGAIN_S
         try:
             await writing(target.repay(debt, key), f"Giving back {debt.component}")
         except OutcomeUnknown as error:
             _log.warning("outcome unknown: %s", error)
             trouble = error
         except Unavailable as error:
-            trouble, pause = error, error.retry_after_s
+            trouble = error
+        except PortError as error:
+            raise patience.final(error)  # noqa: B904 - `final` has chained it
         if not isinstance(trouble, Unavailable):
             try:
                 if not await _is_suspended(target, debt):
                     return
             except Unavailable as error:
                 trouble = OutcomeUnknown(f"Whether it was given back could not be seen. {error.advice}")
-        if loop.time() + pause >= give_up_at:
-            raise trouble
+        if (pause := patience.pause_after(trouble)) is None:
+            raise patience.final(trouble)
         await asyncio.sleep(pause)
 
 

@@ -24,6 +24,7 @@ from bot.usecases.restoring import RestorePlanning, backups_of
 from bot.views.project import project_restore
 from bot.workflows.held import unheld
 from bot.workflows.journal import Journal, already
+from bot.workflows.patience import Patience
 from bot.workflows.progress import Progress
 
 _log = logging.getLogger(__name__)
@@ -137,44 +138,47 @@ async def brought_back(backups: Backups, plan: RestorePlan, key: str, tell: Tell
     the database and none has come to its end.
     """
     patience = _Patience()
-    begun: OutcomeUnknown | None = None
-    last: PortError
     while True:
         try:
             async with aclosing(backups.restore(plan, key)) as looks:
                 return await _last(looks, tell, patience)
-        except OutcomeUnknown as error:
-            begun, last, pause_s = error, error, error.retry_after_s
-        except Unavailable as error:
-            last, pause_s = error, error.retry_after_s
         except PortError as error:
-            last, pause_s = error, None
-        if pause_s is None or patience.is_over(pause_s):
-            raise last if begun in (None, last) else _still_begun(begun, last)
+            last = error
+        pause_s = patience.pause_after(last)
+        if pause_s is None:
+            raise patience.final(last)
         _log.warning("the restore of %s is tried again: %s", plan.into, last)
         await asyncio.sleep(pause_s)
 
 
-class _Patience:
-    """Lasts `INSIST_FOR_S` from whenever a try came further than any before it."""
+class _Patience(Patience):
+    """Lasts `INSIST_FOR_S` from whenever a try came further than any before it. Pauses as long as an error asks for."""
 
     def __init__(self) -> None:
-        self._clock = asyncio.get_running_loop().time
-        self._until = self._clock() + INSIST_FOR_S
+        super().__init__(INSIST_FOR_S, first_s=0.0)
         self._furthest = (-1, 0)
+        self._begun: OutcomeUnknown | None = None
 
     def came_to(self, seen: BackupProgress) -> None:
         at = (_IN_ORDER.index(seen.phase), seen.bytes)
         if at > self._furthest:
-            self._furthest, self._until = at, self._clock() + INSIST_FOR_S
+            self._furthest = at
+            self.renew()
 
-    def is_over(self, pause_s: float) -> bool:
-        return self._clock() + pause_s >= self._until
+    def pause_after(self, error: PortError) -> float | None:
+        """None also where trying again would bring nothing to its end."""
+        if isinstance(error, OutcomeUnknown):
+            self._begun = error
+        asked = error.retry_after_s if isinstance(error, (Unavailable, OutcomeUnknown)) else None
+        return None if asked is None else super().pause_after(error)
 
-
-def _still_begun(begun: OutcomeUnknown, last: PortError) -> OutcomeUnknown:
-    """What a later try fell over says less than what an earlier one has begun."""
-    return OutcomeUnknown(f"{begun} The last try: {last}", remedy=begun.remedy)
+    def final(self, error: PortError) -> PortError:
+        """What a later try fell over says less than what an earlier one has begun."""
+        if self._begun in (None, error):
+            return error
+        begun = OutcomeUnknown(f"{self._begun} The last try: {error}", remedy=self._begun.remedy)
+        begun.__cause__ = error
+        return begun
 
 
 async def _last(

@@ -8,6 +8,7 @@ from bot.ports import Conflict, OutcomeUnknown, PortError, Refused, Unavailable
 from bot.ports.traffic import Split, Traffic
 from bot.usecases.bounds import reading, writing
 from bot.usecases.fleet import Fleet
+from bot.workflows.patience import Patience
 
 _log = logging.getLogger(__name__)
 
@@ -46,22 +47,18 @@ async def set_share(
     something else. Raises Refused, AuthFailed, Unavailable or Conflict where nothing was changed, OutcomeUnknown
     where that is not known.
     """
-    loop = asyncio.get_running_loop()
-    give_up_at, unknown = loop.time() + insist_s, False
+    patience = Patience(insist_s, first_s=LOOK_AGAIN_S)
     while True:
-        pause, trouble = LOOK_AGAIN_S, PortError("")
         try:
             plan = await reading(traffic.plan(share), WHAT, LOOK_S)
             return await writing(traffic.shift(plan, key), WHAT, SHIFT_S)
-        except OutcomeUnknown as error:
-            trouble, unknown = error, True
-        except Unavailable as error:
-            trouble, pause = error, error.retry_after_s
-        except Conflict as error:
+        except PortError as error:
             trouble = error
-        if loop.time() + pause >= give_up_at or (isinstance(trouble, Conflict) and not replans):
-            if unknown and not isinstance(trouble, OutcomeUnknown):
-                raise OutcomeUnknown(trouble.advice) from trouble
-            raise trouble
+        passes = isinstance(trouble, (Unavailable, OutcomeUnknown)) or (
+            replans and isinstance(trouble, Conflict)
+        )
+        pause = patience.pause_after(trouble) if passes else None
+        if pause is None:
+            raise patience.final(trouble)
         _log.warning("the traffic is set again: %s", trouble)
         await asyncio.sleep(pause)

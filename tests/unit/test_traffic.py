@@ -351,6 +351,24 @@ async def test_what_is_not_known_stays_so_where_it_cannot_be_looked_at_later() -
     assert traffic.shifts == [0.5]
 
 
+@pytest.mark.usefixtures("patient")
+async def test_what_is_not_known_stays_so_where_it_is_refused_later() -> None:
+    traffic = MemoryTraffic()
+    declined = Refused("The socket may not be written.", remedy="Grant it.")
+    traffic.failing = [OutcomeUnknown("The answer was lost."), declined]
+    with pytest.raises(OutcomeUnknown, match=r"may not be written\. Grant it"):
+        await set_share(traffic, 0.5, "k", insist_s=5)
+
+
+@pytest.mark.usefixtures("patient")
+async def test_it_is_not_tried_again_before_it_can_have_come_to_its_end() -> None:
+    traffic = MemoryTraffic()
+    traffic.failing = [OutcomeUnknown("It is under way.", retry_after_s=10.0)]
+    with pytest.raises(OutcomeUnknown, match="under way"):
+        await set_share(traffic, 0.5, "k", insist_s=5)
+    assert traffic.shifts == []
+
+
 def test_whose_move_it_is() -> None:
     assert decide.is_coming_back(rolling_back())
     assert not decide.is_coming_back(rolling_back(ramping=False))
