@@ -75,7 +75,7 @@ MATRIX: tuple[Row, ...] = (
     Row(situation=Situation.EXPAND, allowed=(_CODE, _FIX), decision=False,
         why="The migrations only add: the older code runs on the newer schema, and what they added may stay."),
     Row(situation=Situation.DATA, allowed=(_CODE, _FIX, _RESTORE), decision=False,
-        why="The migrations change rows and not the schema: the older code runs, and sees the changed rows."),
+        why="The migrations change rows and not the schema: the older code finds its schema, and sees the changed rows."),
     Row(situation=Situation.CONTRACT_UNDONE_FREELY, allowed=(_DOWN, _FIX, _CODE, _RESTORE), decision=True,
         why="The older code may fail on the newer schema; the down migrations lose nothing."),
     Row(situation=Situation.CONTRACT_UNDONE_AT_A_LOSS, allowed=(_FIX, _DOWN, _RESTORE, _CODE), decision=True,

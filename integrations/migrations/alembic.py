@@ -11,7 +11,7 @@ from integrations.migrations.operations import Schema, contract, data, expand, u
 from integrations.migrations.python import Module, NotUnderstood
 from integrations.migrations.scripts import NO_UNDO, UNREAD, Files, Reading, Script, in_order, twice, undo_of
 from integrations.migrations.sql import classify
-from integrations.migrations.sql_names import Dialect
+from integrations.migrations.sql_names import Dialect, may_refer
 
 UNREADABLE = unknown("is Python that is not understood")
 
@@ -173,7 +173,11 @@ class _Body:
 
     def _default(self, table: str, where: str, node: ast.expr | None) -> None:
         kind = default_of(self._module, node, self._dialect)
-        if kind == "plain":
+        if kind == "plain" and may_refer(where) and not self._schema.made(table):
+            self._schema.add(
+                unknown(f"gives {where} a default, which may be no row of the table that it refers to")
+            )
+        elif kind == "plain":
             self._schema.add(expand(f"gives {where} a default"))
         elif kind == "none":
             self._schema.restrict(table, f"drops the default of {where}")
@@ -225,8 +229,19 @@ class _Body:
     def execute(self, call: ast.Call, _table: str) -> None:
         self._schema.add(*classify(self._named(call, 0, "sqltext"), self._dialect))
 
-    def bulk_insert(self, _call: ast.Call, _table: str) -> None:
-        self._schema.add(data("inserts rows"))
+    def bulk_insert(self, call: ast.Call, _table: str) -> None:
+        rows = py.argument(call, 1, "rows")
+        keys = {
+            key.value if isinstance(key, ast.Constant) else None
+            for row in (rows.elts if isinstance(rows, ast.List) else [None])
+            for key in (row.keys if isinstance(row, ast.Dict) else [None])
+        }
+        if self._dialect == "postgres" and keys & {"id", None}:
+            self._schema.add(
+                unknown("inserts rows, maybe with numbers of their own, which the older code gets as well")
+            )
+        else:
+            self._schema.add(data("inserts rows"))
 
     def rename_table(self, call: ast.Call, _table: str) -> None:
         self._schema.restrict("", f"renames the table {self._named(call, 0, 'old_table_name')}")

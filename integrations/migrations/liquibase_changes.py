@@ -8,7 +8,7 @@ from integrations.migrations.bindings import ANY
 from integrations.migrations.operations import Column, Schema, contract, data, expand, unknown
 from integrations.migrations.python import is_plain_sql
 from integrations.migrations.sql import classify
-from integrations.migrations.sql_names import Dialect
+from integrations.migrations.sql_names import Dialect, may_refer
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,8 @@ class _Reader:
     def add_default(self, change: Change) -> None:
         where = f"{change['tableName']}.{change['columnName']}"
         computed = change["defaultValueComputed"]
-        if computed and not is_plain_sql(computed, self.dialect):
+        refers = may_refer(change["columnName"]) and not self.schema.made(change["tableName"])
+        if refers or (computed and not is_plain_sql(computed, self.dialect)):
             self.strange(change)
         else:
             self.schema.add(expand(f"gives {where} a default"))
@@ -174,6 +175,17 @@ class _Reader:
             and not change["where"]
         ):
             self.schema.add(contract(f"deletes every row of {table}", f"the rows of {table}"))
+        elif change.kind == "delete":
+            condition = change["where"] or next(part.text for part in change.parts if part.kind == "where")
+            statement = f"DELETE FROM {table} WHERE {condition}"  # noqa: S608 - read, and never run
+            self.schema.add(*classify(statement, self.dialect))
+        elif (
+            change.kind == "insert"
+            and self.dialect == "postgres"
+            and not self.schema.made(table)
+            and any(part["name"].lower() == "id" for part in change.parts)
+        ):
+            self.schema.add(unknown(f"inserts rows into {table} with numbers of their own"))
         elif change.kind == "insert":
             self.schema.add(data(f"inserts rows into {table}"))
         else:

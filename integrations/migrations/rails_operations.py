@@ -10,7 +10,7 @@ from integrations.migrations.operations import Column, Schema, contract, expand,
 from integrations.migrations.python import NotUnderstood, is_plain_sql
 from integrations.migrations.ruby import Call, Opaque, Sql, Value
 from integrations.migrations.sql import classify
-from integrations.migrations.sql_names import Dialect
+from integrations.migrations.sql_names import Dialect, may_refer
 
 _TYPES = frozenset(
     """bigint binary blob boolean bit bit_varying box char cidr circle citext column date daterange datetime decimal
@@ -252,6 +252,8 @@ class Body:
             raise NotUnderstood
         if default is None:
             self._schema.restrict(_text(call, 0), f"drops the default of {where}")
+        elif may_refer(where) and not self._schema.made(_text(call, 0)):
+            raise NotUnderstood
         else:
             self._schema.add(expand(f"gives {where} a default"))
         self.reversible &= "from" in call.options

@@ -27,6 +27,7 @@ from integrations.migrations.sql_names import (
     name_of,
     unknown,
 )
+from integrations.migrations.sql_rows import change
 from integrations.migrations.sql_tables import Scope, alter, create, drop
 
 LARGEST = 500_000  # characters of one migration; a dump of data is no schema change that a person would read
@@ -185,26 +186,11 @@ def _rows(node: exp.Expr, scope: Scope) -> Iterator[Step]:
     elif changes and any(is_catalog(table, scope.dialect) for table in node.find_all(exp.Table)):
         yield contract("changes the database's own tables")
     elif changes:
-        yield from (_change(change) for change in changes)
+        yield from (change(one, scope) for one in changes)
     else:
         into = node.args.get("into")
         if into is not None and isinstance(into.this, exp.Table) and name_of(into.this):
             yield expand(f"creates the table {name_of(into.this)}")
-
-
-def _change(node: exp.Expr) -> Step:
-    target = name_of(node.this) or "a table"
-    if isinstance(node, exp.Insert):
-        overwrites = node.args.get("conflict") is not None
-        return data(f"inserts rows into {target}", f"what {target} held before" if overwrites else "")
-    if isinstance(node, exp.Delete):
-        where = node.args.get("where")
-        if where is None or isinstance(where.this, (exp.Boolean, exp.Literal)):
-            return contract(f"deletes every row of {target}", f"the rows of {target}")
-        return data(f"deletes rows of {target}", f"rows of {target}")
-    if isinstance(node, exp.Update):
-        return data(f"changes rows of {target}", f"earlier values in {target}")
-    return data(f"merges rows into {target}", f"earlier values in {target}")
 
 
 def _settings(node: exp.Set, scope: Scope) -> Iterator[Step]:

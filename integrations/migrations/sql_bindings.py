@@ -21,11 +21,21 @@ def demanded_by(node: exp.Expr) -> set[str]:
 
 
 def deletes(reference: exp.Reference) -> OnDelete:
-    for option in reference.args.get("options") or ():
-        words = str(option).upper()
+    """What becomes of the row; a reference that cannot follow a change of what it refers to refuses that, too."""
+    said = [str(option).upper() for option in reference.args.get("options") or ()]
+    target = reference.this
+    keys = target.expressions if isinstance(target, exp.Schema) else []
+    # Names and the like change; numbers do not.
+    if not all(key.name.lower().endswith("id") for key in keys) and not _follows(said):
+        return "refuses"
+    for words in said:
         if words.startswith("ON DELETE "):
             return on_delete(words.removeprefix("ON DELETE "))
     return "refuses"
+
+
+def _follows(said: list[str]) -> bool:
+    return any(words in ("ON UPDATE CASCADE", "ON UPDATE SET NULL") for words in said)
 
 
 def _binding(table: str, reference: exp.Reference, dialect: Dialect) -> Binding:

@@ -92,6 +92,8 @@ def _strange(column: exp.ColumnDef, kinds: list[exp.Expr | None], known_types: s
         exp.GeneratedAsIdentityColumnConstraint,
         exp.AutoIncrementColumnConstraint,
     )
+    if any(isinstance(kind, exp.GeneratedAsIdentityColumnConstraint) and _ends(kind) for kind in kinds):
+        return "numbered within bounds, so that the numbers may run out"
     if any(not isinstance(kind, expected) for kind in kinds):
         return "with something that is not understood"
     if column.kind is None:
@@ -101,6 +103,10 @@ def _strange(column: exp.ColumnDef, kinds: list[exp.Expr | None], known_types: s
     if any(type_name(one) not in known_types | _KNOWN_TYPES for one in own):
         return "of a type that this migration does not define"
     return ""
+
+
+def _ends(kind: exp.GeneratedAsIdentityColumnConstraint) -> bool:
+    return any(kind.args.get(bound) is not None for bound in ("maxvalue", "minvalue", "increment"))
 
 
 def type_name(kind: exp.DataType) -> str:

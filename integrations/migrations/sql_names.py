@@ -117,6 +117,11 @@ def plain_default(node: exp.Expr) -> bool:
     return True
 
 
+def may_refer(column: str) -> bool:
+    """Whether a column is named as one that refers to another table, whose rows a default may not be among."""
+    return column.lower().endswith("_id")
+
+
 def is_catalog(table: exp.Table, dialect: Dialect) -> bool:
     """Whether it is a table in which the database keeps its own schema."""
     if table.db.lower() in _CATALOGS:

@@ -17,6 +17,7 @@ from integrations.migrations.sql_names import (
     contract,
     expand,
     key_of,
+    may_refer,
     name_of,
     named,
     plain_default,
@@ -34,6 +35,7 @@ _OPTIONS = (exp.AutoIncrementProperty, exp.CharacterSetProperty, exp.CollateProp
             exp.SchemaCommentProperty, exp.AlgorithmProperty, exp.LockProperty)  # fmt: skip
 _MADE_WITH = (*_OPTIONS, exp.EngineProperty, exp.PartitionedOfProperty, exp.PartitionedByProperty, exp.LikeProperty,
               exp.UnloggedProperty)  # fmt: skip
+_FULL = 2**30  # half of what an `int` counts to
 _STORAGE = ("fillfactor", "autovacuum_", "toast_tuple_target", "parallel_workers")
 
 
@@ -183,7 +185,12 @@ def _of_new(steps: Iterator[Step], node: exp.Alter, action: exp.Expr, scope: Sco
             f"binds {', '.join(bound)} by {name_of(node.this)}: the older code cannot delete a row that is referred to"
         )
     for step in steps:
-        yield step if step.effect is Effect.UNKNOWN else expand(step.does)
+        yield step if step.effect is Effect.UNKNOWN and not _is_default(action) else expand(step.does)
+
+
+def _is_default(action: exp.Expr) -> bool:
+    default = action.args.get("default") if isinstance(action, exp.AlterColumn) else None
+    return isinstance(default, exp.Expr) and plain_default(default)
 
 
 def _action(table: str, action: exp.Expr, scope: Scope) -> Iterator[Step]:
@@ -230,6 +237,8 @@ def _altered(table: str, action: exp.AlterColumn) -> Step:
     default = action.args.get("default")
     if said == {"default"} and isinstance(default, exp.Expr) and plain_default(default):
         nothing = isinstance(default, exp.Null)
+        if not nothing and may_refer(name_of(action.this)):
+            return unknown(f"gives {column} a default, which may be no row of the table that it refers to")
         return contract(f"drops the default of {column}") if nothing else expand(f"gives {column} a default")
     return unknown(f"changes {column} in a way that is not understood")
 
@@ -247,7 +256,13 @@ def _storage(table: str, action: exp.AlterSet) -> Step:
     return unknown(f"sets something of {named('table', table)} that is not understood")
 
 
+def _is_near_the_end(number: object) -> bool:
+    return not isinstance(number, exp.Literal) or not number.is_int or int(number.name) >= _FULL
+
+
 def _option(table: str, option: exp.Expr) -> Step:
+    if isinstance(option, exp.AutoIncrementProperty) and _is_near_the_end(option.this):
+        return unknown(f"lets {table} count on near the end of its numbers")
     if isinstance(option, _OPTIONS):
         return expand(f"sets an option of {table}")
     if isinstance(option, exp.EngineProperty):
