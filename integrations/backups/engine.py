@@ -62,6 +62,10 @@ class Engine(Protocol):
         """Restore into a database of that name, which is dropped afterwards; how many rows each table has."""
         ...
 
+    async def drop_scratch(self, name: str) -> None:
+        """Drop what a run that was killed in `scratch` has left, if anything."""
+        ...
+
     async def plan_restore(self, backup: Backup, into: str) -> "Restore":
         """What is there now, and what restoring over it would mean."""
         ...

@@ -112,7 +112,23 @@ class Keeping:
                 self._destination.remove(name)
             return (*old, *self._destination.sweep())
 
-        return await in_thread(remove)
+        removed = await in_thread(remove)
+        for name in removed:
+            await self._drop_scratch_of(name)
+        return removed
+
+    async def _drop_scratch_of(self, name: str) -> None:
+        """What a run that was killed while it proved has left: a copy of the whole database."""
+        scratch = self._scratch_name(name)
+        try:
+            await self._engine.drop_scratch(scratch)
+        except PortError as error:
+            _log.warning(
+                "The scratch database %s may still be there, look and drop it by hand: %s", scratch, error
+            )
+
+    def _scratch_name(self, backup_id: str) -> str:
+        return f"kaeru_scratch_{hashlib.sha256(f'{self.identity} {backup_id}'.encode()).hexdigest()[:10]}"
 
     async def aclose(self) -> None:
         """Nothing is kept open between calls."""
@@ -206,8 +222,7 @@ class Keeping:
             if proof is Proof.READ:
                 await self._engine.read(source, backup)
             else:
-                mark = hashlib.sha256(f"{self.identity} {backup.id}".encode()).hexdigest()[:10]
-                async with self._engine.scratch(source, f"kaeru_scratch_{mark}") as rows:
+                async with self._engine.scratch(source, self._scratch_name(backup.id)) as rows:
                     compare_rows(backup, rows)
         # A restore proves more than a read; one that was restored before stays so.
         best = Proof.RESTORED if Proof.RESTORED in (proof, backup.proof) else proof

@@ -59,8 +59,7 @@ class MariadbRestores:
 
     @contextlib.asynccontextmanager
     async def scratch(self, source: Source, name: str) -> AsyncGenerator[dict[str, int], None]:
-        scratch = self._settings.scratch
-        server = self._server if scratch is None else Server(self._settings, scratch)
+        server = self._proving()
         try:
             await self._create(server, name)
             await self._load(server, source, name)
@@ -69,6 +68,17 @@ class MariadbRestores:
             yield counts
         finally:
             await asyncio.shield(asyncio.ensure_future(_drop(server, name)))
+
+    async def drop_scratch(self, name: str) -> None:
+        server = self._proving()
+        async with server.connected() as cursor:
+            left = await rows(cursor, _DATABASE, name)
+        if left:  # whoever may not drop it gets an error for one that is not there, too
+            await _drop(server, name)
+
+    def _proving(self) -> Server:
+        scratch = self._settings.scratch
+        return self._server if scratch is None else Server(self._settings, scratch)
 
     async def plan_restore(self, backup: Backup, into: str) -> Restore:
         async with self._server.connected() as cursor:

@@ -59,8 +59,7 @@ class PostgresqlRestores:
 
     @asynccontextmanager
     async def scratch(self, source: Source, name: str) -> AsyncGenerator[dict[str, int], None]:
-        scratch = self._settings.scratch
-        server = self._server if scratch is None else Server(self._settings, scratch)
+        server = self._proving()
         like = await self._like(self.database)
         try:
             await self._create(server, name, like)
@@ -71,6 +70,13 @@ class PostgresqlRestores:
             yield rows
         finally:
             await asyncio.shield(asyncio.ensure_future(self._drop(server, name)))
+
+    async def drop_scratch(self, name: str) -> None:
+        await self._drop(self._proving(), name)
+
+    def _proving(self) -> Server:
+        scratch = self._settings.scratch
+        return self._server if scratch is None else Server(self._settings, scratch)
 
     async def plan_restore(self, backup: Backup, into: str) -> Restore:
         async with contextlib.AsyncExitStack() as stack:

@@ -1,8 +1,10 @@
 """What every kind of backup promises, on real servers: one of a key, whole or not there, and what is wrong is said."""
 
 import asyncio
+import contextlib
 import hashlib
 import json
+import logging
 import os
 import resource
 import socket
@@ -105,6 +107,7 @@ async def test_a_backup_is_taken_once_and_found_again(world: World) -> None:
 
     assert isinstance(taken, Backup)
     assert progress[0].phase is Phase.PREPARING
+    assert {seen.expected_bytes for seen in progress if seen.phase is not Phase.READING} == {None}
     assert taken.key == KEY
     assert taken.database == backups.identity
     assert world.database in backups.identity
@@ -120,6 +123,13 @@ async def test_a_backup_is_taken_once_and_found_again(world: World) -> None:
     plan = await backups.plan()
     assert plan.expected_bytes == taken.bytes
     assert all(check.ok for check in plan.checks)
+
+    with world.locked("orders"):  # so that it is seen under way
+        async with asyncio.timeout(20), contextlib.aclosing(backups.take("next")) as under:
+            async for one in under:
+                if one == taken or getattr(one, "expected_bytes", None) == taken.bytes:
+                    break
+    assert isinstance(one, BackupProgress)
 
 
 async def test_backups_of_other_databases_are_not_seen(world: World) -> None:
@@ -233,6 +243,21 @@ async def test_what_dead_runs_left_is_swept(world: World) -> None:
     (folder / "without-manifest.dump").write_bytes(b"nobody says what this is")
     assert set(await world.backups().prune()) == {"other", "without-manifest"}
     assert await world.backups().list() == (taken,)
+
+
+async def test_the_copy_in_which_a_dead_run_was_proving_goes_with_what_it_left(world: World) -> None:
+    taken = await end(world.backups(verify="restored").take(KEY))
+    Path(taken.place).with_suffix(".json").unlink()
+    copy = f"kaeru_scratch_{hashlib.sha256(f'{taken.database} {taken.id}'.encode()).hexdigest()[:10]}"
+    others = copy[:-10] + "0" * 10
+    world.run(f"CREATE DATABASE {others}")
+    try:
+        world.run(f"CREATE DATABASE {copy}")
+        assert await world.backups().prune() == (taken.id,)
+        assert copy not in world.databases()
+        assert others in world.databases()  # whose it is, nobody knows
+    finally:
+        world.run(f"DROP DATABASE IF EXISTS {copy}", f"DROP DATABASE {others}")
 
 
 async def test_old_ones_go_and_the_newest_proven_one_stays(world: World) -> None:
@@ -539,6 +564,7 @@ async def test_a_broken_one_replaces_nothing(world: World) -> None:
 
 
 async def test_the_password_is_nowhere_to_be_seen(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
     world.protect("backup_role")
     who = {"user": "backup_role", "password": PASSWORD}
     with world.locked("orders"):
@@ -554,6 +580,7 @@ async def test_the_password_is_nowhere_to_be_seen(world: World, caplog: pytest.L
 
 
 async def test_a_wrong_password_is_said_and_not_shown(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
     world.protect("backup_role")
     with pytest.raises(AuthFailed) as told:
         await end(world.backups(user="backup_role", password="wrong-secret").take(KEY))
