@@ -135,6 +135,22 @@ async def test_a_host_that_is_ill_by_its_own_check_stops_it(rack: Rack) -> None:
     assert rack.links() == [GOOD, GOOD, BAD]
 
 
+async def test_a_host_that_turns_ill_while_it_has_to_stay_well_stops_it(rack: Rack) -> None:
+    check = ("sh", "-c", 'echo "disk is ill" >&2; test ! -e "$1"', "check", f"{rack.folder}/{{host}}/ill")
+
+    async def tell(seen: Observation) -> None:
+        if "web1 has to stay well" in seen.detail:
+            (rack.folder / "web1" / "ill").touch()
+
+    async with rollback(rack, check=check, soak="1s") as (target, planned):
+        done = await applied(target, planned, key=KEY, tell=tell)
+    assert done.outcome is Outcome.FAILED
+    assert "web1: it did not stay well: " in done.detail
+    assert "disk is ill" in done.detail
+    assert "web2, web3 were not touched." in done.detail
+    assert rack.links() == [GOOD, BAD, BAD]
+
+
 async def test_hosts_that_disagree_are_shown_and_go_back_to_where_each_was(rack: Rack) -> None:
     rack.deploy(GOOD, "web1")
     async with rollback(rack) as (target, planned):
