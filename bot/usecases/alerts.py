@@ -25,6 +25,7 @@ from bot.store.inbox import InboxItem
 from bot.usecases import commands as c
 from bot.usecases.desk import Desk
 from bot.usecases.fleet import NO_HANDS, Fleet
+from bot.usecases.repeated import count_again, is_same, last_heard
 from bot.usecases.suspects import suspects
 
 _log = logging.getLogger(__name__)
@@ -34,6 +35,8 @@ KIND = "alert"
 POLL_S = 5.0
 BACKOFF_S, LONGEST_BACKOFF_S = 1.0, 30.0
 BATCH = 100
+OUTBREAKS = "alert:"
+"""Facts: the outbreaks that are known, by `SERVICE:GROUP`."""
 REMEMBERED = 200
 """How many outbreaks of one group are told apart."""
 
@@ -117,19 +120,23 @@ class Alerts:
             await self._tell(running, said, item, fresh=bool(set(said.outbreaks) - set(known)))
         else:
             _log.info("%s: the alert %s opens no incident", said.service, said.alert.title)
+            await self._store.write(lambda uow: _remember(uow, said, self._clock()))
         if running is not None:
             await self._choose_severity(running.id, said)
         await self._store.write(lambda uow: uow.inbox.done(item.id))
 
     async def _tell(self, incident: Incident, said: Notification, item: InboxItem, *, fresh: bool) -> None:
-        """One more entry in the timeline of what is open already."""
+        """One more entry in the timeline of what is open already, where it says something new."""
         now, severity = self._clock(), self._severity(said)
+        if not fresh and await self._store.write(lambda uow: _is_repeated(uow, incident.id, said, item, now)):
+            self._desk.wake()
+            return
         await self._desk.change(
             incident.id,
             lambda now_it_is: decide.alert_heard(
                 now_it_is, said.alert, fresh=fresh, now=now, severity=severity
             ),
-            also=lambda uow: _remember(uow, said),
+            also=lambda uow: _remember(uow, said, now),
             once=_once(item),
         )
 
@@ -147,7 +154,7 @@ class Alerts:
         command = c.RollBack(by=BOT, service=said.service, alert=said.alert, suspects=likely)
 
         def also(uow: UnitOfWork) -> None:
-            _remember(uow, said)
+            _remember(uow, said, self._clock())
             # As `once` of Desk.change: the same request done again adds nothing.
             uow.facts.set(f"once:{_once(item)}", value=True)
 
@@ -170,20 +177,35 @@ class Alerts:
             _log.info("%s: the severity of the alert is not taken: %s", incident_id, refusal)
 
 
+def _is_repeated(
+    uow: UnitOfWork, incident_id: str, said: Notification, item: InboxItem, at: datetime
+) -> bool:
+    """Whether it is nothing new; then it is counted, once for each notification."""
+    found = last_heard(uow, incident_id, said.alert.group)
+    if found is None or not is_same(found[1].alert, said.alert):
+        return False
+    if not uow.facts.get(f"once:{_once(item)}"):
+        uow.facts.set(f"once:{_once(item)}", value=True)
+        _remember(uow, said, at)
+        count_again(uow, uow.incidents.get(incident_id), *found, at)
+    return True
+
+
 def _once(item: InboxItem) -> str:
     return f"alert:{item.id}"
 
 
 def _fact(said: Notification) -> str:
     digest = hashlib.sha256(said.alert.group.encode()).hexdigest()[:32]
-    return f"alert:{said.service}:{digest}"
+    return f"{OUTBREAKS}{said.service}:{digest}"
 
 
 def _outbreaks(uow: UnitOfWork, said: Notification) -> list[Any]:
-    return list(uow.facts.get(_fact(said)) or ())
+    kept = uow.facts.get(_fact(said)) or ()
+    return list(kept["known"] if isinstance(kept, dict) else kept)
 
 
-def _remember(uow: UnitOfWork, said: Notification) -> None:
-    known = _outbreaks(uow, said)
-    merged = list(dict.fromkeys((*known, *said.outbreaks)))
-    uow.facts.set(_fact(said), merged[-REMEMBERED:])
+def _remember(uow: UnitOfWork, said: Notification, at: datetime) -> None:
+    """What has been heard of, and when for the last time: an alert that goes on firing is never forgotten."""
+    merged = list(dict.fromkeys((*_outbreaks(uow, said), *said.outbreaks)))
+    uow.facts.set(_fact(said), {"known": merged[-REMEMBERED:], "at": at.isoformat()})

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from bot.store import Store, UnitOfWork
+from bot.usecases.old_facts import forget_old_facts
 
 KEEP_INBOX = timedelta(days=1)
 KEEP_PROBES = timedelta(days=30)
@@ -26,6 +27,7 @@ class Pruning:
             lambda uow: uow.inbox.prune(inbox, limit=batch),
             lambda uow: uow.probes.prune(probes, limit=batch),
             lambda uow: uow.shapes.prune(good, keep=KEEP_SHAPES, limit=batch),
+            lambda uow: forget_old_facts(uow, now, limit=batch),
         )
         return sum([await self._all(one, batch) for one in some])
 

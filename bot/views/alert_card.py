@@ -1,5 +1,7 @@
 """What a monitoring system said, once, and which deploy is likely behind it."""
 
+from datetime import datetime
+
 from bot.domain import events as e
 from bot.domain.alerts import Alert, Suspect
 from bot.domain.incident import Incident
@@ -35,6 +37,12 @@ def alert_card(incident: Incident, event: e.AlertReceived) -> Card:
         ),
     ]
     return card(f"{_headline(alert)} kaeru opened an incident of {line(incident.service)}.", blocks)
+
+
+def repeated(said: Card, times: int, at: datetime) -> Card:
+    """The same message, with how often that was said again."""
+    again = f"Said {counted(times, 'more time')}, the last time at {when(at)}."
+    return card(said.text, [*said.blocks, context(again)])
 
 
 def _worse_card(incident: Incident, alert: Alert, worse: Severity) -> Card:

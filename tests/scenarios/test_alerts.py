@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from bot.clock import now
 from bot.domain import events as e
 from bot.domain.base import BOT
 from bot.domain.paging import PageState
@@ -293,6 +294,53 @@ async def test_customers_hear_of_an_alert_once_somebody_has_decided_and_when_it_
         assert moments == ["rolling back", "mitigated", "verified", "relapsed"]
         await room.when(lambda i: not any(r.pending for r in i.notices), "the page to be told")
         assert [one["status"] for one in page.api.incidents] == ["identified"]
+
+
+async def test_what_is_said_again_is_counted_on_its_message(world: World) -> None:
+    await post(world, message(alert()))
+    room = await room_of(world)
+    for again in range(1, 5):
+        await post(world, {**message(alert()), "truncatedAlerts": again})
+    await room.sees(lambda m: "Said 4 more times, the last time at" in forms.text_of(m))
+    # What changes is an entry: another alert fires, one is left, it is over.
+    for firing in ((alert(), alert(1, fingerprint="f2")), (alert(),)):
+        await post(world, {**message(*firing), "truncatedAlerts": 9})
+    for again in range(2):
+        ended = message(alert(status="resolved"), status="resolved")
+        await post(world, {**ended, "truncatedAlerts": again})
+    await nothing_waits(world)
+    heard = [(x.alert.state, x.alert.firing) for x in await room.events(e.AlertReceived)]
+    assert heard == [("firing", 1), ("firing", 2), ("firing", 1), ("resolved", 0)]
+    await room.sees(lambda m: "Said 1 more time," in forms.text_of(m))
+    shown = [m for m in await room.messages() if "*Alert" in forms.text_of(m)]
+    assert len(shown) == len(heard)
+
+    # All of it is forgotten long after the close, and not before.
+    await room.close()
+    marks = (f"page-out:{room.id}/1", f"telling:{room.id}/1/0", "filing:kaeru-0")
+    await world.running.store.write(lambda uow: [uow.facts.set(k, now().isoformat()) for k in marks])
+    pruning, closed_at = world.running.pruning, (await room.incident()).closed_at
+    assert closed_at is not None
+
+    def left() -> Awaitable[tuple[str, ...]]:
+        return world.read(
+            lambda uow: tuple(
+                k for prefix in ("alert", "once:alert:", *marks) for k in uow.facts.keys(prefix)
+            )
+        )
+
+    await pruning.prune()
+    kept = await left()
+    assert {key.partition(":")[0] for key in kept} == {
+        "alert",
+        "alert-again",
+        "page-out",
+        "telling",
+        "filing",
+    }
+    pruning._clock = lambda: closed_at + timedelta(days=91)
+    await pruning.prune()
+    assert await left() == ()
 
 
 @pytest.mark.parametrize("label", ["critical", "warning"])
