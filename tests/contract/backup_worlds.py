@@ -2,6 +2,9 @@
 
 import asyncio
 import contextlib
+import json
+import subprocess
+import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -19,6 +22,7 @@ from tests.postgres import Server
 T = TypeVar("T")
 PASSWORD = "correct:horse\\bat\"te'ry #1"
 WAIT_S = 30.0
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class World(Protocol):
@@ -208,6 +212,18 @@ async def under_way(generator: AsyncGenerator[BackupProgress | T, None]) -> Asyn
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def started(world: World, settings: dict[str, Any], *arguments: str) -> asyncio.subprocess.Process:
+    """A process that does something with backups; it says on stdout how far it is."""
+    argv = [sys.executable, "-m", "tests.contract.backup_child", world.kind, *arguments]
+    child = await asyncio.create_subprocess_exec(
+        *argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert child.stdin is not None
+    child.stdin.write(json.dumps(settings).encode())
+    child.stdin.close()
+    return child
 
 
 def programs(name: str, of: int | None = None) -> list[psutil.Process]:

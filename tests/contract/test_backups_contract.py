@@ -9,7 +9,6 @@ import os
 import resource
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -35,6 +34,7 @@ from tests.contract.backup_worlds import (
     files,
     programs,
     progress_and_end,
+    started,
     under_way,
 )
 from tests.databases import mariadb
@@ -199,18 +199,6 @@ async def test_a_killed_process_is_taken_up_by_the_next_with_the_same_key(world:
     taken = await end(backups.take(KEY))
     assert taken.proof is Proof.READ
     assert files(world.folder) == [f"{name_of(KEY)}.dump", f"{name_of(KEY)}.json"]
-
-
-async def started(world: World, settings: dict[str, Any], *arguments: str) -> asyncio.subprocess.Process:
-    """A process that does something with backups; it says on stdout how far it is."""
-    argv = [sys.executable, "-m", "tests.contract.backup_child", world.kind, *arguments]
-    child = await asyncio.create_subprocess_exec(
-        *argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    assert child.stdin is not None
-    child.stdin.write(json.dumps(settings).encode())
-    child.stdin.close()
-    return child
 
 
 async def test_a_killed_restore_is_taken_up_with_the_same_key(world: World) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from bot.ports.backups import Backups, Proof
 from bot.ports.errors import AuthFailed, Refused, Unavailable
 from integrations.aws_session import ATTEMPTS
 from integrations.backups.settings import MIB, S3Settings
-from tests.contract.backup_worlds import PostgresqlWorld, end, eventually, programs, under_way
+from tests.contract.backup_worlds import PostgresqlWorld, end, eventually, programs, started, under_way
 from tests.contract.meddler import CHUNK, relayed_port
 from tests.postgres import postgres
 
@@ -185,6 +186,41 @@ async def test_stale_uploads_of_the_same_backup_are_removed(
     assert len(await backups.prune()) == 2
     assert uploads(client) == []
     assert sorted(keys(client)) == [key, manifest]
+
+
+async def test_an_upload_whose_process_is_killed_is_done_anew_with_the_same_key(
+    world: PostgresqlWorld, endpoint: str, client: Any
+) -> None:
+    with world.locked("orders"):  # so that the upload is begun and cannot end
+        child = await started(world, world.settings(s3=settings(endpoint)), KEY)
+        try:
+            await eventually(lambda: uploads(client))
+        finally:
+            child.kill()
+            await child.wait()
+    assert len(uploads(client)) == 1
+    assert keys(client) == []
+
+    backups = world.backups(s3=settings(endpoint))
+    assert await backups.list() == ()
+    taken = await end(backups.take(KEY))
+    assert taken.proof is Proof.READ
+    assert uploads(client) == []
+    assert await backups.list() == (taken,)
+
+
+async def test_old_ones_go_from_a_bucket_and_the_newest_proven_one_stays(
+    world: PostgresqlWorld, endpoint: str, client: Any
+) -> None:
+    few: dict[str, Any] = {"keep": 1, "keep_for": timedelta(0), "verify": "none"}
+    proven = await end(world.backups(s3=settings(endpoint)).take("first"))
+    second = await end(world.backups(s3=settings(endpoint), **few).take("second"))
+    third = await end(world.backups(s3=settings(endpoint), **few).take("third"))
+    assert await world.backups(s3=settings(endpoint), keep=1).prune() == ()  # young enough
+    backups = world.backups(s3=settings(endpoint), **few)
+    assert await backups.prune() == (second.id,)
+    assert await backups.list() == (third, proven)
+    assert len(keys(client)) == 4
 
 
 async def test_what_is_wrong_with_the_bucket_is_said(
