@@ -4,6 +4,7 @@ import asyncio
 import collections
 import io
 import json
+import time
 from contextlib import aclosing
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from integrations.bluegreen import BlueGreenSettings, BlueGreenTarget
 from integrations.bluegreen.settings import Colour
 from sandbox.shop.load import Load
 from sandbox.shop.releases import build
-from tests.bench.result import Result, at_most
+from tests.bench.result import Result, at_most, demand_load
 from tests.classic.colours import Colours, two_shops
 from tests.classic.proxies import Proxy, haproxy, nginx
 from tests.contract.worlds import change
@@ -23,6 +24,8 @@ NAMES = ("bluegreen_failed_requests",)
 SWITCHES = 4
 RPS = 25.0
 LONGEST_S = 120.0
+FEWEST = 60
+"""Requests at each proxy."""
 GOOD: dict[Colour, str] = {"blue": "v1.2.8", "green": "v1.2.9"}
 
 
@@ -34,20 +37,23 @@ async def measure(data: Path) -> list[Result]:
             await asyncio.to_thread(colours.run, colour, version)
         for name, start in (("nginx", nginx), ("HAProxy", haproxy)):
             with start(data / name, colours.ports) as proxy:
-                errors, answered = await _switched_under_load(colours, proxy)
+                errors, answered, seconds = await _switched_under_load(colours, proxy)
+            asked = answered + sum(errors.values())
+            demand_load(name, answered=answered, fewest=FEWEST, rate=asked / seconds, aimed_at=RPS)
             failed += sum(errors.values())
-            notes.append(f"{name}: {sum(errors.values())} of {answered + sum(errors.values())}")
+            notes.append(f"{name}: {sum(errors.values())} of {asked}")
             notes += [f"{kind}: {count}" for kind, count in errors.items()]
     note = f"{SWITCHES} switches each at {RPS:g} requests a second with new connections; {', '.join(notes)} failed"
     return [Result(NAMES[0], failed, "requests", at_most(0), note)]
 
 
-async def _switched_under_load(colours: Colours, proxy: Proxy) -> tuple[collections.Counter[str], int]:
-    """How many requests failed, by kind, and how many were answered."""
+async def _switched_under_load(colours: Colours, proxy: Proxy) -> tuple[collections.Counter[str], int, float]:
+    """How many requests failed, by kind, how many were answered, and in how many seconds."""
     urls = {colour: {"url": shop.url} for colour, shop in colours.shops.items()}
     settings = BlueGreenSettings.model_validate({**urls, "live_url": proxy.url, "switch": proxy.switch})
     load, report = Load(proxy.url, rps=RPS, seconds=LONGEST_S, fresh=True), io.StringIO()
     async with aclosing(BlueGreenTarget(settings, FakeMemory())) as target, asyncio.TaskGroup() as group:
+        began = time.monotonic()
         group.create_task(load.run(report))
         try:
             for turn in range(SWITCHES):
@@ -57,8 +63,9 @@ async def _switched_under_load(colours: Colours, proxy: Proxy) -> tuple[collecti
                     raise RuntimeError(f"the switch to {goal} did not succeed: {done.detail}")
         finally:
             load.stopped.set()
+            lasted = time.monotonic() - began
     seconds = [json.loads(line) for line in report.getvalue().splitlines()]
     errors: collections.Counter[str] = collections.Counter()
     for second in seconds:
         errors.update(second["errors"])
-    return errors, sum(second["ok"] for second in seconds)
+    return errors, sum(second["ok"] for second in seconds), lasted

@@ -16,7 +16,7 @@ from bot.domain.evidence import Outcome
 from bot.workflows.applying import applied
 from integrations.hosts import HostsSettings
 from integrations.hosts.target import HostsTarget
-from tests.bench.result import Result, at_most
+from tests.bench.result import Result, at_most, demand_load
 from tests.contract.shop import eventually
 from tests.contract.worlds import change
 from tests.hosts.sshd import Sshd, free_port, new_key, public, serving
@@ -25,6 +25,8 @@ NAMES = ("symlink_switch_failed_requests",)
 CHANGES = 4
 RPS, DIRECT_RPS = 500, 100
 LONGEST_S = 90.0
+FEWEST = 2000
+"""Requests, for a restart to have met some."""
 TICK_S = 0.01
 ANSWER_S = 5.0
 KEPT_S = 2.0
@@ -226,9 +228,11 @@ async def measure(data: Path) -> list[Result]:
         await _switched(settings, [proxied, direct])
     failed = sum(proxied.errors.values())
     asked = proxied.answered + failed
+    rate = asked / proxied.took_s
+    demand_load(NAMES[0], answered=proxied.answered, fewest=FEWEST, rate=rate, aimed_at=RPS)
     note = (
         f"{CHANGES} changes, {CHANGES * len(HOSTS)} restarts over SSH, two hosts behind HAProxy; {failed} of {asked} "
-        f"failed at {asked / proxied.took_s:.0f} requests a second; past the proxy {sum(direct.errors.values())} of "
+        f"failed at {rate:.0f} requests a second; past the proxy {sum(direct.errors.values())} of "
         f"{direct.answered + sum(direct.errors.values())}"
     )
     kinds = "".join(f", {kind}: {count}" for kind, count in proxied.errors.items())

@@ -34,6 +34,15 @@ class Result:
         return self.aim.holds(self.value)
 
 
+def demand_load(name: str, *, answered: int, fewest: int, rate: float, aimed_at: float) -> None:
+    """No failures among too few requests, or at a rate that was not reached, say nothing. Raises RuntimeError."""
+    if answered < fewest or rate < 0.9 * aimed_at:
+        raise RuntimeError(
+            f"{name}: {answered} answers at {rate:.0f} a second are too few to tell; "
+            f"{fewest} at {aimed_at:g} were wanted. Give the machine more rest."
+        )
+
+
 def at_most(limit: float) -> Aim:
     return Aim("<=", limit)
 
