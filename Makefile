@@ -8,6 +8,8 @@ ARGS   ?=
 # Programs start several times faster from compiled modules. Some environments forbid Python to keep them.
 unexport PYTHONDONTWRITEBYTECODE
 export UV_COMPILE_BYTECODE := 1
+# A clean clone need not look at all types again: what has the same content as in the last one is known.
+export MYPY_CACHE_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kaeru/mypy
 
 .PHONY: demo demo-check demo-k8s demo-k8s-check demo-swarm demo-swarm-check test lint format bench cluster-up cluster-down lock clean
 
