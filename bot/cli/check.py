@@ -68,6 +68,7 @@ async def _check(settings: Settings, config: Path) -> CheckReport:
             clock=now,
             wanted_scopes=wanted_scopes(),
             warnings=strangers(os.environ),
+            alerts=None if settings.alerts is None else settings.alerts[:2],
             **slack,
         )
         try:

@@ -16,6 +16,7 @@ from pathlib import Path
 from bot.catalog import Catalog, CatalogInvalid, Service
 from bot.domain.base import UserId, Value
 from bot.domain.severity import Severity
+from bot.usecases.check_alerts import look_at_alerts
 from bot.usecases.check_report import CheckReport, Row, State, attempt, row_of
 from bot.usecases.check_service import Shared, look_at_service, look_at_sharing
 from bot.usecases.fleet import Hands
@@ -41,7 +42,8 @@ class Surroundings:
     `person` (a display name, None for an id that nobody has) are None where no token is set; then
     `slack_missing` says which. `database` returns what was seen. `template` renders one of the bot's
     postmortems with a template (None: kaeru's own) and raises ValueError with a sentence. All that reach
-    outside may raise PortError. `warnings` are sentences about the environment.
+    outside may raise PortError. `alerts` is where alerts are taken (host and port), None where they are not.
+    `warnings` are sentences about the environment.
     """
 
     load: Callable[[], Catalog]
@@ -55,6 +57,7 @@ class Surroundings:
     person: Callable[[UserId], Awaitable[str | None]] | None = None
     slack_missing: str = ""
     warnings: tuple[str, ...] = ()
+    alerts: tuple[str, int] | None = None
 
 
 async def check(world: Surroundings) -> CheckReport:
@@ -70,6 +73,8 @@ async def check(world: Surroundings) -> CheckReport:
     if catalog is None:
         return CheckReport(rows=tuple(rows), readable=False)
     rows += await attempt("Slack", "people", _people(world, catalog), "Look at `people` in kaeru.yml.")
+    if world.alerts is not None:
+        rows += await look_at_alerts(catalog, world.alerts)
     shared: Shared = defaultdict(list)
     services = await asyncio.gather(
         *(

@@ -40,8 +40,10 @@ async def test_where_all_is_well_it_says_so_and_changes_nothing(
     ws: LocalWorkspace, shop: RunningShop, tmp_path: Path
 ) -> None:
     kaeru = kaeru_for(ws, shop, tmp_path)
-    said = await asyncio.to_thread(kaeru, "check")
+    alerts = {"KAERU_ALERTS_LISTEN": "127.0.0.1:0", "KAERU_ALERTS_TOKEN": "sEcReT-token-of-the-alerts"}
+    said = await asyncio.to_thread(kaeru, "check", **alerts)
     assert said.code == 0, said
+    assert "127.0.0.1:0 is free; the label 'service' names shop" in " ".join(said.out.split())
     assert "FAIL" not in said.out
     assert "people are named in kaeru.yml, all are in Slack" in " ".join(said.out.split())
     assert "v1.2.9 runs" in said.out

@@ -10,11 +10,14 @@ from typing import Any
 import httpx
 import pytest
 
+from bot.catalog import load_catalog
 from bot.clock import now
 from bot.domain import events as e
 from bot.domain.base import BOT
 from bot.domain.paging import PageState
 from bot.usecases.alerts import KIND
+from bot.usecases.check_alerts import look_at_alerts
+from integrations.registry import kinds
 from sandbox.workspace import forms
 from tests import alertmanager
 from tests.contract.notices_worlds import TOKEN as PAGE_TOKEN
@@ -294,6 +297,26 @@ async def test_customers_hear_of_an_alert_once_somebody_has_decided_and_when_it_
         assert moments == ["rolling back", "mitigated", "verified", "relapsed"]
         await room.when(lambda i: not any(r.pending for r in i.notices), "the page to be told")
         assert [one["status"] for one in page.api.incidents] == ["identified"]
+
+
+async def test_the_check_says_whether_alerts_can_be_taken_and_what_they_mean(world: World) -> None:
+    catalog, port = load_catalog(world.settings().config, kinds()), world.running.listener.port
+    (ours,) = await look_at_alerts(catalog, ("127.0.0.1", port))
+    assert (ours.state, ours.remedy) == ("ok", "")
+    assert ours.seen == (
+        f"kaeru listens at 127.0.0.1:{port} already; the label 'service' names shop; "
+        "by 'severity', critical is High"
+    )
+    strangers = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    taken = strangers.sockets[0].getsockname()[1]
+    async with strangers:
+        (row,) = await look_at_alerts(catalog, ("127.0.0.1", taken))
+        assert row.state == "fail"
+        assert f"127.0.0.1:{taken} cannot be listened at: " in row.seen
+        assert "KAERU_ALERTS_LISTEN" in row.remedy
+    await strangers.wait_closed()
+    (free,) = await look_at_alerts(catalog, ("127.0.0.1", taken))
+    assert free.seen.startswith(f"127.0.0.1:{taken} is free; ")
 
 
 async def test_what_is_said_again_is_counted_on_its_message(world: World) -> None:
