@@ -1,18 +1,12 @@
 """A real nginx and a real HAProxy in front of two colours, with a configuration and a folder of their own."""
 
 import contextlib
-import shutil
-import socket
-import subprocess
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import psutil
-
 from integrations.bluegreen.settings import Colour, other
-from tests.contract.shop import eventually
+from tests.proxies import HaproxyProcess, NginxProcess
 
 Ports = Mapping[Colour, int]
 
@@ -39,19 +33,6 @@ class Proxy(Protocol):
         ...
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-def program(name: str) -> str:
-    """Where Debian has put it; /usr/sbin is not in everybody's path."""
-    found = shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin")
-    if found is None:
-        raise FileNotFoundError(f"{name} is not installed: apt-get install {name}")
-    return found
-
-
 NGINX = """\
 daemon off;
 worker_processes 1;
@@ -75,32 +56,10 @@ http {{
 """
 
 
-@dataclass(frozen=True)
-class Nginx:
-    folder: Path
-    port: int
-    ports: Ports
-    process: subprocess.Popen[bytes]
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def argv(self) -> tuple[str, ...]:
-        return (
-            program("nginx"),
-            "-e",
-            "stderr",
-            "-p",
-            str(self.folder),
-            "-c",
-            str(self.folder / "nginx.conf"),
-        )
-
-    @property
-    def file(self) -> Path:
-        return self.folder / "kaeru" / "shop.conf"
+class Nginx(NginxProcess):
+    def __init__(self, folder: Path, ports: Ports) -> None:
+        self.ports = ports
+        super().__init__(folder, NGINX, self.upstream("blue"))
 
     @property
     def switch(self) -> dict[str, Any]:
@@ -110,7 +69,7 @@ class Nginx:
                 "upstream": "shop",
                 "test": [*self.argv, "-t"],
                 "reload": [*self.argv, "-s", "reload"],
-                "pid_file": str(self.folder / "nginx.pid"),
+                "pid_file": str(self.pid_file),
             }
         }
 
@@ -119,10 +78,7 @@ class Nginx:
         return f"upstream shop {{ server 127.0.0.1:{self.ports[colour]}; }}\n"
 
     def turn(self, colour: Colour) -> None:
-        before = self.workers()
-        self.file.write_text(self.upstream(colour), encoding="ascii")
-        subprocess.run([*self.argv, "-s", "reload"], check=True, capture_output=True, timeout=20)
-        eventually(lambda: bool(self.workers()) and not self.workers() & before)
+        self.change(self.upstream(colour))
 
     def stands(self) -> Colour:
         return "blue" if f":{self.ports['blue']};" in self.file.read_text(encoding="ascii") else "green"
@@ -130,39 +86,11 @@ class Nginx:
     def turns(self) -> int:
         return self.log.count(": reconfiguring")
 
-    @property
-    def log(self) -> str:
-        return (self.folder / "error.log").read_text(encoding="utf-8")
-
-    def workers(self) -> set[int]:
-        return {child.pid for child in psutil.Process(self.process.pid).children()}
-
 
 @contextlib.contextmanager
 def nginx(folder: Path, ports: Ports) -> Iterator[Nginx]:
-    (folder / "kaeru").mkdir(parents=True)
-    found_port = free_port()
-    user = "user root;" if Path("/proc/self").stat().st_uid == 0 else ""
-    text = NGINX.format(folder=folder, port=found_port, user=user)
-    (folder / "nginx.conf").write_text(text, encoding="ascii")
-    argv = [program("nginx"), "-e", "stderr", "-p", str(folder), "-c", str(folder / "nginx.conf")]
-    upstream = f"upstream shop {{ server 127.0.0.1:{ports['blue']}; }}\n"
-    (folder / "kaeru" / "shop.conf").write_text(upstream, encoding="ascii")
-    with subprocess.Popen(argv, stderr=subprocess.DEVNULL) as process:
-        try:
-            eventually(lambda: (folder / "nginx.pid").exists() and _accepts(found_port))
-            yield Nginx(folder, found_port, ports, process)
-        finally:
-            process.terminate()
-            process.wait(timeout=15)
-
-
-def _accepts(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
+    with Nginx(folder, ports) as started:
+        yield started
 
 
 HAPROXY = """\
@@ -184,42 +112,17 @@ backend shop
 """
 
 
-@dataclass
-class Haproxy:
-    folder: Path
-    port: int
-    level: str
-    process: subprocess.Popen[bytes]
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def socket(self) -> Path:
-        return self.folder / "admin.sock"
-
-    @property
-    def state_file(self) -> Path:
-        return self.folder / "state" / "servers"
+class Haproxy(HaproxyProcess):
+    def __init__(self, folder: Path, ports: Ports, *, level: str) -> None:
+        super().__init__(folder, HAPROXY, level=level, **ports)
 
     @property
     def switch(self) -> dict[str, Any]:
         state_file = str(self.state_file)
-        return {"haproxy": {"socket": str(self.socket), "backend": "shop", "state_file": state_file}}
-
-    def ask(self, command: str) -> str:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(10)
-            connection.connect(str(self.socket))
-            connection.sendall(f"{command}\n".encode())
-            with connection.makefile("r") as answer:
-                return answer.read()
+        return {"haproxy": {"socket": str(self.admin), "backend": "shop", "state_file": state_file}}
 
     def turn(self, colour: Colour) -> None:
-        """As people do it: the orders, and then the file."""
-        self.ask(f"set server shop/{colour} state ready; set server shop/{other(colour)} state drain")
-        self.state_file.write_text(self.ask("show servers state"), encoding="ascii")
+        self.change(f"set server shop/{colour} state ready; set server shop/{other(colour)} state drain")
 
     def stands(self) -> Colour:
         green = next(line for line in self.ask("show servers state shop").splitlines() if " green " in line)
@@ -227,40 +130,10 @@ class Haproxy:
 
     def turns(self) -> int:
         """HAProxy says so each time, on the terminal."""
-        return (self.folder / "haproxy.log").read_text(encoding="utf-8").count("enters drain state")
-
-    def restart(self) -> None:
-        """Forgets everything but its files."""
-        self.stop()
-        self.process = _start_haproxy(self.folder, self.port)
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(timeout=15)
+        return self.terminal.read_text(encoding="utf-8").count("enters drain state")
 
 
 @contextlib.contextmanager
 def haproxy(folder: Path, ports: Ports, *, level: str = "admin") -> Iterator[Haproxy]:
-    port = free_port()
-    (folder / "state").mkdir(parents=True)
-    (folder / "state" / "servers").touch()
-    text = HAPROXY.format(folder=folder, port=port, level=level, **ports)
-    (folder / "haproxy.cfg").write_text(text, encoding="ascii")
-    found = Haproxy(folder, port, level, _start_haproxy(folder, port))
-    try:
-        yield found
-    finally:
-        found.stop()
-
-
-def _start_haproxy(folder: Path, port: int) -> subprocess.Popen[bytes]:
-    argv = [program("haproxy"), "-f", str(folder / "haproxy.cfg")]
-    with (folder / "haproxy.log").open("ab") as log:
-        process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=log)
-    eventually(lambda: _accepts(port) and _accepts_at(folder / "admin.sock"))
-    return process
-
-
-def _accepts_at(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as connection:
-        return connection.connect_ex(str(path)) == 0
+    with Haproxy(folder, ports, level=level) as started:
+        yield started

@@ -2,21 +2,16 @@
 
 import asyncio
 import contextlib
-import socket
-import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
-
-import psutil
 
 from integrations.traffic.settings import HaproxyTrafficSettings, NginxTrafficSettings
 from tests.classic.backends import Backend
-from tests.classic.proxies import free_port, program
 from tests.contract.shop import eventually
+from tests.proxies import HaproxyProcess, NginxProcess
 
 
 @contextlib.contextmanager
@@ -39,45 +34,6 @@ def serving(backend: Backend) -> Iterator[Backend]:
         backend.server.shutdown()
         backend.server.server_close()
         thread.join()
-
-
-class _Door:
-    """What users come through. Only what it started itself is ended."""
-
-    argv: Sequence[str]
-    port: int
-    process: subprocess.Popen[bytes]
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.port = free_port()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        with (self.folder / "said.log").open("ab") as log:
-            self.process = subprocess.Popen(self.argv, stdout=subprocess.DEVNULL, stderr=log)
-        eventually(self.accepts)
-
-    def accepts(self) -> bool:
-        with socket.socket() as connection:
-            connection.settimeout(1)
-            return connection.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(timeout=15)
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 NGINX = """\
@@ -117,26 +73,12 @@ log_format kaeru_shop '$msec $status $shop_place';
 """
 
 
-class NginxDoor(_Door):
+class NginxDoor(NginxProcess):
     """Begins with everything to the service. Without `other` the rest is a maintenance page."""
 
     def __init__(self, folder: Path, service: Sequence[int], other: int | None) -> None:
-        super().__init__(folder)
         self.service, self.other = service, other
-        (folder / "kaeru").mkdir()
-        user = "user root;" if Path("/proc/self").stat().st_uid == 0 else ""
-        text = NGINX.format(folder=folder, port=self.port, user=user)
-        (folder / "nginx.conf").write_text(text, encoding="ascii")
-        self.argv = [program("nginx"), "-e", "stderr", "-p", str(folder), "-c", str(folder / "nginx.conf")]
-        self.file.write_text(self.split(1.0), encoding="ascii")
-
-    @property
-    def file(self) -> Path:
-        return self.folder / "kaeru" / "shop.conf"
-
-    @property
-    def log(self) -> str:
-        return (self.folder / "error.log").read_text(encoding="utf-8")
+        super().__init__(folder, NGINX, self.split(1.0))
 
     @property
     def access_log(self) -> Path:
@@ -152,7 +94,7 @@ class NginxDoor(_Door):
             "access_log": self.access_log,
             "test": (*self.argv, "-t"),
             "reload": (*self.argv, "-s", "reload"),
-            "pid_file": self.folder / "nginx.pid",
+            "pid_file": self.pid_file,
         }
         return NginxTrafficSettings.model_validate({**usual, **changes})
 
@@ -173,15 +115,7 @@ class NginxDoor(_Door):
         eventually(lambda: len(self.workers()) == 2)
 
     def set_by_hand(self, share: float) -> None:
-        before = self.workers()
-        fresh = self.folder / "fresh.conf"
-        fresh.write_text(self.split(share), encoding="ascii")
-        fresh.replace(self.file)
-        subprocess.run([*self.argv, "-s", "reload"], check=True, capture_output=True, timeout=20)
-        eventually(lambda: bool(self.workers()) and not self.workers() & before)
-
-    def workers(self) -> set[int]:
-        return {child.pid for child in psutil.Process(self.process.pid).children()}
+        self.change(self.split(share))
 
 
 HAPROXY = """\
@@ -203,33 +137,17 @@ backend shop
   server web2 127.0.0.1:{two} weight 10 check inter 200ms fall 1 rise 1
   server other {other} weight 0
 frontend maintenance
-  bind abns@{abns}
+  bind abns@kaeru-maintenance-{port}
   http-request return status 503 content-type text/html string "<h1>Back soon</h1>" hdr Retry-After 120
 """
 
 
-class HaproxyDoor(_Door):
+class HaproxyDoor(HaproxyProcess):
     """Begins with everything to the service. Without `other` the rest is a maintenance page."""
 
     def __init__(self, folder: Path, service: Sequence[int], other: int | None) -> None:
-        super().__init__(folder)
-        (folder / "state").mkdir()
-        self.state_file.touch()
-        abns = f"kaeru-maintenance-{self.port}"
-        address = f"abns@{abns}" if other is None else f"127.0.0.1:{other}"
-        text = HAPROXY.format(
-            folder=folder, port=self.port, one=service[0], two=service[1], other=address, abns=abns
-        )
-        (folder / "haproxy.cfg").write_text(text, encoding="ascii")
-        self.argv = [program("haproxy"), "-f", str(folder / "haproxy.cfg")]
-
-    @property
-    def admin(self) -> Path:
-        return self.folder / "admin.sock"
-
-    @property
-    def state_file(self) -> Path:
-        return self.folder / "state" / "servers"
+        rest = "abns@kaeru-maintenance-{port}" if other is None else f"127.0.0.1:{other}"
+        super().__init__(folder, HAPROXY.replace("{other}", rest), one=service[0], two=service[1])
 
     def settings(self, **changes: Any) -> HaproxyTrafficSettings:
         usual = {
@@ -246,25 +164,10 @@ class HaproxyDoor(_Door):
         # A server counts as up before it was asked for the first time.
         eventually(lambda: self.ask("show stat shop 4 -1").count("L7OK") == 2)
 
-    def restart(self) -> None:
-        """Forgets everything but its files."""
-        self.stop()
-        self.start()
-
-    def ask(self, command: str) -> str:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(10)
-            connection.connect(str(self.admin))
-            connection.sendall(f"{command}\n".encode())
-            with connection.makefile("r") as answer:
-                return answer.read()
-
     def set_by_hand(self, share: float) -> None:
-        """As people do it: the orders, and then the file."""
         ours, rest = round(share * 100), round((1 - share) * 200)
         weights = {"web1": ours, "web2": ours, "other": rest}
-        self.ask("; ".join(f"set weight shop/{name} {weight}" for name, weight in weights.items()))
-        self.state_file.write_text(self.ask("show servers state"), encoding="ascii")
+        self.change("; ".join(f"set weight shop/{name} {weight}" for name, weight in weights.items()))
 
 
 class Line:
