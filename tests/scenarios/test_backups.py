@@ -1,5 +1,6 @@
 """A database is backed up as soon as a rollback is asked for, and waited for only where that was wanted."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,7 @@ async def test_a_lock_is_said_and_does_not_keep_an_image_from_going_back(
 async def test_the_rollback_waits_where_that_is_wanted(
     new_world: NewWorld, database: PostgresqlWorld
 ) -> None:
+    await end(database.backups().take("earlier"))
     world = await new_world(changes=described(database, wait="always", lock_wait="60s"))
     await world.bad_deploy()
     with database.locked("orders"):
@@ -128,6 +130,14 @@ async def test_the_rollback_waits_where_that_is_wanted(
         assert "backup of orders: client programs" in plan
         await room.sees(
             lambda m: "Wait for the backup of orders" in forms.text_of(m) and "migration" in forms.text_of(m)
+        )
+        # How much there is to come, by the one before.
+        await room.sees(
+            lambda m: (
+                "Wait for the backup of orders" in forms.text_of(m)
+                and re.search(r"of about [\d.]+ .B|about [\d.]+ .B the last time", forms.text_of(m))
+                is not None
+            )
         )
         run = (await room.incident()).runs[0]
         assert run.step(STEP).state is StepState.RUNNING
