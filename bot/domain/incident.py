@@ -118,6 +118,13 @@ class Filing(Value):
     stopped: bool = False
 
 
+class Worse(Value):
+    """An alert says that it is worse than people chose; `number` is the place of that among the incident's events."""
+
+    severity: Severity
+    number: int
+
+
 class Incident(Value):
     """Everything that decisions and views need.
 
@@ -134,6 +141,7 @@ class Incident(Value):
     detected_at: datetime | None = None
     severity: Severity | None = None
     severity_at: datetime | None = None
+    worse: Worse | None = None
     channel_id: str | None = None
     channel_name: str | None = None
     roles: dict[str, UserId] = Field(default_factory=dict)

@@ -20,6 +20,7 @@ from bot.domain.incident import (
     PlanRecord,
     PlanState,
     Status,
+    Worse,
 )
 from bot.domain.lifecycle_backups import backed_up
 from bot.domain.lifecycle_evidence import judged
@@ -173,7 +174,9 @@ def _changes(incident: Incident, event: e.Event) -> dict[str, Any]:  # noqa: C90
         case e.SomeoneJoined():
             return {"joined": tuple(dict.fromkeys((*incident.joined, event.by)))}
         case e.SeveritySet():
-            return _severity_set(incident, event)
+            return {**_severity_set(incident, event), "worse": None}
+        case e.AlertReceived(worse=worse) if worse is not None:
+            return {"worse": Worse(severity=worse, number=incident.length + 1)}
         case e.RoleAssigned():
             return _role_assigned(incident, event)
         case e.ActionAdded():

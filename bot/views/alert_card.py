@@ -20,8 +20,6 @@ def alert_card(incident: Incident, event: e.AlertReceived) -> Card:
     if incident.exercise and alert.state == "firing":
         asked = f"{who(lead(incident))}: this incident is an exercise. If the alert is real: `/incident exercise off`."
         return note(f"{_headline(alert)} {asked}")
-    if event.worse is not None:
-        return _worse_card(incident, alert, event.worse)
     if not event.opened:
         return note(_headline(alert))
     lines = [_suspected(one) for one in event.suspects] or [
@@ -45,17 +43,17 @@ def repeated(said: Card, times: int, at: datetime) -> Card:
     return card(said.text, [*said.blocks, context(again)])
 
 
-def _worse_card(incident: Incident, alert: Alert, worse: Severity) -> Card:
+def worse_card(incident: Incident, worse: Severity) -> Card:
     """Somebody has to look: what they chose may not hold any more."""
     fix = incident.forward_fix
     people = " ".join(dict.fromkeys(who(one) for one in (lead(incident), fix.owner if fix else None) if one))
     chosen = incident.severity.label if incident.severity else "not chosen"
     asked = (
-        f":rotating_light: {people}: by this alert it is *{worse.label}*, and the severity here is {chosen}. "
+        f":rotating_light: {people}: by the newest alert it is *{worse.label}*, and the severity here is {chosen}. "
         "How bad is it now? Critical and High roll back."
     )
     buttons = (severity_button(incident, one) for one in (Severity.CRITICAL, Severity.HIGH))
-    return card(f"{asked} {_headline(alert)}", [section(f"{_headline(alert)}\n{asked}"), actions(*buttons)])
+    return card(asked, [section(asked), actions(*buttons)])
 
 
 def _headline(alert: Alert) -> str:

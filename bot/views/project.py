@@ -30,6 +30,7 @@ from bot.ports.chat import (
     Post,
     thread_of,
 )
+from bot.views.alert_card import worse_card
 from bot.views.announce import announce, stakeholder_card, stakeholder_note
 from bot.views.backup_card import backup_card
 from bot.views.blocks import Card
@@ -198,7 +199,9 @@ def _cards(incident: Incident, context: Context) -> list[tuple[str, Card]]:
     cards = [("severity", severity_card(incident))]
     cards += [(_backup_slot(record), backup_card(incident, record)) for record in incident.backups]
     cards += [(f"page-{record.number}", page_card(incident, record)) for record in incident.pages]
-    fix = incident.forward_fix
+    worse, fix = incident.worse, incident.forward_fix
+    if worse is not None and incident.is_open:
+        cards.append((f"worse-{worse.number}", worse_card(incident, worse.severity)))
     if fix is not None:
         cards += [(f"forward-fix-{n}", forward_fix_card(incident, fix, n)) for n in range(fix.reminders + 1)]
     for record in incident.plans:

@@ -401,7 +401,7 @@ async def test_an_alert_that_is_worse_than_the_severity_that_was_chosen_calls_pe
     assert pager.events.all == []
     await post(world, message(alert(40, severity="critical")))
     shown = await room.sees(lambda m: "the severity here is Medium" in forms.text_of(m))
-    assert ":rotating_light: <@U0ALICE>: by this alert it is *High*" in forms.text_of(shown)
+    assert ":rotating_light: <@U0ALICE>: by the newest alert it is *High*" in forms.text_of(shown)
     await room.when(lambda i: [p.state for p in i.pages] == [PageState.CALLED], "somebody to be paged")
     (called,) = pager.events.all
     assert called.bodies[0]["payload"]["summary"] == f"shop is worse (High): incident {room.id}"
