@@ -22,6 +22,7 @@ class Backend:
         self.gate = threading.Event()  # /download sends its second half once this is set
         self.downloads = 0
         self.silent = False
+        self.mute = False  # silent to everybody but those who ask for its health
         self.flickers = False  # every other answer of /health is a bad one
         self.colour = ""  # what X-Colour says, if anything
 
@@ -44,13 +45,13 @@ class Backend:
 
     def reset(self, version: str) -> None:
         self.version, self.status, self.silent, self.downloads = version, 200, False, 0
-        self.colour, self.flickers = "", False
+        self.colour, self.flickers, self.mute = "", False, False
         self.gate.set()
         self.gate = threading.Event()
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
         path = urlsplit(handler.path).path
-        if self.silent:
+        if self.silent or (self.mute and path != "/health"):
             handler.close_connection = True
         elif path == "/version":
             self._send(handler, 200, {"version": self.version})
