@@ -253,7 +253,7 @@ async def test_an_outbreak_after_a_watch_that_verified_nothing_takes_it_up_again
     changes["services"]["shop"] |= {
         "watch_patience": "2s",
         # A machine that is busy is no relapse.
-        "thresholds": {"latency_slack": "10s", "max_p95": "10s"},
+        "health": {"thresholds": {"latency_slack": "10s"}},
         "metrics": {"m": {**nothing, "no_worse": False, "at_most": 5}},
     }
     world = await new_world(changes=changes)
