@@ -23,7 +23,7 @@ RUNS = 5
 ROOT = Path(__file__).resolve().parents[2]
 
 # Most of it is what compresses to a half, as numbers and ids do, and the rest compresses well, as text does. A dump is
-# then about half of the table; the note says how much it was.
+# then about a third of the table; the note says how much it was.
 _ROWS = """
 CREATE TABLE orders AS SELECT n AS id, now() - n * interval '1 second' AS at,
   (ARRAY['new', 'paid', 'packed', 'sent', 'returned'])[n % 5 + 1] AS state,
