@@ -42,6 +42,7 @@ class Known(Value):
 
     `service` is what this audience calls it. `thread` is the same for all notices of one incident; for customers
     it is a number that says nothing. Moments are in the zone that was asked for.
+    `unsolved`: a rollback was tried, and users are not known to be well. Without one, whoever closes it knows better.
     """
 
     moment: Moment
@@ -53,6 +54,8 @@ class Known(Value):
     effect: Effect | None = None
     meaning: str = ""
     solved: bool = False
+    unsolved: bool = False
+    verified: bool = False
     lasted: timedelta | None = None
     incident_id: str = ""
     severity: str = ""
@@ -202,7 +205,9 @@ def known(
         began_at=began.astimezone(zone),
         effect=_EFFECT[severity] if severity else None,
         meaning=_IN_PUBLIC[severity],
-        solved=incident.mitigated_at is not None,
+        solved=_is_solved(incident),
+        unsolved=incident.run is not None and not _is_solved(incident),
+        verified=incident.verified_at is not None,
         lasted=max(over - began, timedelta()) if over else None,
         update=_said(event.text, names) if isinstance(event, e.UpdateWritten) else "",
     )
@@ -244,6 +249,12 @@ def known(
 def notice_key(incident_id: str, number: int, notifier: str) -> str:
     """The same for every try to tell `notifier` (its identity) of event `number` of the incident."""
     return f"{incident_id}/{number}/{notifier}"
+
+
+def _is_solved(incident: Incident) -> bool:
+    """Whether users have a good version, as far as anybody knows: what came after it has not failed."""
+    run = incident.run
+    return incident.mitigated_at is not None and (run is None or run.outcome in (None, Outcome.SUCCEEDED))
 
 
 def _public_thread(incident: Incident) -> str:

@@ -127,7 +127,8 @@ class StatuspageNotifier:
         self, notice: Notice, there: Mapping[str, Any] | None, told: tuple[str, ...]
     ) -> dict[str, Any]:
         known = notice.known
-        if known.moment is Moment.UPDATE:
+        unsolved = known.moment is Moment.CLOSED and known.unsolved
+        if known.moment is Moment.UPDATE or unsolved:
             status = str(there["status"]) if there is not None else "investigating"
         else:
             status = _STATUS[known.moment]
@@ -139,7 +140,7 @@ class StatuspageNotifier:
         }
         if known.effect is not None:
             change["impact_override"] = known.effect.value
-        if self._settings.components and known.moment is not Moment.UPDATE:
+        if self._settings.components and known.moment is not Moment.UPDATE and not unsolved:
             state = "operational" if known.moment in _WELL else _COMPONENT[known.effect]
             change["components"] = dict.fromkeys(self._settings.components, state)
             change["component_ids"] = list(self._settings.components)

@@ -333,6 +333,17 @@ async def test_an_incident_on_the_page_from_its_beginning_to_its_end(page: Statu
     assert len(incident["incident_updates"]) == len(moments)
 
 
+async def test_what_was_closed_unsolved_stays_as_it_was_on_the_page(page: StatuspageWorld) -> None:
+    notifier = page.notifier(components=["c0mp"])
+    await notifier.send(notice(Moment.ROLLING_BACK), KEY)
+    closed = notice(Moment.CLOSED)
+    unsolved = closed.model_copy(update={"known": closed.known.model_copy(update={"unsolved": True})})
+    await notifier.send(unsolved, f"{KEY}-end")
+    (incident,) = page.incidents
+    last = incident["incident_updates"][0]
+    assert (last["status"], last["components"]) == ("identified", None)
+
+
 async def test_incidents_are_kept_apart_among_many(page: StatuspageWorld) -> None:
     notifier = page.notifier()
     await notifier.send(notice(), KEY)

@@ -10,6 +10,7 @@ from bot.domain import decide
 from bot.domain import events as e
 from bot.domain.audiences import Audience, Moment, Telling
 from bot.domain.base import BOT, Refusal
+from bot.domain.evidence import Outcome
 from bot.domain.incident import Incident
 from bot.domain.lifecycle import evolve, fold
 from bot.domain.notices import Known, concerns, known, moment_of, notice_key, notices_due
@@ -184,3 +185,37 @@ def test_an_update_needs_words_and_not_too_many(text: str) -> None:
 def test_the_key_is_the_same_for_the_same_people_alone() -> None:
     assert notice_key("inc", 3, "a") == notice_key("inc", 3, "a") != notice_key("inc", 3, "b")
     assert notice_key("inc", 3, "a") != notice_key("inc", 4, "a")
+
+
+def closed_after(*events: e.Event) -> dict[Audience, str]:
+    """What each audience is told when it is closed after `events`."""
+    ended = e.IncidentClosed(at=story.at("14:30:00"), by=story.BOB)
+    made = {audience: notice(told(audience, (*events, ended))[-1]) for audience in Audience}
+    return {audience: f"{one.subject}\n{one.text}" for audience, one in made.items()}
+
+
+def test_nobody_is_told_that_it_is_solved_where_the_rollback_did_not_solve_it() -> None:
+    events = story.events()
+    place = next(n for n, event in enumerate(events) if isinstance(event, e.IncidentMitigated))
+    mitigated = events[place]
+    assert isinstance(mitigated, e.IncidentMitigated)
+    stopped = e.RollbackFailed(
+        at=mitigated.at,
+        run_id=mitigated.run_id,
+        outcome=Outcome.FAILED,
+        reason="Stopped.",
+        safe_state="It is in place.",
+        took_place=False,
+    )
+    relapsed = e.IncidentRelapsed(at=story.at("14:25:00"), run_id=mitigated.run_id, reason="Ill again.")
+    for before in ((*events[:place], stopped), (*events[: place + 1], relapsed)):
+        words = closed_after(*before)
+        assert "solved: problem" not in words[Audience.CUSTOMERS].lower()
+        assert "We have not confirmed that it is solved." in words.pop(Audience.CUSTOMERS)
+        assert all("nothing shows that shop works again" in text for text in words.values()), words
+    half = closed_after(*events[: place + 1])
+    assert "is solved." in half.pop(Audience.CUSTOMERS)
+    assert all("closed without being verified." in text for text in half.values()), half
+    by_word = closed_after(events[0])
+    assert "is solved." in by_word.pop(Audience.CUSTOMERS)
+    assert all("on the word of the team" in text for text in by_word.values()), by_word
