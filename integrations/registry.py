@@ -1,6 +1,6 @@
 """Every adapter by its kind: its settings and how it is made. Nothing of an adapter is imported before it is asked for.
 
-A new adapter is one line in `TARGETS` or `CHANGES`; integrations/README.md says what else it needs.
+A new adapter is one line in the table of its port, such as `TARGETS` or `NOTIFIERS`; integrations/README.md says what else it needs.
 """
 
 import importlib

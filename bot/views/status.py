@@ -130,7 +130,7 @@ _INCIDENT_HELP = (
 `/incident ack`  –  you are on it; the pager stops calling
 `/incident hold The database is being dumped`  –  nothing new begins; `/incident hold off` goes on
 `/incident restore`  –  plans how a backup is brought back; two people have to agree
-`/incident close Checkout works again`  –  closes it and posts the postmortem
+`/incident close Checkout works again`  –  closes it and posts the postmortem; `close unverified` without proof, `close accept` with what stays open
 `/incident accept`  –  what stays open when it is closed, and who accepts that
 `/incident actions`  –  what is to do afterwards, and where it was filed; `/incident file` tries again
 `/incident lessons`  –  root cause and lessons, also after the close
@@ -139,7 +139,7 @@ _INCIDENT_HELP = (
 `/incident export`  –  everything, as files""",
     """*Anywhere*
 `/incident list`  –  all open incidents
-`/incident stats shop 90d`  –  numbers over all incidents; `/incident exercise` leaves one out""",
+`/incident stats shop 90d`  –  numbers over all incidents; `/incident exercise` leaves one out, `exercise off`: it is real""",
     "Every message in the channel is kept in the timeline; “Add to timeline” in a message's menu marks it as important.",
 )
 

@@ -18,8 +18,8 @@ def page_due(after: Incident, events: Events, *, wanted: bool) -> Events:
     """What follows `events`, which led to `after`, where people are to be called because of it.
 
     `wanted` is what the policy of its severity says. Once for the incident, and once more for every relapse; one that
-    an alert takes up again is one, too. Never for an exercise, and at once where it turns out to be none. And once where an alert is worse than the severity that people chose: whoever
-    fixes forward may sleep by now.
+    an alert takes up again is one, too. Never for an exercise, and at once where it turns out to be none. And once
+    where an alert is worse than the severity that people chose: whoever fixes forward may sleep by now.
     """
     if not wanted or not after.is_open or after.exercise:
         return ()
