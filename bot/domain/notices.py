@@ -106,7 +106,8 @@ def concerns(incident: Incident, event: e.Event, audience: Audience) -> bool:
 def _fits(incident: Incident, event: e.Event, audience: Audience) -> bool:
     match event:
         case e.SeveritySet():
-            return incident.is_open and incident.mitigated_at is None
+            # A label of an alert is nobody's judgement, and they have just heard that it begins.
+            return event.by != BOT and incident.is_open and incident.mitigated_at is None
         case e.PlanRequested():
             return taken_up_again(incident, event)
         case e.ExerciseMarked():

@@ -8,7 +8,8 @@ is missing is in none of them, and every number says of how many it is. What nob
     failed        it was carried out and did not help
     not verified  mitigated, and nobody knows whether it stayed well
     unknown       its outcome is unknown
-    not tried     approved, and ended before anything was changed
+    stopped       carried out, and stopped before all users were back; nothing says that it was wrong
+    not tried     approved, and ended before its version could be put to the proof
     under way     not ended yet
 """
 
@@ -21,6 +22,7 @@ from bot.domain.base import Value
 from bot.domain.durations import Times, human, measure
 from bot.domain.evidence import Outcome, percentile
 from bot.domain.incident import Incident
+from bot.domain.run import RAMP
 from bot.domain.severity import Severity
 
 FEW = 10
@@ -35,6 +37,7 @@ class Ending(StrEnum):
     FAILED = "failed"
     UNVERIFIED = "not verified"
     UNKNOWN = "unknown"
+    STOPPED = "stopped"
     NOT_TRIED = "not tried"
     UNDER_WAY = "under way"
 
@@ -178,6 +181,7 @@ def case_of(incident: Incident, events: Sequence[e.Event]) -> Case:
 def endings(events: Iterable[e.Event]) -> tuple[Ending, ...]:
     """How every rollback of an incident ended."""
     found: dict[str, Ending] = {}
+    stranded = set[str]()
     for event in events:
         match event:
             case e.RollbackApproved(run_id=run_id):
@@ -187,6 +191,9 @@ def endings(events: Iterable[e.Event]) -> tuple[Ending, ...]:
                 }
                 found |= again
                 found[run_id] = Ending.UNDER_WAY
+            case e.StepFinished(run_id=run_id, step_id=step) if step == RAMP:
+                if event.outcome is not Outcome.SUCCEEDED:
+                    stranded.add(run_id)
             case e.IncidentMitigated(run_id=run_id):
                 found[run_id] = Ending.UNVERIFIED
             case e.IncidentVerified(run_id=run_id):
@@ -194,16 +201,18 @@ def endings(events: Iterable[e.Event]) -> tuple[Ending, ...]:
             case e.IncidentRelapsed(run_id=run_id):
                 found[run_id] = Ending.RELAPSED
             case e.RollbackFailed(run_id=run_id):
-                found[run_id] = _failed(event)
+                found[run_id] = _failed(event, stranded=run_id in stranded)
             case _:
                 pass
     return tuple(found.values())
 
 
-def _failed(event: e.RollbackFailed) -> Ending:
+def _failed(event: e.RollbackFailed, *, stranded: bool) -> Ending:
     if event.outcome is Outcome.UNKNOWN:
         return Ending.UNKNOWN
-    return Ending.FAILED if event.took_place else Ending.NOT_TRIED
+    if event.took_place:
+        return Ending.FAILED
+    return Ending.STOPPED if stranded else Ending.NOT_TRIED
 
 
 def stats_of(

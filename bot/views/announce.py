@@ -156,7 +156,7 @@ def stakeholder_note(incident: Incident, event: e.Event, *, watch_s: float) -> C
             )
         case e.RollbackFailed():
             return note(
-                f":warning: *{service}*: {_for_outsiders(event)} "
+                f":warning: *{service}*: {_for_outsiders(incident, event)} "
                 "The team is deciding on the next step; we tell you here."
             )
         case e.PlanRequested() if not taken_up_again(incident, event):
@@ -170,11 +170,13 @@ def stakeholder_note(incident: Incident, event: e.Event, *, watch_s: float) -> C
             return None
 
 
-def _for_outsiders(event: e.RollbackFailed) -> str:
+def _for_outsiders(incident: Incident, event: e.RollbackFailed) -> str:
     if event.outcome is Outcome.UNKNOWN:
         return "we do not know yet whether going back to an earlier version worked."
+    if not event.took_place and incident.run is not None and incident.run.stranded:
+        return "an earlier version is in place, and not all users were brought back to it."
     if not event.took_place:
-        return "going back to an earlier version did not work out: it was not tried to its end."
+        return "going back to an earlier version did not work out: it could not be carried out."
     return "going back to an earlier version did not help."
 
 
@@ -193,6 +195,10 @@ def stakeholder_card(incident: Incident) -> Card:
     if incident.exercise:
         return note(f":dart: *{service}: this is an exercise.* There is no problem.{where}")
     begun = f"{who(incident.declared_by)} raised it at {clock(incident.declared_at)}."
+    if incident.status is Status.CLOSED and incident.run is not None and incident.mitigated_at is None:
+        return note(
+            f":rotating_light: *{service} had an incident*, closed without being verified. {how_bad}{begun}{where}"
+        )
     if incident.status in (Status.MITIGATED, Status.VERIFIED, Status.CLOSED):
         return note(f":rotating_light: *{service} had a problem.* {how_bad}{begun}{where}")
     return note(f":rotating_light: *{service} has a problem*, and the team is on it. {how_bad}{begun}{where}")

@@ -128,6 +128,9 @@ def test_customers_hear_of_an_alert_when_somebody_has_decided_something() -> Non
         chosen = e.SeveritySet(at=story.at("14:12:00"), by=by, severity=Severity.HIGH)
         due = notices_due(evolve(incident, chosen), chosen, page)
         assert (due is not None) is heard
+        # They have just heard that it begins; a label of an alert adds nobody's judgement to it.
+        desk = {"desk": Wants(Audience.SUPPORT)}
+        assert (notices_due(evolve(incident, chosen), chosen, desk) is not None) is heard
     assert notices_due(incident, declared, page) is None
     assert notices_due(incident, declared, {"desk": Wants(Audience.SUPPORT)}) is not None
     ended = e.IncidentClosed(at=story.at("14:13:00"), by=story.BOB)

@@ -12,6 +12,7 @@ from bot.domain import events as e
 from bot.domain.durations import Times
 from bot.domain.evidence import Outcome
 from bot.domain.lifecycle import fold
+from bot.domain.run import RAMP
 from bot.domain.severity import Severity
 from bot.domain.stats import FEW, Case, Ending, Stats, case_of, endings, spread, stats_of
 from tests import story
@@ -49,6 +50,16 @@ VERIFIED = e.IncidentVerified(at=NOW, run_id="r1")
         ([approved(), failed(Outcome.FAILED)], ["failed"]),
         ([approved(), failed(Outcome.UNKNOWN)], ["unknown"]),
         ([approved(), failed(Outcome.FAILED, took_place=False)], ["not tried"]),
+        (
+            [
+                approved(),
+                e.StepFinished(
+                    at=NOW, run_id="r1", step_id=RAMP, outcome=Outcome.FAILED, detail="Stopped at 50 %."
+                ),
+                failed(Outcome.FAILED, took_place=False),
+            ],
+            ["stopped"],
+        ),
         ([approved(), failed(Outcome.FAILED), approved("r2")], ["failed", "under way"]),
     ],
 )
