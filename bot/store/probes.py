@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+from collections import Counter
 from collections.abc import Generator, Sequence
 from datetime import datetime
 from typing import Any
@@ -50,18 +51,44 @@ class Probes:
     def baseline(
         self, service: str, version: Version, *, since: datetime, until: datetime, per_endpoint: int = 200
     ) -> tuple[Probe, ...]:
-        """What `version` answered in that time: the newest probes of each endpoint, oldest first."""
+        """What `version` answered in that time: the newest probes of each endpoint, oldest first.
+
+        A good answer that names no version counts where all that named one in its round named this one. What
+        failed does not: that may have been something else.
+        """
         of_version = (_T.c.service == service, _T.c.version == version)
-        found: list[Probe] = []
+        found: list[Row[Any]] = []
         endpoint: str | None = ""
         while True:
             # Endpoints are few, probes are many: hop from one endpoint to the next along the index.
             following = select(func.min(_T.c.endpoint)).where(*of_version, _T.c.endpoint > endpoint)
             endpoint = self._scope.connection.execute(following).scalar()
             if endpoint is None:
-                return tuple(found)
+                break
             within = select(_T).where(*of_version, _T.c.endpoint == endpoint)
-            found += self._newest(within.where(_T.c.at >= since, _T.c.at <= until), per_endpoint)
+            found += self._rows(within.where(_T.c.at >= since, _T.c.at <= until), per_endpoint)
+        own = Counter(row.endpoint for row in found)
+        rounds = sorted({row.round for row in found})[-per_endpoint:]
+        beside: dict[str, list[Probe]] = {}
+        for probe in self._beside(service, version, rounds):
+            if since <= probe.at <= until:
+                beside.setdefault(probe.endpoint, []).append(probe)
+        for name, probes in beside.items():
+            # What names the version itself comes first.
+            room = per_endpoint - own[name]
+            beside[name] = probes[-room:] if room > 0 else []
+        return (*map(_probe, found), *itertools.chain.from_iterable(beside.values()))
+
+    def _beside(self, service: str, version: Version, rounds: Sequence[int]) -> Generator[Probe, None, None]:
+        """The good answers without a version, in those of the rounds in which nothing but `version` was named."""
+        if not rounds:
+            return
+        in_them = select(_T).where(_T.c.service == service, _T.c.round.in_(rounds))
+        rows = self._scope.connection.execute(in_them.order_by(_T.c.round, _T.c.id)).all()
+        for _, together in itertools.groupby(rows, key=lambda row: row.round):
+            probes = [_probe(row) for row in together]
+            if {probe.version for probe in probes if probe.version} == {version}:
+                yield from (probe for probe in probes if not probe.version and probe.ok)
 
     def first_bad(self, service: str, after: datetime) -> datetime | None:
         """Since when the service is ill: when the first probe of the present bad stretch failed, after `after`.
@@ -105,9 +132,11 @@ class Probes:
         return self._scope.connection.execute(delete(_T).where(_T.c.id.in_(old))).rowcount
 
     def _newest(self, statement: Select[Any], limit: int) -> tuple[Probe, ...]:
+        return tuple(map(_probe, self._rows(statement, limit)))
+
+    def _rows(self, statement: Select[Any], limit: int) -> Sequence[Row[Any]]:
         newest_first = statement.order_by(_T.c.at.desc(), _T.c.id.desc()).limit(limit)
-        rows = self._scope.connection.execute(newest_first).all()
-        return tuple(_probe(row) for row in reversed(rows))
+        return self._scope.connection.execute(newest_first).all()[::-1]
 
 
 def _probe(row: Row[Any]) -> Probe:

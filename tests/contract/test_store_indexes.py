@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
+from bot.domain.evidence import Probe
 from bot.domain.quarantine import BadShape
 from bot.domain.timeline import Kind
 from bot.ports.chat import Done, Post
@@ -70,6 +71,7 @@ def everything(uow: UnitOfWork) -> None:
     uow.releases.lift("shop", "v1", "U1", START)
     uow.releases.all("shop")
     every_shape(uow)
+    uow.probes.add("shop", (Probe(endpoint="/version", at=START, ok=True, version="v1"),))
     uow.probes.window("shop", START)
     uow.probes.baseline("shop", "v1", since=START, until=START)
     uow.probes.first_bad("shop", START)

@@ -91,6 +91,27 @@ async def test_a_baseline_is_the_newest_of_each_endpoint(store: Store) -> None:
     assert none == ()
 
 
+async def test_what_names_no_version_is_of_the_one_version_that_its_round_named(store: Store) -> None:
+    """As where only `/version` tells which it is. A round that is half switched tells nothing of the others."""
+
+    def work(uow: UnitOfWork) -> None:
+        for n in range(6):
+            uow.probes.add("shop", (probe(n, "/version"), probe(n, "/checkout", ok=n != 1, version=None)))
+        half = (probe(6, "/version"), probe(6, "web2 /version", version="v2"))
+        uow.probes.add("shop", (*half, probe(6, "/checkout", version=None)))
+        uow.probes.add("shop", (probe(7, "/checkout", version=None),))
+        uow.probes.add("tea", (probe(5, "/version"), probe(5, "/other", version=None)))
+
+    await store.write(work)
+    seen = await store.read(
+        lambda uow: uow.probes.baseline("shop", "v1", since=START, until=later(seconds=9), per_endpoint=4)
+    )
+    checkout = [p for p in seen if p.endpoint == "/checkout"]
+    assert [p.at for p in checkout] == [later(seconds=n) for n in (3, 4, 5)]
+    assert {p.version for p in checkout} == {None}, "what it said is not made up"
+    assert {p.endpoint for p in seen} == {"/version", "/checkout"}
+
+
 async def told(store: Store, story: str, *, every_s: float = 5, after_s: float = 0) -> float | None:
     """Rounds as they come: a letter is a version (capital: ill), `-` an answer without one. When it is ill since."""
 
