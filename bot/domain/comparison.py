@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from bot.domain.base import Value
-from bot.domain.evidence import Baseline, EndpointStats, Outcome, Probe, judge, summarize
+from bot.domain.evidence import Baseline, EndpointStats, Look, Outcome, Probe, judge, summarize
 from bot.domain.incident import Incident
 
 
@@ -67,7 +67,8 @@ def compare(
     since, until = (ill.since, ill.until) if ill else (began, began)
     before = {s.endpoint: s for s in against.endpoints or summarize(p for p in probes if p.at < since)}
     during = {f.endpoint: f for f in judge((p for p in probes if ill and since <= p.at <= until), against)}
-    after = {f.endpoint: f for f in judge((p for p in probes if p.at > until), against)}
+    since_then = [p for p in probes if p.at > until]
+    after = {f.endpoint: f for f in judge(since_then, against, look=Look.OVER_ALL)}
     rows = []
     for endpoint in dict.fromkeys((*before, *during, *after)):
         ill_then, well_then = during.get(endpoint), after.get(endpoint)

@@ -13,6 +13,10 @@ from bot.domain.base import Value
 
 TREND = 2
 """How many bad answers of one endpoint it takes to call it ill."""
+MANY_SLOW = 5
+"""How many slow answers it takes where it is looked at again and again."""
+SLOW_SHARE = 0.2
+"""And of how many of the answers they have to be, at least."""
 
 
 class Outcome(StrEnum):
@@ -21,6 +25,17 @@ class Outcome(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     UNKNOWN = "unknown"
+
+
+class Look(StrEnum):
+    """How often probes are judged, and so how sure it has to be that they are slow.
+
+    Once: as a rollback is proven. Lately: one of many looks at the newest. Over all: the end of many looks.
+    """
+
+    ONCE = "once"
+    LATELY = "lately"
+    OVER_ALL = "over all"
 
 
 class Probe(Value):
@@ -113,8 +128,8 @@ class Finding(Value):
     sentence: str
 
     @property
-    def lets_one_pass(self) -> bool:
-        """Whether it is well although a number is above its limit: a single bad answer is no trend."""
+    def lets_few_pass(self) -> bool:
+        """Whether it is well although a number is above its limit: too few bad answers are no trend."""
         slow = self.stats.p95_ms is not None and self.stats.p95_ms > self.limit_p95_ms
         return self.verdict is Outcome.SUCCEEDED and (slow or self.stats.error_rate > self.limit_error_rate)
 
@@ -150,26 +165,27 @@ def _stats(endpoint: str, group: Sequence[Probe]) -> EndpointStats:
     )
 
 
-def judge(probes: Iterable[Probe], baseline: Baseline) -> tuple[Finding, ...]:
+def judge(probes: Iterable[Probe], baseline: Baseline, *, look: Look = Look.ONCE) -> tuple[Finding, ...]:
     """Compare probes with the baseline, endpoint by endpoint. No probe at all is unknown, never good.
 
     One bad answer among many is a blip, not an illness: an endpoint fails when at least `TREND` answers are
-    bad and their share is above what is acceptable.
+    bad and their share is above what is acceptable. Where there are many looks, being slower than before takes more:
+    `MANY_SLOW` slow answers that are at least `SLOW_SHARE` of all, lately with the newest among them; over all, fewer
+    are enough where there are no more. What is above `max_p95_ms` is held to the first rule always.
     """
     grouped = _by_endpoint(probes)
-    return tuple(_judge_one(endpoint, group, baseline) for endpoint, group in grouped.items())
+    return tuple(_judge_one(endpoint, group, baseline, look) for endpoint, group in grouped.items())
 
 
-def _judge_one(endpoint: str, group: Sequence[Probe], baseline: Baseline) -> Finding:
+def _judge_one(endpoint: str, group: Sequence[Probe], baseline: Baseline, look: Look) -> Finding:
     stats = _stats(endpoint, group)
     limit_errors = baseline.limit_error_rate(endpoint)
     limit_p95 = baseline.limit_p95_ms(endpoint)
-    slow = sum(p.latency_ms is not None and p.latency_ms > limit_p95 for p in group)
     verdict, sentence = Outcome.SUCCEEDED, f"{_share(stats.error_rate)} errors, p95 {_ms(stats.p95_ms)}"
     if stats.errors >= min(TREND, stats.count) and stats.error_rate > limit_errors:
         verdict = Outcome.FAILED
         sentence = f"{stats.errors} of {stats.count} failed (at most {_share(limit_errors)} is acceptable)"
-    elif slow >= min(TREND, stats.count) and stats.p95_ms is not None and stats.p95_ms > limit_p95:
+    elif _slow(group, limit_p95, look) or _slow(group, baseline.thresholds.max_p95_ms, Look.ONCE):
         verdict = Outcome.FAILED
         sentence = f"p95 {_ms(stats.p95_ms)} (at most {_ms(limit_p95)} is acceptable)"
     return Finding(
@@ -180,6 +196,20 @@ def _judge_one(endpoint: str, group: Sequence[Probe], baseline: Baseline) -> Fin
         verdict=verdict,
         sentence=sentence,
     )
+
+
+def _slow(group: Sequence[Probe], limit_ms: float, look: Look) -> bool:
+    took = [p.latency_ms for p in group if p.latency_ms is not None]
+    slow = sum(ms > limit_ms for ms in took)
+    p95 = percentile(took, 0.95)
+    if p95 is None or p95 <= limit_ms or slow < min(TREND, len(group)):
+        return False
+    if look is Look.ONCE:
+        return True
+    if look is Look.LATELY:
+        # A burst that is over is no second look.
+        return slow >= max(MANY_SLOW, SLOW_SHARE * len(took)) and took[-1] > limit_ms
+    return slow >= max(min(MANY_SLOW, len(took)), SLOW_SHARE * len(took))
 
 
 def overall(findings: Sequence[Finding]) -> Outcome:

@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 from bot.catalog.model import Log, Metric, Service
 from bot.domain import no_worse
 from bot.domain.comparison import Comparison
-from bot.domain.evidence import Baseline, Outcome, judge, summarize
+from bot.domain.evidence import Baseline, Look, Outcome, judge, summarize
 from bot.domain.logjoin import joined
 from bot.domain.logjudge import LogLimits
 from bot.domain.logrows import rows_of_log
@@ -73,7 +73,7 @@ class ProbeSource:
         bad = await self._store.read(lambda uow: uow.probes.window(name, *ill)) if ill else ()
         was = {stats.endpoint: stats for stats in baseline.endpoints}
         ailing = {finding.endpoint: finding for finding in judge(bad, baseline)}
-        found = {finding.endpoint: finding for finding in judge(since, baseline)}
+        found = {finding.endpoint: finding for finding in judge(since, baseline, look=Look.OVER_ALL)}
         rows = [
             Comparison(
                 endpoint=endpoint,

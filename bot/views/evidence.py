@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bot.domain.evidence import TREND, Finding, Outcome
+from bot.domain.evidence import Finding, Outcome
 from bot.views.blocks import Block, sections
 from bot.views.mrkdwn import code, counted, ms, percent
 
@@ -31,5 +31,5 @@ def _line(finding: Finding) -> str:
     stats = finding.stats
     errors = f"{percent(stats.error_rate)} errors (limit {percent(finding.limit_error_rate)})"
     latency = f"p95 {ms(stats.p95_ms)} (limit {ms(finding.limit_p95_ms)})"
-    blip = f" · a single bad answer; {TREND} are needed to call it ill" if finding.lets_one_pass else ""
+    blip = " · too few bad answers to call it ill" if finding.lets_few_pass else ""
     return f"{_EMOJI[finding.verdict]} {code(finding.endpoint)}  {errors} · {latency}{blip}"

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from bot.catalog import Catalog
 from bot.catalog.model import Service
 from bot.domain.base import Version
-from bot.domain.evidence import Baseline, Finding, Outcome, judge
+from bot.domain.evidence import Baseline, Finding, Look, Outcome, judge
 from bot.domain.incident import Incident, Status
 from bot.domain.plan import Plan
 from bot.domain.proberows import SOURCE as HTTP
@@ -109,7 +109,7 @@ class Watching:
             if not await self._still_watching(incident.id, run.id):
                 return Outcome.UNKNOWN.value
             begin = self._clock() - service.watch_interval * LOOKS
-            findings = await self._findings(service, watch.plan.baseline, begin, watch.since)
+            findings = await self._findings(service, watch.plan.baseline, begin, watch.since, Look.LATELY)
             reason = _relapse(findings, target, await self._versions_now(service.name, watch.since))
             if lookout.ill or (reason and ill_before):
                 told = "; ".join(part for part in (reason, lookout.reason) if part)
@@ -134,7 +134,7 @@ class Watching:
         """
         incident, run, baseline = watch.incident, watch.run, watch.plan.baseline
         now = self._clock()
-        findings = await self._findings(watch.service, baseline, watch.since, watch.since)
+        findings = await self._findings(watch.service, baseline, watch.since, watch.since, Look.OVER_ALL)
         rows = await watch.evidence.rows(Span(watch.since, now), lookout.span(now))
         await asyncio.wait(beside[1:])
         _raise_from(beside)
@@ -162,10 +162,11 @@ class Watching:
         return incident.status is Status.MITIGATED and incident.run is not None and incident.run.id == run_id
 
     async def _findings(
-        self, service: Service, baseline: Baseline, since: datetime, not_before: datetime
+        self, service: Service, baseline: Baseline, since: datetime, not_before: datetime, look: Look
     ) -> tuple[Finding, ...]:
         begin = max(since, not_before)
-        return judge(await self._store.read(lambda uow: uow.probes.window(service.name, begin)), baseline)
+        probes = await self._store.read(lambda uow: uow.probes.window(service.name, begin))
+        return judge(probes, baseline, look=look)
 
     async def _versions_now(self, service: str, since: datetime) -> set[str]:
         probes = await self._store.read(lambda uow: uow.probes.window(service, since))

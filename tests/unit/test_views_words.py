@@ -55,7 +55,7 @@ def answers(*took_ms: float) -> tuple[Probe, ...]:
             (4, 5, 1179),
             (
                 ":white_check_mark: `/version`  0 % errors (limit 2 %) · p95 1179 ms (limit 1000 ms)"
-                " · a single bad answer; 2 are needed to call it ill"
+                " · too few bad answers to call it ill"
             ),
         ),
         ((4, 1100, 1179), ":x: `/version`  0 % errors (limit 2 %) · p95 1179 ms (limit 1000 ms)"),
