@@ -38,7 +38,7 @@ class CommandLineDesk(Desk):
         changed = super()._record(uow, incident, events)
         if not events or not self._actor.is_person:
             return changed
-        note = self._typed(", ".join(event.type.replace("_", " ") for event in events), events[-1].at)
+        note = self._typed(", ".join(_what(event) for event in events), events[-1].at)
         # After the rest: the note's own message has to stand behind the opening of its channel.
         noted = super()._record(uow, changed.incident, (note,))
         return Changed(noted.incident, (*events, note))
@@ -59,6 +59,15 @@ class CommandLineDesk(Desk):
     def _typed(self, what: str, at: datetime) -> e.NoteAdded:
         text = f"{what}: typed on the command line in the name of <@{self._actor.user}>"
         return e.NoteAdded(at=at, by=self._actor.typist, text=text)
+
+
+def _what(event: e.Event) -> str:
+    """What was typed, for people: `incident closed`."""
+    match event:
+        case e.DebtAccepted():
+            return f"accepted that this stays open ({event.text.rstrip('.')})"
+        case _:
+            return event.type.replace("_", " ")
 
 
 def _nobody_to_wake() -> None:

@@ -268,7 +268,7 @@ def _said(text: str, names: Names) -> str:
 
 
 def _responders(incident: Incident, names: Names) -> str:
-    everyone = dict.fromkeys((*incident.roles.values(), *incident.joined))
+    everyone = dict.fromkeys(u for u in (*incident.roles.values(), *incident.joined) if u != BOT)
     return listed([name(user, names) for user in everyone]) if everyone else ""
 
 

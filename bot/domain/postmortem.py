@@ -23,7 +23,7 @@ from bot.domain.account import (
 )
 from bot.domain.account_backups import BackupLine, backups
 from bot.domain.account_reports import ReportLine, user_reports
-from bot.domain.base import Value, Version
+from bot.domain.base import BOT, Value, Version
 from bot.domain.chronicle import Line, events_of, lines
 from bot.domain.comparison import Comparison, Illness, compare, illness
 from bot.domain.durations import Times, measure
@@ -286,7 +286,7 @@ def _responders(incident: Incident, names: Names) -> str:
         *(page.acknowledged_by for page in incident.pages if page.acknowledged_by),
         *(user for run in incident.runs for user in run.approved_by),
     )
-    return listed([name(user, names) for user in dict.fromkeys(everyone)])
+    return listed([name(user, names) for user in dict.fromkeys(everyone) if user != BOT]) or "nobody"
 
 
 def _said(text: str, names: Names) -> str:

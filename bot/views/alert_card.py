@@ -4,12 +4,13 @@ from datetime import datetime
 
 from bot.domain import events as e
 from bot.domain.alerts import Alert, Suspect
+from bot.domain.base import BOT
 from bot.domain.incident import Incident
 from bot.domain.severity import Severity
 from bot.views.blocks import Card, actions, card, context, note, section, sections
 from bot.views.mrkdwn import code, counted, ended, line, when, who
 from bot.views.severity_card import severity_button
-from bot.views.wording import lead
+from bot.views.wording import lead, lead_words
 
 _TITLE, _TEXT, _SUBJECT, _LINK = 200, 800, 160, 500
 
@@ -18,7 +19,8 @@ def alert_card(incident: Incident, event: e.AlertReceived) -> Card:
     """The message that opens an incident, or one line for what is heard later."""
     alert = event.alert
     if incident.exercise and alert.state == "firing":
-        asked = f"{who(lead(incident))}: this incident is an exercise. If the alert is real: `/incident exercise off`."
+        person = lead_words(incident, "Somebody here")
+        asked = f"{person}: this incident is an exercise. If the alert is real: `/incident exercise off`."
         return note(f"{_headline(alert)} {asked}")
     if not event.opened:
         return note(_headline(alert))
@@ -46,7 +48,14 @@ def repeated(said: Card, times: int, at: datetime) -> Card:
 def worse_card(incident: Incident, worse: Severity) -> Card:
     """Somebody has to look: what they chose may not hold any more."""
     fix = incident.forward_fix
-    people = " ".join(dict.fromkeys(who(one) for one in (lead(incident), fix.owner if fix else None) if one))
+    people = (
+        " ".join(
+            dict.fromkeys(
+                who(one) for one in (lead(incident), fix.owner if fix else None) if one and one != BOT
+            )
+        )
+        or "Somebody here"
+    )
     chosen = incident.severity.label if incident.severity else "not chosen"
     asked = (
         f":rotating_light: {people}: by the newest alert it is *{worse.label}*, and the severity here is {chosen}. "

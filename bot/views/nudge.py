@@ -7,7 +7,7 @@ from bot.domain.prose import listed
 from bot.views.blocks import Card, actions, button, card, section, sections
 from bot.views.ids import Action, Ref
 from bot.views.mrkdwn import bullets, counted, line, said, who
-from bot.views.wording import lead
+from bot.views.wording import lead_words
 
 _MOST = 5
 
@@ -30,7 +30,7 @@ def unfiled(incident: Incident) -> tuple[OpenAction, ...]:
 def nudge_card(incident: Incident) -> Card:
     """What is still missing, for whoever leads it."""
     ref = Ref(incident_id=incident.id)
-    person, service = who(lead(incident)), line(incident.service)
+    person, service = lead_words(incident, "Somebody here"), line(incident.service)
     if incident.status is Status.CLOSED:
         return _of_the_papers(incident, person, service)
     text = (

@@ -13,7 +13,7 @@ projected once more without its buttons; `project` does so by itself where it kn
 
 from bot.domain import events as e
 from bot.domain.backups import BackupRecord
-from bot.domain.base import UserId, Value
+from bot.domain.base import BOT, UserId, Value
 from bot.domain.evidence import Outcome
 from bot.domain.incident import Incident, PlanRecord, Status
 from bot.domain.paging import PageRecord
@@ -286,7 +286,7 @@ def _topic(incident: Incident) -> str:
         incident.severity.label.upper() if incident.severity else None,
         plain(incident.service, 60),
         None if incident.severity else "severity to be chosen",
-        f"lead {clean(who(lead(incident)))}",
+        "nobody leads yet" if lead(incident) == BOT else f"lead {clean(who(lead(incident)))}",
     )
     return clip(" · ".join(part for part in parts if part), TOPIC)
 

@@ -14,7 +14,7 @@ from bot.views.hold import held
 from bot.views.mrkdwn import code, counted, line, when, who, whom
 from bot.views.page_card import paged_in_short
 from bot.views.plan_facts import facts
-from bot.views.wording import arrow, lead, next_step, severity_words, status_words
+from bot.views.wording import arrow, lead_words, next_step, severity_words, status_words
 
 _LISTED = 20
 _RUNNING = 8
@@ -28,7 +28,7 @@ def status_card(incident: Incident, policy: Policy) -> Card:
         f"*Severity*\n{severity_words(incident.severity)}",
         f"*Status*\n{status_words(incident)}",
         f"*Declared*\n{when(incident.declared_at)} by {who(incident.declared_by)}",
-        f"*Lead*\n{who(lead(incident))}",
+        f"*Lead*\n{lead_words(incident)}",
     ]
     if arrow(incident):
         about.append(f"*Versions*\n{arrow(incident)}")

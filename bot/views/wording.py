@@ -55,6 +55,12 @@ def lead(incident: Incident) -> UserId:
     return next(iter((*given, *declared, *on_it)), incident.declared_by)
 
 
+def lead_words(incident: Incident, nobody: str = "nobody yet") -> str:
+    """Who leads, as Slack shows them; `nobody` where an alert has opened it and nobody has taken it on: a bot never leads."""
+    leads = lead(incident)
+    return nobody if leads == BOT else who(leads)
+
+
 def versions(incident: Incident) -> tuple[str, str] | None:
     """From and to: of the run under way, else of the newest plan; None while there is no plan."""
     record, run = incident.record, incident.run

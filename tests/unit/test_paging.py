@@ -21,7 +21,7 @@ from bot.domain.severity import Severity
 from bot.ports.oncall import OnCallPerson
 from bot.usecases.paging import PAGE, PAGE_ACKNOWLEDGE, PAGE_RESOLVE, due_pages, on_call_names
 from bot.views.page_card import page_card, paged_in_short
-from bot.views.wording import invited, lead
+from bot.views.wording import invited, lead, lead_words
 from sandbox.workspace import forms
 from tests import story
 from tests.story import ALICE, BOB, CAROL, at
@@ -199,6 +199,7 @@ def test_they_are_invited_and_whoever_is_on_it_leads_what_an_alert_began() -> No
     assert BOB in invited(incident, (), ())
     assert BOT not in invited(incident, (), ())
     assert lead(incident) == BOT
+    assert lead_words(incident) == "nobody yet"
     assert lead(happens(incident, e.PageAcknowledged(at=NOW, by=CAROL, number=1))) == CAROL
     assert lead(declared(SEVERE, BEGUN, e.PageAcknowledged(at=NOW, by=CAROL, number=1))) == ALICE
 
