@@ -6,6 +6,7 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from bot.catalog.document import Document, Loc, may_be_secret
+from bot.catalog.durations import format_duration
 from bot.catalog.problems import Problem, did_you_mean
 
 _EXPECTED = {
@@ -96,9 +98,22 @@ def _problem(details: ErrorDetails, document: Document, at: Loc, model: type[Bas
         example = setting_at(model, inner).example
         such_as = f", such as {inner[-1]}: {example}" if example else ""
         return document.problem(place, f"this is missing; it is needed{such_as}.")
+    if empty := _empty_variables(document, place):
+        return document.problem(place, empty)
     setting = setting_at(model, inner)
     sentence = _sentence(details, setting, got(document, place, hidden=setting.is_secret))
     return document.problem(place, sentence)
+
+
+def _empty_variables(document: Document, loc: Loc) -> str:
+    """What to do where the wrong text is only that of environment variables that are empty; else nothing."""
+    written = document.written.get(loc, "")
+    if _at(document.data, loc) != "" or not _VARIABLES.fullmatch(written):
+        return ""
+    names = written.removeprefix("${").removesuffix("}").split("}${")
+    if len(names) == 1:
+        return f"the environment variable {names[0]} is empty. Set it, or write the value here."
+    return f"the environment variables {' and '.join(names)} are empty. Set them, or write the value here."
 
 
 def _sentence(details: ErrorDetails, setting: Setting, found: str) -> str:
@@ -128,7 +143,12 @@ def _sentence(details: ErrorDetails, setting: Setting, found: str) -> str:
 
 
 def _expected(kind: str, context: Mapping[str, Any], example: str) -> str:
-    said = _EXPECTED[kind].format(**context)
+    said = _EXPECTED[kind]
+    if any(isinstance(limit, timedelta) for limit in context.values()):
+        said = said.replace("a number", "a duration")
+    said = said.format(
+        **{k: format_duration(v) if isinstance(v, timedelta) else v for k, v in context.items()}
+    )
     if kind in ("literal_error", "enum"):
         return said.replace("'", "")
     if kind in ("expected", "bool_type", "bool_parsing") or not example:

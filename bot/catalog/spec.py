@@ -11,7 +11,10 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
     WithJsonSchema,
+    WrapValidator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -26,6 +29,17 @@ from bot.catalog.policies import PoliciesSpec
 from bot.catalog.problems import did_you_mean
 from bot.catalog.reports import UserReportsSpec
 from bot.domain.evidence import Thresholds
+
+
+def _archival(written: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    """A length of an hour at least, or never; one sentence where it is neither."""
+    try:
+        length = read(written)
+    except ValidationError:
+        length = timedelta(0)
+    if length != "never" and length < timedelta(hours=1):
+        raise _expected("a duration of at least 1h such as 14d, or never")
+    return length
 
 
 def _timezone(name: str) -> str:
@@ -105,10 +119,10 @@ class WorkspaceSpec(Spec):
     """Which messages of an incident's channel count as a report of users."""
     alerts: AlertsSpec = AlertsSpec()
     """How a monitoring system's alerts are read, where they may open incidents."""
-    archive_after: Annotated[Duration, Field(ge=timedelta(hours=1))] | Literal["never"] = Field(
+    archive_after: Annotated[Duration | Literal["never"], WrapValidator(_archival)] = Field(
         default=timedelta(days=7), examples=["14d"]
     )
-    """How long after the close, and after the last message of a person, an incident's channel is archived; or never."""
+    """How long after the close, and after the last message of a person, an incident's channel is archived: an hour at least; or never."""
     channel_prefix: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,19}$")] = Field(
         default="inc", examples=["inc"]
     )
@@ -260,7 +274,7 @@ class HealthSpec(Spec):
     """How the service is seen from outside, where its users are."""
 
     url: Address = Field(examples=["https://shop.example.com"])
-    """Where the service answers; http or https. The paths below are added to it."""
+    """Where the service answers; http or https. The paths below are added to it, and a random `_fresh=…` to each request."""
     version: VersionSpec = Field(examples=[{"path": "/version", "field": "version"}])
     """Where the running service says its version. Without it no rollback could be proven."""
     critical: tuple[EndpointSpec, ...] = Field(default=(), examples=[["/checkout", "/cart"]])

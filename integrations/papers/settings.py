@@ -26,7 +26,8 @@ def _is_remote(value: str) -> str:
     if plain and url.scheme in ("https", "http", "ssh") and re.match(r"[A-Za-z0-9\[]", url.hostname or ""):
         return value
     raise ValueError(
-        "a repository such as https://git.example.com/team/postmortems.git, git@HOST:PATH or /srv/git/x"
+        "expected a repository such as https://git.example.com/team/postmortems.git or git@HOST:PATH, "
+        "or its absolute path such as /srv/git/x"
     )
 
 
