@@ -5,6 +5,8 @@ Who to be there and what a status means stay with the adapter.
 
 import json
 import math
+import smtplib
+import socket
 import ssl
 import time
 from collections.abc import Iterator
@@ -22,6 +24,26 @@ UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.Pro
 """Failures before anything was sent."""
 UNREACHED = (httpx.HTTPError, httpx.InvalidURL, TimeoutError)
 """Everything that asking raises where there is no answer; `unreached` says what it means."""
+_WORDS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
+    ((ConnectionRefusedError,), "the connection was refused"),
+    ((socket.gaierror,), "there is no host of this name"),
+    ((TimeoutError, httpx.TimeoutException), "it took too long"),
+    ((ssl.SSLEOFError, ssl.SSLZeroReturnError), "the connection was lost"),
+    ((ssl.SSLError,), "TLS could not be agreed on"),
+    (
+        (
+            ConnectionError,
+            EOFError,
+            smtplib.SMTPServerDisconnected,
+            httpx.ReadError,
+            httpx.WriteError,
+            httpx.CloseError,
+        ),
+        "the connection was lost",
+    ),
+    ((httpx.RemoteProtocolError,), "what came back was no answer of HTTP"),
+)
+"""The most telling first: a failure often has another one as its cause."""
 _PAUSE_S = 5.0
 _PORTS = range(1, 2**16)
 _LONGEST_LABEL = 63
@@ -99,10 +121,20 @@ def unreached(error: BaseException, name: str, timeout_s: float, *, writes: bool
     if any(isinstance(reason, httpx.TimeoutException | TimeoutError) for reason in reasons):
         sentence = f"{subject} did not answer within {timeout_s:g} s."
     elif unknown:
-        sentence = f"{subject} did not answer: {type(error).__name__}."
+        sentence = f"{subject} did not answer: {in_words(error)}."
     else:
-        sentence = f"{subject} cannot be reached: {type(error).__name__}."
+        sentence = f"{subject} cannot be reached: {in_words(error)}."
     return OutcomeUnknown(sentence) if unknown else Unavailable(sentence, retry_after_s=_PAUSE_S)
+
+
+def in_words(error: BaseException) -> str:
+    """What went wrong with a connection, over HTTP or not, as half a sentence: `the connection was refused`."""
+    chain = list(causes(error))
+    for kinds, words in _WORDS:
+        if any(isinstance(one, kinds) for one in chain):
+            return words
+    said = next((one.strerror for one in chain if isinstance(one, OSError) and one.strerror), "")
+    return f"{said[:1].lower()}{said[1:]}" if said else "the connection failed"
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -15,7 +15,7 @@ from bot.domain.audiences import Audience, Moment
 from bot.domain.notices import Notice
 from bot.ports.errors import AuthFailed, OutcomeUnknown, PortError, Refused, Unavailable
 from bot.ports.notices import Declined, Sent
-from integrations.http_client import own_trust
+from integrations.http_client import in_words, own_trust
 from integrations.notices.settings import EmailSettings
 
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
@@ -165,7 +165,7 @@ class _Session:
             return smtp.getreply()
         except (smtplib.SMTPException, OSError) as error:
             raise OutcomeUnknown(
-                f"{self._server} did not say whether it has taken the message ({type(error).__name__})."
+                f"{self._server} did not say whether it has taken the message: {in_words(error)}."
             ) from error
 
     def _expect(self, answer: tuple[int, bytes], code: int) -> None:
@@ -205,7 +205,7 @@ class _Session:
             ) from error
         except (smtplib.SMTPException, OSError) as error:
             raise Unavailable(
-                f"{self._server} cannot be reached: {type(error).__name__}.", retry_after_s=5.0
+                f"{self._server} cannot be reached: {in_words(error)}.", retry_after_s=5.0
             ) from error
 
     def _without_secret(self, text: str) -> str:
