@@ -7,6 +7,7 @@ from bot.domain.base import Refusal
 from bot.domain.incident import Incident, Status
 from bot.domain.left_open import left_open
 from bot.usecases import commands as c
+from bot.usecases.telling import with_troubles
 from bot.views import debts, left, modals, reports, status
 from bot.views.data_facts import after_choice, ways_card
 from bot.views.notices_said import notices_card
@@ -228,7 +229,8 @@ class IncidentCommand:
         await self._do(asked, command, f"It is sent to {audience}; `/incident notices` says what came of it.")
 
     async def _notices(self, asked: "_Asked") -> None:
-        await asked.surface.reply(*notices_card(asked.incident))
+        shown = await self._rooms.store.read(lambda uow: with_troubles(uow, asked.incident))
+        await asked.surface.reply(*notices_card(shown))
 
     async def _export(self, asked: "_Asked") -> None:
         await self._rooms.closing.export(asked.incident.id, inbox_id=asked.inbox_id)

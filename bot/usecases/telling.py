@@ -63,6 +63,27 @@ def due_notices(incident: Incident) -> tuple[tuple[str, str, str], ...]:
     return tuple(due)
 
 
+def trouble_key(argument: str) -> str:
+    """The fact that says why the last try of a notice, `INCIDENT/NUMBER/PLACE`, has not told them."""
+    return f"telling:{argument}/trouble"
+
+
+def with_troubles(uow: UnitOfWork, incident: Incident) -> Incident:
+    """The same, and with each notice that is still to be told why the last try of it has not."""
+
+    def told(record: NoticeRecord, place: int, one: Addressee) -> Addressee:
+        if one.state is not Telling.PENDING:
+            return one
+        trouble = uow.facts.get(trouble_key(f"{incident.id}/{record.number}/{place}"))
+        return one.model_copy(update={"detail": f"{trouble} It is tried again."}) if trouble else one
+
+    notices = tuple(
+        record.model_copy(update={"to": tuple(told(record, n, one) for n, one in enumerate(record.to))})
+        for record in incident.notices
+    )
+    return incident.model_copy(update={"notices": notices})
+
+
 def newer_than(incident: Incident, record: NoticeRecord, name: str) -> bool:
     """Whether something has happened since that makes this notice old news for `name`. Updates never are."""
     return not record.is_update and any(

@@ -27,7 +27,7 @@ from bot.usecases.bounds import writing
 from bot.usecases.desk import Desk
 from bot.usecases.fleet import Fleet
 from bot.usecases.names import display_names
-from bot.usecases.telling import at_that_time, in_words, newer_than
+from bot.usecases.telling import at_that_time, in_words, newer_than, trouble_key
 
 _log = logging.getLogger(__name__)
 
@@ -98,6 +98,7 @@ class Teller:
             else:
                 return self._stamped(_sent(record, one, notice, sent), known)
             _log.warning("%s of %s: %s", one.name, incident_id, trouble)
+            await attempt.not_yet(trouble)
             wait = max(getattr(trouble, "retry_after_s", None) or 0.0, pause)
             pause = min(pause * 2, LONGEST_PAUSE_S)
             over = self._clock() + timedelta(seconds=wait) >= give_up_at
@@ -163,6 +164,7 @@ class _Attempt:
         self._store = store
         self._key = key
         self._mark = f"telling:{argument}"
+        self._trouble = trouble_key(argument)
 
     async def send(self, notice: Notice) -> Sent:
         """Raises OutcomeUnknown also where kaeru was ended while it sent, and it cannot be sent again."""
@@ -177,6 +179,10 @@ class _Attempt:
         except PortError:
             await self._under_way(now=False)
             raise
+
+    async def not_yet(self, trouble: PortError) -> None:
+        """For whoever asks meanwhile."""
+        await self._store.write(lambda uow: uow.facts.set(self._trouble, trouble.advice))
 
     async def _under_way(self, *, now: bool) -> None:
         def work(uow: UnitOfWork) -> None:

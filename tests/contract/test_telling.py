@@ -1,7 +1,9 @@
 """How long and in which order people are told, on a real store and a real receiver."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,7 +21,8 @@ from bot.ports.chat import Chat
 from bot.store import Store
 from bot.usecases import commands as c
 from bot.usecases.desk import Desk
-from bot.usecases.telling import due_notices
+from bot.usecases.telling import due_notices, with_troubles
+from bot.views.notices_said import notices_text
 from bot.workflows.telling import Teller
 from integrations.fleet import fleet_of, let_go
 from integrations.registry import kinds
@@ -115,6 +118,20 @@ async def test_it_is_tried_again_and_not_for_ever(office: Office) -> None:
     (failed,) = await office.events(incident)
     assert failed.state is Telling.FAILED
     assert "asks to wait: HTTP 503. It was tried for 3 s. Tell support by hand" in failed.reason
+
+
+async def test_whoever_asks_meanwhile_hears_why_they_are_not_told_yet(office: Office) -> None:
+    incident = await office.declare()
+    office.world.answer = (503, {"Retry-After": "1"})
+    telling = asyncio.create_task(office.tell(incident, insist_s=3))
+    seen: list[str] = []
+    while not telling.done():
+        meanwhile = await office.now(incident)
+        shown = await office.store.read(partial(with_troubles, incident=meanwhile))
+        seen += [line for line in notices_text(shown, UTC) if "not told yet" in line]
+        await asyncio.sleep(0.05)
+    await telling
+    assert any("asks to wait: HTTP 503. It is tried again.)" in line for line in seen), seen
 
 
 async def test_once_it_is_settled_it_is_not_told_again(office: Office) -> None:
