@@ -14,6 +14,7 @@ from bot.domain.severity import Severity
 from bot.domain.sizes import size
 from bot.ports import PortError, Target
 from bot.ports.backups import Backups, Proof
+from bot.ports.health import Listening
 from bot.ports.target import Change, Inspection
 from bot.usecases.check_databases import look_at_migrations
 from bot.usecases.check_ends import look_at_ends
@@ -197,6 +198,12 @@ async def _health(area: str, hands: Hands, versions: set[str]) -> list[Row]:
         took = f" in {probe.latency_ms:.0f} ms" if probe.latency_ms is not None else ""
         answer = f"{probe.status or 'no answer'}{took}{f': {probe.error}' if probe.error else ''}"
         state = State.OK if probe.ok else State.FAIL
+        if (
+            not probe.ok
+            and isinstance(hands.health, Listening)
+            and (heard := hands.health.heard(probe.endpoint))
+        ):
+            answer += f" ({heard})"
         rows.append(
             row_of(area, probe.endpoint, state, answer, "Look at the service, or at `health` in kaeru.yml.")
         )

@@ -23,6 +23,7 @@ from integrations.http_health.words import (
     of_fields,
     of_status,
 )
+from integrations.process import redact
 
 NO_VERSION = "no version in the answer"
 ODD_VERSION = "the version in the answer is not one"
@@ -30,6 +31,7 @@ ODD_VERSION = "the version in the answer is not one"
 _VERSION: TypeAdapter[str] = TypeAdapter(Version)
 
 MAX_BODY = 64 * 1024  # bytes of an answer that are read for its version
+SHOWN = 80  # characters of an answer that are shown to whoever sets it up
 FRESH = {"Cache-Control": "no-cache", "Pragma": "no-cache", "Accept": "application/json, */*"}
 
 
@@ -51,6 +53,7 @@ class ProbeClient:
         """
         self._timeout_s = timeout_s
         self._warn_days = warn_days
+        self._heard: dict[str, str] = {}
         self._client = httpx.AsyncClient(
             verify=_trust(ca_file),
             limits=httpx.Limits(max_keepalive_connections=0),
@@ -62,6 +65,10 @@ class ProbeClient:
 
     async def aclose(self) -> None:
         await self._client.aclose()
+
+    def heard(self, endpoint: str) -> str:
+        """The address that was asked last for `endpoint` and how its answer began, redacted."""
+        return self._heard.get(endpoint, "")
 
     async def ask(
         self,
@@ -82,6 +89,7 @@ class ProbeClient:
         is good without one. `host` is the name to ask for, where `url` leads to one of several that have it.
         """
         at = datetime.now(UTC)
+        self._heard[endpoint] = f"asked {url}"
         begun = time.perf_counter()
         try:
             async with asyncio.timeout(self._timeout_s):  # httpx's own limits each single read, not the whole
@@ -89,6 +97,7 @@ class ProbeClient:
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             return Probe(endpoint=endpoint, at=at, ok=False, error=kind_of(error))
         latency_ms = round((time.perf_counter() - begun) * 1000, 2)
+        self._heard[endpoint] += f", {_beginning(answer.body)}"
         problem = of_status(answer.status, url, answer.headers.get("location"))
         problem = problem or of_fields(answer.body, expect or {})
         version, note = None, ""
@@ -135,6 +144,14 @@ def _field_of(body: bytes, field: str) -> object:
     except (ValueError, RecursionError):
         return None
     return found.get(field) if isinstance(found, dict) else None
+
+
+def _beginning(body: bytes) -> str:
+    text = " ".join(redact(body.decode(errors="replace")).split())
+    shown = "".join(character for character in text if character.isprintable())
+    if not shown:
+        return "the answer is empty"
+    return f"the answer is {shown}" if len(shown) <= SHOWN else f"the answer begins with {shown[:SHOWN]} …"
 
 
 def _checked(named: object) -> tuple[str | None, str]:

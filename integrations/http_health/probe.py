@@ -26,6 +26,10 @@ class HttpHealthProbe:
             asks += self._asks(vantage.url, before=f"{vantage.name} ", host=vantage.host)
         return tuple(await asyncio.gather(*asks))
 
+    def heard(self, endpoint: str) -> str:
+        """The address that was asked last for `endpoint` and how its answer began, redacted; empty where none was."""
+        return self._client.heard(endpoint)
+
     async def aclose(self) -> None:
         await self._client.aclose()
 

@@ -202,6 +202,18 @@ async def test_a_version_endpoint_without_a_version_is_not_well(body: str) -> No
     assert found.error == "no version in the answer"
 
 
+async def test_what_was_asked_and_how_the_answer_began_can_be_shown_without_secrets() -> None:
+    body = '{"release": "v1",\n "password": "hunter2hunter2" }' + " x" * 100
+    async with serving(says(body)) as url, probing(url) as probe:
+        assert probe.heard("/version") == ""
+        (found,) = await probe.round()
+        heard = probe.heard("/version")
+    assert found.error == "no version in the answer"
+    assert heard.startswith(f'asked {url}/version, the answer begins with {{"release": "v1", "password"')
+    assert "hunter2" not in heard
+    assert len(heard) < 160
+
+
 @pytest.mark.parametrize("named", ["../v1", "-rf", "v1 <!channel>", "v1\n", "v" * 129, "", "ü", 7, {"a": 1}])
 async def test_what_is_not_a_version_is_none(named: object) -> None:
     async with serving(says(json.dumps({"version": named}))) as url, probing(url) as probe:

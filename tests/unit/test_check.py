@@ -285,6 +285,16 @@ async def test_an_ill_endpoint(world: World) -> None:
     assert (row.name, row.state, row.seen) == ("/checkout", State.FAIL, "503 in 5 ms: HTTP 503")
 
 
+async def test_an_answer_that_is_not_well_is_shown_with_its_address(world: World) -> None:
+    class Heard(MemoryHealth):
+        def heard(self, endpoint: str) -> str:
+            return f"asked http://127.0.0.1:1{endpoint}, the answer is {{}}"
+
+    world.health = Heard("v1.3.0", critical=("/checkout",), errors={"/checkout": "HTTP 503"})
+    row = await world.only_trouble()
+    assert row.seen == "503 in 5 ms: HTTP 503 (asked http://127.0.0.1:1/checkout, the answer is {})"
+
+
 async def test_another_version_answers_than_is_deployed(world: World) -> None:
     assert world.health
     world.health.version = "v1.2.9"
