@@ -1,12 +1,11 @@
 """A plan in plain text: everything that an approval vouches for."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 from bot.cli.words import shown, spoken
-from bot.domain.durations import human
 from bot.domain.plan import Changes, Check, Plan
 from bot.domain.prose import Names
+from bot.views.around_facts import afterwards, first, how_long
 from bot.views.backup_facts import backup_in_words
 from bot.views.data_facts import done_to, in_words
 from bot.views.mrkdwn import clean, counted
@@ -29,13 +28,15 @@ def plan_text(plan: Plan, names: Names, *, besides: Sequence[Check] = ()) -> str
         *_what_changes(plan),
         *_taken_away(plan.changes),
         *in_words(plan),
-        f"What will be done, in about {human(timedelta(seconds=plan.expected_s))}:",
+        f"What will be done, {how_long(plan)}:",
+        *(f"  {text}" for text in first(plan)),
         *(f"  {part.name}: {text}" for part in plan.databases for text in done_to(part)),
         *(
             f"  {c.component} {c.from_version} → {c.to_version}: {action}"
             for c in plan.components
             for action in (c.actions or (f"take it back to {c.to_version}",))
         ),
+        *(f"  {text}" for text in afterwards(plan)),
         *([f"  {order}"] if (order := in_order(plan)) else []),
         *_backups(plan),
         "Checked:",

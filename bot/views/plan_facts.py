@@ -5,11 +5,11 @@ from itertools import chain
 from bot.domain.incident import Incident
 from bot.domain.plan import Changes, ComponentChange, Level, Plan
 from bot.domain.prose import listed
-from bot.views.around_facts import afterwards, first
+from bot.views.around_facts import afterwards, first, how_long
 from bot.views.backup_facts import backups
 from bot.views.blocks import Block, context, sections
 from bot.views.data_facts import data_facts, done_to
-from bot.views.mrkdwn import bullets, code, counted, length, line
+from bot.views.mrkdwn import bullets, code, counted, line
 
 _COMPONENTS = 10
 _COMMITS = 5
@@ -129,7 +129,7 @@ def _steps(plan: Plan) -> list[Block]:
     if len(every) > _ACTIONS:
         lines.append(f"and {len(every) - _ACTIONS} more steps")
     lines += [line(order, 400)] if (order := in_order(plan)) else []
-    return sections([f"*What will be done*, in about {length(plan.expected_s)}", *lines])
+    return sections([f"*What will be done*, {how_long(plan)}", *lines])
 
 
 def in_order(plan: Plan) -> str:
