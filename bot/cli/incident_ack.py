@@ -6,6 +6,8 @@ import click
 
 from bot.cli.office import open_office
 from bot.cli.options import acting_as, which
+from bot.cli.running import soon
+from bot.settings import load_settings
 from bot.usecases import commands as c
 
 
@@ -16,7 +18,7 @@ def ack(which: str | None, as_: str | None) -> None:
     """Be on it: stop the pager."""
     asyncio.run(_ack(which, as_))
     click.echo(
-        "Acknowledged. The pager is stopped as soon as kaeru runs; `kaeru incident show` says how it went."
+        f"Acknowledged. The pager is stopped {asyncio.run(soon(load_settings()))}; `kaeru incident show` says how it went."
     )
 
 

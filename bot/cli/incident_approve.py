@@ -7,6 +7,7 @@ import click
 from bot.cli.office import open_office
 from bot.cli.options import acting_as, which
 from bot.cli.plans import plan_text
+from bot.cli.running import soon
 from bot.cli.words import spoken
 from bot.domain.base import Refusal
 from bot.domain.decide import backups_in_the_way
@@ -62,6 +63,6 @@ async def _approve(incident_id: str, plan: Plan, break_glass: str, as_: str | No
             command = c.BreakGlass(by=office.actor.user, reason=break_glass, **bound)
         incident = (await office.desk.handle(command)).incident
         if incident.status is Status.ROLLING_BACK:
-            return f"Approved. The rollback to {plan.to_version} begins as soon as kaeru runs."
+            return f"Approved. The rollback to {plan.to_version} begins {await soon(office.settings)}."
         missing = approval_missing(incident, office.desk.policy(incident))
         return f"Approved. {spoken(missing, office.register.names).capitalize()}."

@@ -6,8 +6,10 @@ import click
 
 from bot.cli.office import open_office
 from bot.cli.options import acting_as, which
+from bot.cli.running import soon
 from bot.domain.base import Refusal
 from bot.domain.incident import Incident
+from bot.settings import load_settings
 from bot.usecases import commands as c
 
 _which_one = click.option("--database", metavar="NAME", help="Which one; needed where there are several.")
@@ -20,7 +22,9 @@ _which_one = click.option("--database", metavar="NAME", help="Which one; needed 
 def back_up(which: str | None, database: str | None, as_: str | None) -> None:
     """Back the database up once more, after a backup that failed or is not to be relied on."""
     name = asyncio.run(_on_backup(c.BackUpAgain, which, database, as_))
-    click.echo(f"{name} is backed up again as soon as kaeru runs; `kaeru incident show` says how it went.")
+    click.echo(
+        f"{name} is backed up again {asyncio.run(soon(load_settings()))}; `kaeru incident show` says how it went."
+    )
 
 
 @click.command("use-backup")

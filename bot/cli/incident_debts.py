@@ -6,8 +6,10 @@ import click
 
 from bot.cli.office import open_office
 from bot.cli.options import acting_as, which
+from bot.cli.running import soon
 from bot.domain.base import Refusal
 from bot.domain.incident import Incident, Owed
+from bot.settings import load_settings
 from bot.usecases import commands as c
 
 _thing = click.option(
@@ -24,7 +26,9 @@ _thing = click.option(
 def give_back(which: str | None, debt: str | None, as_: str | None) -> None:
     """Let kaeru switch on again what it suspended for the rollback."""
     owed = asyncio.run(_on_debt(c.GiveBack, which, debt, as_, person="Giving back"))
-    click.echo(f"{owed} is given back as soon as kaeru runs; `kaeru incident show` says how it went.")
+    click.echo(
+        f"{owed} is given back {asyncio.run(soon(load_settings()))}; `kaeru incident show` says how it went."
+    )
 
 
 @click.command("given-back")

@@ -8,6 +8,7 @@ from bot.cli.database import incident_of
 from bot.cli.office import open_office
 from bot.cli.options import acting_as, which
 from bot.cli.records import open_records
+from bot.cli.running import soon
 from bot.cli.words import indented, shown
 from bot.domain import decide
 from bot.domain.base import Refusal
@@ -83,4 +84,4 @@ async def _file(word: str | None, as_: str | None) -> str:
     async with open_office(as_) as office:
         incident = await office.find(word)
         await office.desk.handle(c.FileAgain(by=office.actor.user, incident_id=incident.id))
-        return f"{incident.id} is filed again as soon as kaeru runs; `kaeru incident actions {incident.id}` says how it went."
+        return f"{incident.id} is filed again {await soon(office.settings)}; `kaeru incident actions {incident.id}` says how it went."

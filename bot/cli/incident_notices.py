@@ -8,8 +8,11 @@ from bot.cli.database import incident_of
 from bot.cli.office import Office, carry_out
 from bot.cli.options import acting_as, which
 from bot.cli.records import open_records
+from bot.cli.running import soon
 from bot.domain.audiences import Audience
+from bot.settings import load_settings
 from bot.usecases import commands as c
+from bot.usecases.telling import with_troubles
 from bot.views.notices_said import notices_text
 
 
@@ -23,7 +26,8 @@ def notices(which: str | None) -> None:
 async def _notices(word: str | None) -> str:
     async with open_records() as records:
         incident = await incident_of(records.store, word)
-        return "\n".join(notices_text(incident, records.zone))
+        shown = await records.store.read(lambda uow: with_troubles(uow, incident))
+        return "\n".join(notices_text(shown, records.zone))
 
 
 @click.command()
@@ -41,5 +45,5 @@ def tell(which: str, audience: str, text: tuple[str, ...], as_: str | None) -> N
 
     incident = asyncio.run(carry_out(which, as_, command))
     click.echo(
-        f"It is sent as soon as kaeru runs; `kaeru incident notices {incident.id}` says what came of it."
+        f"It is sent {asyncio.run(soon(load_settings()))}; `kaeru incident notices {incident.id}` says what came of it."
     )

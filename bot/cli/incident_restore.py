@@ -7,6 +7,7 @@ import click
 from bot.cli.office import open_office
 from bot.cli.options import acting_as, which
 from bot.cli.restores import restore_text
+from bot.cli.running import soon
 from bot.domain.base import Refusal
 from bot.domain.incident import Incident
 from bot.domain.restores import PERSONS, Restore, RestoreState
@@ -58,7 +59,7 @@ async def _agree(incident_id: str, restore: Restore, as_: str | None) -> str:
         incident = (await office.desk.handle(command)).incident
         now_it_is = incident.restore(restore.number)
         if now_it_is.state is RestoreState.RUNNING:
-            return f"Agreed. {restore.database} is restored as soon as kaeru runs; `kaeru incident show` says how it went."
+            return f"Agreed. {restore.database} is restored {await soon(office.settings)}; `kaeru incident show` says how it went."
         return f"Agreed, {len(set(now_it_is.approvals))} of {PERSONS}. A second person has to agree as well."
 
 

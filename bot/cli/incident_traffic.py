@@ -7,6 +7,8 @@ import click
 
 from bot.cli.office import open_office
 from bot.cli.options import acting_as, which
+from bot.cli.running import soon
+from bot.settings import load_settings
 from bot.usecases import commands as c
 
 Word = Literal["continue", "stop"]
@@ -20,7 +22,9 @@ def traffic(what: Word, which: str | None, as_: str | None) -> None:
     """Let users come back further where kaeru asks, or leave traffic as it is."""
     asyncio.run(_say(what, which, as_))
     if what == "continue":
-        click.echo("It goes on as soon as kaeru runs; `kaeru incident show` says how it goes.")
+        click.echo(
+            f"It goes on {asyncio.run(soon(load_settings()))}; `kaeru incident show` says how it goes."
+        )
     else:
         click.echo("Traffic is left as it is, and the run ends.")
 

@@ -54,8 +54,12 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a terminal without arrows still gets the words
     try:
         done = cli.main(prog_name="kaeru", standalone_mode=False)
-    except click.exceptions.Abort:
-        _fail("Stopped.", 1)
+    except click.exceptions.Abort as error:
+        # A question that nobody can answer ends like this as well; only an interruption has a cause.
+        unanswered = error.__cause__ is None and not (sys.stdin and sys.stdin.isatty())
+        _fail(
+            "Stopped: nobody is here to answer. With --yes it does not ask." if unanswered else "Stopped.", 1
+        )
     except click.UsageError as error:
         _fail(_usage(error), 2)
     except click.ClickException as error:

@@ -6,7 +6,7 @@ await store.write(lambda uow: uow.facts.set("cursor", "17"))
 await store.close()
 """
 
-from bot.store.alone import AnotherBot
+from bot.store.alone import AnotherBot, bot_holds
 from bot.store.errors import (
     AlreadyOpen,
     CommitFailed,
@@ -41,4 +41,5 @@ __all__ = [
     "StoreError",
     "StoreUnavailable",
     "UnitOfWork",
+    "bot_holds",
 ]

@@ -8,7 +8,7 @@ import contextlib
 import time
 from typing import Self
 
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import URL, Connection, create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
@@ -16,6 +16,9 @@ from sqlalchemy.pool import NullPool
 from bot.store.errors import StoreUnavailable
 
 _LOCK = 0x6B616572755F3031  # "kaeru_01"
+_WHO_HOLDS = f"""SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND classid = {_LOCK >> 32} AND objid = {_LOCK & 0xFFFFFFFF}"""  # noqa: S608 - two numbers of ours
 PATIENCE_S = 3.0
 """How long the server may take to notice that the connection that held the lock before, perhaps our own, is gone."""
 _POLL_S = 0.1
@@ -84,6 +87,26 @@ class Alone:
             # The server forgets the lock with the connection, however that ends.
             with contextlib.suppress(SQLAlchemyError):
                 connection.close()
+
+
+async def bot_holds(url: str) -> bool:
+    """Whether some bot holds the lock of this database; False where it is not PostgreSQL. It takes nothing.
+
+    Raises StoreUnavailable.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "postgresql":
+        return False
+    return await asyncio.to_thread(_held, parsed.set(drivername="postgresql+psycopg"))
+
+
+def _held(url: URL) -> bool:
+    engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", hide_parameters=True)
+    try:
+        with engine.connect() as connection:
+            return bool(connection.exec_driver_sql(_WHO_HOLDS).scalar_one())
+    except SQLAlchemyError as error:
+        raise StoreUnavailable("The database does not answer. Check it, then try again.") from error
 
 
 def _try(connection: Connection) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from bot.settings import SettingsInvalid, load_settings
 from bot.store import AnotherBot, StoreUnavailable
-from bot.store.alone import Alone
+from bot.store.alone import Alone, bot_holds
 from bot.workflows.engine import hold_alone
 
 if TYPE_CHECKING:
@@ -21,12 +21,15 @@ async def test_the_second_bot_on_a_postgresql_database_is_refused(postgres: "Ser
     database = postgres.create_database()
     first = await Alone.take(postgres.url(database))
     assert first is not None
+    assert await bot_holds(postgres.url(database))
+    assert not await bot_holds(postgres.url(postgres.create_database()))
     with pytest.raises(AnotherBot, match=r"^Another kaeru uses this database\. Stop it first"):
         await Alone.take(postgres.url(database))
     other = await Alone.take(postgres.url(postgres.create_database()))
     assert other is not None
     await other.release()
     await first.release()
+    assert not await bot_holds(postgres.url(database))
     again = await Alone.take(postgres.url(database))
     assert again is not None
     await again.release()

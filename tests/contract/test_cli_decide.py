@@ -1,7 +1,9 @@
 """Deciding on the command line, without a bot: the same rules as in chat, and who typed it is on record."""
 
+import contextlib
 import getpass
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from bot.domain.paging import OnCallName
 from bot.domain.quarantine import BadShape
 from bot.domain.releases import shape_name
 from bot.store import UnitOfWork
+from bot.workflows.engine import hold_alone
 from sandbox.shop.control import point_current
 from sandbox.shop.releases import Shop
 from sandbox.shop.releases.builder import build
@@ -43,6 +46,27 @@ def planned(kaeru: CommandLine) -> CommandLine:
     """Alice has asked, it is Critical, and the plan is ready."""
     kaeru.plan(ALICE)
     return kaeru
+
+
+@contextlib.contextmanager
+def running(kaeru: CommandLine) -> Iterator[None]:
+    """What a bot holds for as long as it runs."""
+    lock = hold_alone(f"sqlite:///{kaeru.data}/engine.sqlite")
+    assert lock is not None
+    with lock:
+        yield
+
+
+def test_without_somebody_to_answer_a_question_points_at_its_option(planned: CommandLine) -> None:
+    said = planned("incident", "approve", "--as", "bob")
+    assert said.code == 1
+    assert "nobody is here to answer. With --yes it does not ask." in said.err
+
+
+def test_what_is_decided_while_the_bot_runs_begins_now(planned: CommandLine) -> None:
+    with running(planned):
+        said = planned.ok("incident", "approve", "--yes", "--as", "bob")
+    assert "begins now: kaeru goes on with it." in said
 
 
 def recorded(kaeru: CommandLine, incident: str) -> tuple[e.Event, ...]:
