@@ -98,6 +98,7 @@ class Gathering:
         self._fleet = fleet
         self._clock = clock
         self._more = more
+        self._unsampled: set[tuple[str, str]] = set()
 
     def sampled(self, service: str) -> dict[str, timedelta]:
         """The metrics of a service that have no history of their own, and how often they want to be sampled."""
@@ -105,11 +106,17 @@ class Gathering:
         return {name: every for name, metric in metrics.items() if (every := metric.sample_every) is not None}
 
     async def sample(self, service: str, name: str) -> None:
-        """Look once. What cannot be had is a gap, and the log says why."""
+        """Look once. What cannot be had is a gap; the log says why when that begins, and when it is over."""
         try:
             await self._fleet.hands(service).outside.metrics[name].sample()
         except PortError as error:
-            _log.warning("%s: the metric %s could not be sampled: %s", service, name, error)
+            if (service, name) not in self._unsampled:
+                _log.warning("%s: the metric %s could not be sampled: %s", service, name, error)
+            self._unsampled.add((service, name))
+        else:
+            if (service, name) in self._unsampled:
+                _log.info("%s: the metric %s is sampled again", service, name)
+            self._unsampled.discard((service, name))
 
     async def prepare(self, incident: Incident, plan: Plan) -> tuple[Glance, ...]:
         """Read what was before the incident, keep it, and say how things stand. Quick, and never raises a PortError."""
@@ -159,6 +166,10 @@ class Gathering:
         metrics = {one.glance.what: one.series for one in seen if one.series is not None}
         logs = {one.glance.what: one.counts for one in seen if one.counts is not None}
         ill = {one.glance.what: one.ill for one in seen if one.ill is not None}
-        kept = {"metrics": metrics | known.metrics, "logs": logs | known.logs, "ill_logs": ill | known.ill_logs}
+        kept = {
+            "metrics": metrics | known.metrics,
+            "logs": logs | known.logs,
+            "ill_logs": ill | known.ill_logs,
+        }
         whole = known.model_copy(update=kept)
         await self._store.write(lambda uow: keep_before(uow, service, whole))

@@ -1,6 +1,7 @@
 """What evidence is gathered: before the rollback, while people decide, and since; and nothing is waited for without end."""
 
 import asyncio
+import logging
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -152,6 +153,21 @@ async def test_what_is_wrong_now_is_said_on_the_card(world: World) -> None:
     assert orders.sentence.startswith("5 orders/min, 40 orders/min before: at most ")
     assert app.wrong
     assert "errors" in app.sentence
+
+
+async def test_a_metric_that_cannot_be_sampled_is_said_once_and_when_it_is_back(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="bot.usecases.gathering")
+    for down in (True, True, True, False, False, True):
+        world.orders.down = down
+        await world.gathering.sample("shop", "orders")
+    lost = "shop: the metric orders could not be sampled: The memory cannot be reached."
+    assert [record.getMessage() for record in caplog.records] == [
+        lost,
+        "shop: the metric orders is sampled again",
+        lost,
+    ]
 
 
 async def test_what_cannot_be_read_is_unverified_and_keeps_nothing_else(world: World) -> None:
