@@ -171,7 +171,10 @@ async def _people(world: Surroundings, catalog: Catalog) -> list[Row]:
 
 
 def _everyone(catalog: Catalog) -> Iterable[UserId]:
+    yield from catalog.people
     for name, service in catalog.services.items():
         yield from (*service.owners, *service.responders)
+        for way in service.outside.notices.values():
+            yield from getattr(way.settings, "people", ())
         for severity in (None, *Severity):
             yield from catalog.policy(name, severity).approvers

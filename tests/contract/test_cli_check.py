@@ -45,12 +45,23 @@ async def test_where_all_is_well_it_says_so_and_changes_nothing(
     assert said.code == 0, said
     assert "127.0.0.1:0 is free; the label 'service' names shop" in " ".join(said.out.split())
     assert "FAIL" not in said.out
-    assert "people are named in kaeru.yml, all are in Slack" in " ".join(said.out.split())
+    assert "4 people are named in kaeru.yml, all are in Slack" in " ".join(said.out.split())
     assert "v1.2.9 runs" in said.out
     assert "kaeru's own renders" in said.out
     assert "\x1b" not in said.out
     assert ws.bot_token not in said.out + said.err
     assert list(kaeru.data.iterdir()) == []
+
+
+async def test_who_receives_notices_has_to_be_in_slack(
+    ws: LocalWorkspace, shop: RunningShop, tmp_path: Path
+) -> None:
+    kaeru = kaeru_for(ws, shop, tmp_path)
+    text = kaeru.config.read_text(encoding="utf-8")
+    desk = "    notices: {desk: {kind: slack, audience: support, people: [U0GONE]}}\n    watch:"
+    kaeru.config.write_text(text.replace("    watch:", desk), encoding="utf-8")
+    said = await asyncio.to_thread(kaeru, "check")
+    assert "nobody in this workspace has the id U0GONE" in " ".join(said.out.split()), said
 
 
 async def test_what_would_fail_later_fails_now(ws: LocalWorkspace, shop: RunningShop, tmp_path: Path) -> None:
