@@ -51,6 +51,10 @@ class TrafficState(Value):
     stopped_by: UserId | None = None
 
 
+UNSEEN = "how much of the traffic reaches the service is not known"
+"""Said where what steers the traffic cannot be looked at; no share that was seen before is a fact then."""
+
+
 def is_all(share: float | None) -> bool:
     """Whether everybody reaches the service, as near as weights allow."""
     return share is not None and share >= 1 - ROUNDED

@@ -3,6 +3,7 @@
 from typing import Any
 
 from bot.domain import events as e
+from bot.domain.afterwards import UNSEEN
 from bot.domain.incident import Incident
 
 TrafficEvent = e.TrafficShifted | e.TrafficAsked | e.TrafficContinued | e.TrafficStopped
@@ -20,6 +21,8 @@ def shifted(incident: Incident, event: TrafficEvent) -> dict[str, Any]:
                 "moves": traffic.moves + 1,
                 "failures": traffic.failures + event.back,
             }
+            if UNSEEN in traffic.asked:
+                changes |= {"asked": "", "asked_at": None}  # it is seen again, and that is the answer
         case e.TrafficAsked():
             changes = {"asked": event.sentence, "asked_at": event.at, "asks": traffic.asks + 1}
         case e.TrafficContinued():

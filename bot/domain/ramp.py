@@ -18,6 +18,9 @@ ROUNDED = 0.01
 """How far a configured share may be from a stage's: weights are whole numbers."""
 
 
+_SAY = "people have to say whether it goes on"
+
+
 class BackTo(StrEnum):
     PREVIOUS = "previous"
     ZERO = "zero"
@@ -84,6 +87,7 @@ class Standing(Value):
     """Where a ramp is. `stage` -1 is before the first one.
 
     `waiting_since` is when it came here, or when people last let it go on; `failures` counts the steps back since then.
+    `why` is what people are asked about.
     `first` is where the soak began to be counted. Errors are counted from `older`, which follows one soak or two behind,
     with `newer` to take its place: a long time that went well must not hide what begins. `latest` is of the last look:
     only beside that one is it seen that the counters began anew.
@@ -99,6 +103,7 @@ class Standing(Value):
     failures: int = 0
     held: bool = False
     asked: bool = False
+    why: str = ""
     done: bool = False
 
 
@@ -181,7 +186,7 @@ def _stopped(
     if standing.held:
         return standing, _stay(ramp, standing, Action.WAIT, "people hold it", parts)
     if standing.asked and not accepted:
-        return standing, _stay(ramp, standing, Action.ASK, "people have to say whether it goes on", parts)
+        return standing, _stay(ramp, standing, Action.ASK, standing.why or _SAY, parts)
     return None
 
 
@@ -220,7 +225,7 @@ def _heard(standing: Standing, look: Look) -> tuple[Standing, bool]:
     if look.said is not Said.CONTINUE:
         return standing, False
     accepted = standing.asked and not standing.held
-    update = {"held": False, "asked": False, "failures": 0, "waiting_since": look.at}
+    update = {"held": False, "asked": False, "why": "", "failures": 0, "waiting_since": look.at}
     return standing.model_copy(update=update), accepted
 
 
@@ -285,7 +290,8 @@ def _failed(ramp: Ramp, standing: Standing, look: Look, parts: tuple[Part, ...])
     decision = Decision(
         action=Action.STEP_BACK, stage=stage, share=ramp.share(stage), sentence=sentence, parts=parts
     )
-    return standing.model_copy(update={"failures": failures, "asked": asked}), decision
+    why_asked = sentence if asked else ""
+    return standing.model_copy(update={"failures": failures, "asked": asked, "why": why_asked}), decision
 
 
 def _rise(ramp: Ramp, standing: Standing, look: Look, parts: tuple[Part, ...]) -> tuple[Standing, Decision]:
@@ -325,7 +331,7 @@ def _told(parts: Sequence[Part], outcome: Outcome) -> str:
 
 
 def _ask(ramp: Ramp, standing: Standing, sentence: str, parts: tuple[Part, ...]) -> tuple[Standing, Decision]:
-    standing = standing.model_copy(update={"asked": True})
+    standing = standing.model_copy(update={"asked": True, "why": sentence})
     return standing, _stay(ramp, standing, Action.ASK, sentence, parts)
 
 

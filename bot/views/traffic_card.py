@@ -1,9 +1,10 @@
 """Users who come back in stages: what can be pressed while they do, and the card that asks whether they go on."""
 
+from bot.domain.afterwards import UNSEEN
 from bot.domain.base import UserId
 from bot.domain.decide import is_coming_back
 from bot.domain.incident import Incident
-from bot.domain.run import Run
+from bot.domain.run import RAMP, Run
 from bot.domain.served import percent
 from bot.views.blocks import Block, Card, actions, button, card, confirm, context, section
 from bot.views.hold import held, hold_button
@@ -24,6 +25,8 @@ def traffic_card(incident: Incident, run: Run) -> Card:
     at = (
         "Traffic is where it was" if share is None else f"{percent(share)} of the traffic reaches the service"
     )
+    if share is not None and UNSEEN in run.traffic.asked:
+        at = f"It was {percent(share)} when it was last seen"
     service, why = line(incident.service), ended(line(run.traffic.asked, _WHY))
     called = " ".join(map(who, asked_people(incident, run)))
     text = f":vertical_traffic_light: {called} *Shall users come back to {service} any further?* {at}.\n{why}"
@@ -81,4 +84,6 @@ def whose_move(incident: Incident) -> str:
         return (
             f"Somebody has to say whether users come back any further: {ended(line(run.traffic.asked, 300))}"
         )
+    if UNSEEN in (detail := run.step(RAMP).detail):
+        return f"Look at the balancer: {ended(line(detail, 300))}"
     return "Users are being brought back in stages; nothing to do but watch it."

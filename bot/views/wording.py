@@ -171,7 +171,13 @@ def _decision(incident: Incident, policy: Policy) -> str:
         case PlanState.READY:
             return _open(incident, policy)
         case PlanState.BLOCKED:
-            return "No plan could be made. Choose a version, or fix forward."
+            kept = next((o.debt.id for o in incident.debts if o.debt.id == f"traffic:{incident.service}"), "")
+            owed = (
+                f"Users are kept from the service ({line(kept)}): see that the balancer answers, and give it back. "
+                if kept
+                else ""
+            )
+            return f"{owed}No plan could be made. Choose a version, or fix forward."
         case PlanState.EXPIRED:
             return "The plan has expired. Press Refresh on its card for a new one."
         case PlanState.REJECTED:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from bot.catalog.model import Service
 from bot.domain import decide
-from bot.domain.afterwards import is_all, kept_users
+from bot.domain.afterwards import UNSEEN, is_all, kept_users
 from bot.domain.base import Refusal
 from bot.domain.evidence import Finding, Outcome, judge, overall
 from bot.domain.incident import Incident, Status
@@ -45,6 +45,10 @@ INSIST_FOR_S = 15.0
 SHORTEST = timedelta(minutes=1)
 """Over how long probes are judged at least, once a stage lasts so long."""
 UNSTEERED_S = 1.0
+TELL_AFTER = timedelta(seconds=5)
+ASK_AFTER = timedelta(seconds=30)
+"""For how long a balancer that cannot be looked at is waited for before people are called."""
+LOG_AT_MOST_S = 300.0
 
 
 class Ascent:
@@ -79,8 +83,14 @@ class Ascent:
         self._standing: Standing | None = None
         self._continued = run.traffic.continued
         self._trouble_since: datetime | None = None
+        self._waved = self._continued  # while in trouble: it counts once there is something to go on with
+        self._kept_as: tuple[Action, bool, bool] | None = None
+        self._logged = ""
+        self._log_from = 0.0
+        self._log_pause_s = UNSTEERED_S
         self._findings: tuple[Finding, ...] = ()
         self._pending: tuple[Standing, Decision] | None = None
+        self._pending_heard = self._continued
         self._progress = Progress(journal, self._incident_id, run, RAMP)
 
     async def go(self) -> str:
@@ -108,7 +118,7 @@ class Ascent:
         traffic = traffic_of(self._fleet, self._service.name)
         await self._probing.probe(self._service.name)
         split = await looked(traffic)
-        self._trouble_since = None
+        self._recovered()
         if self._standing is None:
             if not run.traffic.moves and is_all(split.share):
                 return await self._done(run, f"{_in_words(split)} already: nothing was ramped down")
@@ -121,7 +131,9 @@ class Ascent:
             # It could not be seen when it was set.
             await self._arrive(traffic, *self._pending)
         standing = self._here.model_copy(update={"held": incident.held_by is not None})
-        said = Said.CONTINUE if run.traffic.continued > self._continued else None
+        # A later hold comes first; what was allowed before waits until it is released.
+        free = incident.held_by is None
+        said = Said.CONTINUE if free and run.traffic.continued > self._continued else None
         look = Look(
             at=self._clock(),
             share=split.share,
@@ -131,18 +143,23 @@ class Ascent:
             findings=await self._probed(standing),
             said=said,
         )
-        self._continued = run.traffic.continued
         after, decision = next_step(self._ramp, standing, look)
         self._findings = look.findings
         if decision.moves:
             await self._move(run, traffic, after, decision)
             return None
+        if free:
+            self._continued = run.traffic.continued
         self._standing = after
         if decision.action is Action.DONE:
             return await self._done(run, decision.sentence)
         if decision.action is Action.ASK:
             await self._ask(decision.sentence)
-        await self._progress.say(f"{_in_words(split)}: {decision.sentence}{_measured(decision)}")
+        # What is kept must not say "hold" once it is released, nor "unknown" once it is seen.
+        kept_as = (decision.action, not free, UNSEEN in run.step(RAMP).detail)
+        said_now = f"{_in_words(split)}: {decision.sentence}{_measured(decision)}"
+        await self._progress.say(said_now, keep=kept_as != self._kept_as)
+        self._kept_as = kept_as
         return None
 
     @property
@@ -154,9 +171,11 @@ class Ascent:
     async def _begin(self, run: Run, traffic: Traffic, split: Split) -> None:
         """From wherever it is. Where the bot was killed meanwhile, what was soaked so far does not count."""
         now = self._clock()
+        # A balancer that can be looked at again is no question any more.
+        asked = "" if UNSEEN in run.traffic.asked else run.traffic.asked
         self._ramp, stage = starting_at(self._ramp, split.share)
         here = begun(now).model_copy(
-            update={"failures": run.traffic.failures, "asked": bool(run.traffic.asked)}
+            update={"failures": run.traffic.failures, "asked": bool(asked), "why": asked}
         )
         decision = Decision(
             action=Action.WAIT, stage=stage, share=self._ramp.share(stage), sentence="it begins here"
@@ -179,8 +198,7 @@ class Ascent:
         await self._progress.say(decision.sentence)
         key = f"{self._run_id}/{RAMP}:{run.traffic.moves}:{decision.share:.4f}"
         self._pending = (after, decision)
-        if decision.action is Action.GO_ON:
-            self._standing = after
+        self._pending_heard = run.traffic.continued
         await set_share(traffic, decision.share, key, insist_s=INSIST_FOR_S, replans=False)
         await self._arrive(traffic, after, decision)
 
@@ -188,10 +206,13 @@ class Ascent:
         now = self._clock()
         self._standing = arrived(after, decision, now, await _served(traffic, since=now))
         self._pending = None
+        # What people allowed is used up by the move, not by the attempt.
+        self._continued = self._pending_heard
         back = decision.action is Action.STEP_BACK
         await self._shifted(decision.share, f"{decision.sentence}{_measured(decision)}", back=back)
         if after.asked:
             await self._ask(decision.sentence)
+        await self._progress.say(f"{percent(decision.share)} of the traffic reaches the service", keep=True)
 
     async def _shifted(
         self, share: float, sentence: str, *, before: float | None = None, back: bool = False
@@ -211,17 +232,31 @@ class Ascent:
 
     async def _in_trouble(self, run: Run, error: PortError) -> None:
         """What steers the traffic cannot be looked at or set. It is tried for a while, and then people are asked."""
-        _log.warning("the traffic of %s: %s", self._run_id, error)
+        self._log_trouble(error)
         now = self._clock()
-        if run.traffic.continued > self._continued:
-            self._continued, self._trouble_since = run.traffic.continued, None
+        if run.traffic.continued > self._waved:
+            self._waved, self._trouble_since = run.traffic.continued, now
         since = self._trouble_since = self._trouble_since or now
-        await self._progress.say(error.advice)
-        if now - since < self._ramp.patience:
+        if now - since < TELL_AFTER:
             return
-        if self._standing is not None:
-            self._standing = self._standing.model_copy(update={"asked": True})
-        await self._ask(error.advice)
+        said = f"Since {since:%H:%M:%S} UTC {UNSEEN}: {error.advice}"
+        await self._progress.say(said, keep=UNSEEN not in run.step(RAMP).detail)
+        if now - since >= min(ASK_AFTER, self._ramp.patience):
+            await self._ask(said)
+
+    def _log_trouble(self, error: PortError) -> None:
+        """Once per change, and seldomer the longer it lasts."""
+        now, said = asyncio.get_running_loop().time(), str(error)
+        if said != self._logged:
+            self._log_pause_s = UNSTEERED_S
+        elif now < self._log_from:
+            return
+        self._log_pause_s = min(self._log_pause_s * 4, LOG_AT_MOST_S)
+        self._logged, self._log_from = said, now + self._log_pause_s
+        _log.warning("the traffic of %s: %s", self._run_id, error)
+
+    def _recovered(self) -> None:
+        self._trouble_since, self._logged = None, ""
 
     async def _stopped(self, run: Run) -> str:
         at = run.traffic.share

@@ -46,9 +46,10 @@ class Progress:
         if seen.outcome is Outcome.UNKNOWN:
             await self.say(seen.detail)
 
-    async def say(self, detail: str) -> None:
+    async def say(self, detail: str, *, keep: bool = False) -> None:
+        """`keep`: it is kept at once, because what was kept before is wrong by now."""
         now = asyncio.get_running_loop().time()
-        if now >= self._keep_from and detail != self._kept:
+        if (keep or now >= self._keep_from) and detail != self._kept:
             self._kept, self._keep_from = detail, now + KEEP_S
             await self._journal.started(self._incident_id, self._run, self._step_id, detail)
         elif now >= self._show_from:

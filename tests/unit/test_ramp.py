@@ -308,3 +308,15 @@ def test_fast_never_steps_back_to_an_error() -> None:
 def test_stages_have_to_rise(shares: tuple[float, ...]) -> None:
     with pytest.raises(ValidationError):
         Ramp.model_validate({"stages": [{"share": share, "soak": 60} for share in shares]})
+
+
+def test_a_question_keeps_its_reason() -> None:
+    restore = Restore()
+    restore.until(Action.GO_ON)
+    restore.findings = ()
+    first = restore.until(Action.ASK)
+    assert "no probe of the service" in first.sentence
+    restore.findings = (finding(),)
+    assert restore.look(10).sentence == first.sentence
+    assert restore.look(10, Said.CONTINUE).action is not Action.ASK
+    assert restore.standing.why == ""

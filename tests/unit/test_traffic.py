@@ -10,6 +10,7 @@ from bot.catalog.model import Traffic as Configured
 from bot.domain import decide
 from bot.domain import events as e
 from bot.domain.afterwards import (
+    UNSEEN,
     CachePart,
     TrafficPart,
     TrafficState,
@@ -23,7 +24,7 @@ from bot.domain.afterwards import (
 from bot.domain.base import Refusal
 from bot.domain.databases import DatabasePart
 from bot.domain.evidence import Baseline, BaselineSource, EndpointStats, Finding, Outcome
-from bot.domain.incident import Incident, Status
+from bot.domain.incident import Incident, PlanState, Status
 from bot.domain.lifecycle import evolve, fold
 from bot.domain.plan import Changes, ComponentChange, Plan
 from bot.domain.policy import Policy
@@ -35,6 +36,7 @@ from bot.ports.traffic import ShiftPlan
 from bot.usecases.around_parts import Around, in_stages
 from bot.usecases.nudges import ASKED_AGAIN_MOST, due_question
 from bot.views.traffic_card import traffic_card, traffic_nudge
+from bot.views.wording import next_step
 from bot.workflows import shifting
 from bot.workflows.ascent import starting_at
 from bot.workflows.giving_up import Stage as Where
@@ -396,3 +398,33 @@ def test_nobody_is_reminded_of_what_is_not_asked() -> None:
 def test_whoever_closes_is_told_that_kaeru_waits_for_an_answer() -> None:
     with pytest.raises(Refusal, match="press Continue or Stop"):
         decide.close(rolling_back(ASKED), by="UBOB", summary="", unverified=True, policy=POLICY, now=NOW)
+
+
+def test_a_share_that_cannot_be_seen_is_not_stated_and_the_question_ends_once_it_is_seen() -> None:
+    half = e.TrafficShifted(at=NOW, run_id=RUN, share=0.5, sentence="on")
+    blind = rolling_back(
+        half, e.TrafficAsked(at=NOW, run_id=RUN, sentence=f"Since 12:00 {UNSEEN}: revive it.")
+    )
+    shown = str(traffic_card(blind, blind.runs[0]).blocks)
+    assert "was 50 % when it was last seen" in shown
+    assert "50 % of the traffic reaches" not in shown
+    assert decide.traffic_asked(blind, RUN, f"Since 12:01 {UNSEEN}: still.", now=NOW) == ()
+    assert len(decide.traffic_asked(blind, RUN, "not verified: probes", now=NOW)) == 1
+    seen = evolve(blind, e.TrafficShifted(at=NOW, run_id=RUN, share=1.0, sentence="on"))
+    assert seen.runs[0].traffic.asked == ""
+
+
+def test_the_balancer_is_looked_at_before_a_plan_is_chosen() -> None:
+    owed = e.DebtTaken(at=NOW, debt=kept_users("shop", None))
+    incident = rolling_back(owed)
+    record = incident.plans[-1].model_copy(update={"state": PlanState.BLOCKED})
+    blocked = incident.model_copy(
+        update={"status": Status.DECIDING, "plans": (*incident.plans[:-1], record), "service": "shop"}
+    )
+    said = next_step(blocked, POLICY)
+    assert said.startswith("Users are kept from the service (traffic:shop): see that the balancer answers")
+
+
+def test_the_next_step_says_that_the_balancer_cannot_be_seen() -> None:
+    blind = e.StepStarted(at=NOW, run_id=RUN, step_id=RAMP, detail=f"Since 12:00 {UNSEEN}: revive it.")
+    assert next_step(rolling_back(blind), POLICY).startswith("Look at the balancer: Since 12:00")

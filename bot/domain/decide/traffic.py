@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from bot.domain import events as e
+from bot.domain.afterwards import UNSEEN
 from bot.domain.base import UserId, refuse
 from bot.domain.debts import Debt
 from bot.domain.decide.state import Events, must_be_open
@@ -53,7 +54,9 @@ def traffic_shifted(
 def traffic_asked(incident: Incident, run_id: str, sentence: str, *, now: datetime) -> Events:
     """Silent where people are asked already."""
     run = incident.find_run(run_id)
-    if run.ended_at is not None or run.traffic.asked or run.traffic.stopped_by:
+    asked = run.traffic.asked
+    known = asked and not (UNSEEN in asked and UNSEEN not in sentence)
+    if run.ended_at is not None or known or run.traffic.stopped_by:
         return ()
     return (e.TrafficAsked(at=now, run_id=run_id, sentence=sentence),)
 
