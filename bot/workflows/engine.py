@@ -7,6 +7,7 @@ one SQLite engine file; `hold_alone` makes a second process say so instead of ru
 import asyncio
 import fcntl
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -36,6 +37,8 @@ OnBroken = Callable[[str, str, str], Awaitable[None]]
 
 ATTEMPTS = 3
 PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
+LOOKS, LOOK_S = 5, 0.05
+"""A command that only looks whether a bot runs has the lock for an instant."""
 
 
 async def persistently(name: str, work: Callable[[], Awaitable[T]]) -> T:
@@ -247,12 +250,15 @@ def hold_alone(url: str) -> IO[str] | None:
         file.touch(mode=0o600)
         file.chmod(0o600)
     lock = beside.open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        lock.close()
-        raise Unavailable(
-            "Another kaeru uses this data folder.",
-            remedy="Stop it first, or give this one its own with KAERU_DATA.",
-        ) from error
-    return lock
+    for _ in range(LOOKS):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(LOOK_S)
+        else:
+            return lock
+    lock.close()
+    raise Unavailable(
+        "Another kaeru uses this data folder.",
+        remedy="Stop it first, or give this one its own with KAERU_DATA.",
+    )
