@@ -1,5 +1,6 @@
 """Users are taken off, and come back in stages behind a real HAProxy: what is served decides, and people may."""
 
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain import events as e
+from bot.domain.afterwards import UNSEEN
 from bot.domain.evidence import Outcome
 from bot.domain.incident import Incident
 from bot.domain.run import OFF, PROVE, RAMP, WATCH, StepState
@@ -197,3 +199,26 @@ async def test_a_balancer_that_does_not_answer_holds_up_no_code(
 
 def _proven(incident: Incident) -> bool:
     return bool(incident.runs) and incident.runs[0].proven
+
+
+async def test_a_continue_given_while_the_balancer_is_away_is_kept(
+    new_world: NewWorld, street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ascent, "TELL_AFTER", timedelta(seconds=0.5))
+    world = await opened(new_world, street, patience="1s")
+    room = await world.declare()
+    await room.approve()
+    await reached(room, 0.0, 0.25)
+    card = await room.button("Continue")  # nobody comes, so nothing is verified
+    socket = street.door.settings().socket
+    away = Path(f"{socket}.away")
+    os.rename(socket, away)  # noqa: PTH104 - a rename on this disk is instant
+    try:
+        await room.when(lambda i: UNSEEN in i.runs[0].step(RAMP).detail, "that the share is not known")
+        assert UNSEEN in await room.asks(world.carol, "/incident status")
+        await world.bob.click(card, "Continue")
+        await room.when(lambda i: UNSEEN in i.runs[0].traffic.asked, "the call for people")
+    finally:
+        os.rename(away, socket)  # noqa: PTH104 - as above
+    await reached(room, 0.0, 0.25, 0.5)
+    assert len(await room.events(e.TrafficContinued)) == 1
