@@ -18,6 +18,7 @@ import pymysql
 import pytest
 
 from tests.postgres import Server, as_user_of, binaries
+from tests.templates import filled
 
 MARIADB_USER = "mysql"
 READY_S = 60
@@ -77,11 +78,15 @@ def mariadb_running(*settings: str) -> Iterator[Mariadb]:
         install = ["mariadb-install-db", "--no-defaults", data, "--auth-root-authentication-method=normal"]
         # Each server clears away, when it starts, what others have in the folder for temporary files.
         scratch = f"--tmpdir={folder}"
-        install += ["--skip-test-db", "--skip-name-resolve", scratch]
-        made = subprocess.run(
-            [*as_user, *install], cwd=folder, check=False, capture_output=True, text=True, timeout=60
-        )
-        assert made.returncode == 0, made.stdout + made.stderr
+        install += ["--skip-test-db", "--skip-name-resolve", "--innodb-log-file-size=16M", scratch]
+
+        def make() -> None:
+            made = subprocess.run(
+                [*as_user, *install], cwd=folder, check=False, capture_output=True, text=True, timeout=60
+            )
+            assert made.returncode == 0, made.stdout + made.stderr
+
+        filled(folder / "data", "mariadb", make)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -98,6 +103,7 @@ def mariadb_running(*settings: str) -> Iterator[Mariadb]:
             "--innodb-flush-log-at-trx-commit=0",
             scratch,
             "--innodb-buffer-pool-size=64M",
+            "--innodb-log-file-size=16M",
             *settings,
         ]
         with subprocess.Popen(

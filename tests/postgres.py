@@ -1,6 +1,7 @@
 """A real PostgreSQL for tests: Debian's own server in a temporary folder, one fresh database per test."""
 
 import contextlib
+import functools
 import itertools
 import os
 import pwd
@@ -15,6 +16,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
+
+from tests.templates import filled
 
 _HOMES = Path("/usr/lib/postgresql")
 _USER = "postgres"
@@ -96,7 +99,10 @@ def running() -> Iterator[Server]:
             "-E",
             "UTF8",
         ]
-        subprocess.run(initdb, cwd=folder, check=True, capture_output=True, timeout=60)
+        make = functools.partial(
+            subprocess.run, initdb, cwd=folder, check=True, capture_output=True, timeout=60
+        )
+        filled(data, "postgresql", make)
         settings = [part for setting in _SETTINGS for part in ("-c", setting)]
         argv = [*as_user, str(home / "postgres"), "-D", str(data), "-k", str(folder), *settings]
         with subprocess.Popen(argv, cwd=folder, stderr=subprocess.DEVNULL) as process:

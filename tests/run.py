@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests import clusters
+from tests import clusters, templates
 from tests.chromium import chromium
 
 TESTS_FAILED = 1
@@ -163,22 +163,28 @@ def main() -> int:
 
 @contextlib.contextmanager
 def temporary_folders() -> Iterator[None]:
-    """Put the tests' temporary folders into memory where there is room: they write to disk durably, thousands of times."""
-    if not MEMORY.is_dir() or not os.access(MEMORY, os.W_OK) or shutil.disk_usage(MEMORY).free < ROOM:
-        yield
-        return
-    with tempfile.TemporaryDirectory(prefix="kaeru-tests-", dir=MEMORY, ignore_cleanup_errors=True) as folder:
+    """Give the tests a folder for all that is temporary, and what servers are copied from.
+
+    In memory, where there is room: they write to disk durably, thousands of times.
+    """
+    room = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ROOM
+    place = MEMORY if room else None
+    with tempfile.TemporaryDirectory(prefix="kaeru-tests-", dir=place, ignore_cleanup_errors=True) as folder:
         # Servers that give their rights up have to get through to theirs.
         Path(folder).chmod(0o755)
-        before = os.environ.get("TMPDIR")
-        os.environ["TMPDIR"] = folder
+        servers = Path(folder) / "templates"
+        servers.mkdir()
+        ours = {"TMPDIR": folder, templates.PLACE: str(servers)}
+        before = {name: os.environ.get(name) for name in ours}
+        os.environ |= ours
         try:
             yield
         finally:
-            if before is None:
-                del os.environ["TMPDIR"]
-            else:
-                os.environ["TMPDIR"] = before
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
 
 
 def run_all() -> int:
