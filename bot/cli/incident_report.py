@@ -37,7 +37,7 @@ def report(  # noqa: PLR0917 - click passes by name
     withdraw: str | None,
     as_: str | None,
 ) -> None:
-    """Pass on what users say: TEXT counts as a report that it is still broken, and is evidence.
+    """Pass on what users say, as evidence. TEXT counts as a report that it is still broken.
 
     Without a text: list the reports that count.
     """
