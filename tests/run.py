@@ -129,12 +129,17 @@ def once_more_alone() -> int:
     if not 0 < len(failed) <= FEW:
         return TESTS_FAILED
     print("\nFAILED BESIDE OTHERS, run again alone:", *failed, sep="\n  ", file=sys.stderr, flush=True)
-    argv = _pytest("--last-failed", "--last-failed-no-failures", "none")
+    argv = _running("--last-failed", "--last-failed-no-failures", "none")
     return subprocess.run(argv, cwd=ROOT, check=False).returncode
 
 
 def _pytest(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "pytest", *arguments]
+
+
+def _running(*arguments: str) -> list[str]:
+    """With short paths: those of sockets may have a hundred characters, and the names of tests are long."""
+    return _pytest(f"--basetemp={Path(tempfile.gettempdir()) / 't'}", *arguments)
 
 
 def main() -> int:
@@ -169,7 +174,7 @@ def temporary_folders() -> Iterator[None]:
     """
     room = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ROOM
     place = MEMORY if room else None
-    with tempfile.TemporaryDirectory(prefix="kaeru-tests-", dir=place, ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="kaeru-", dir=place, ignore_cleanup_errors=True) as folder:
         # Servers that give their rights up have to get through to theirs.
         Path(folder).chmod(0o755)
         servers = Path(folder) / "templates"
@@ -177,9 +182,11 @@ def temporary_folders() -> Iterator[None]:
         ours = {"TMPDIR": folder, templates.PLACE: str(servers)}
         before = {name: os.environ.get(name) for name in ours}
         os.environ |= ours
+        tempfile.tempdir = folder
         try:
             yield
         finally:
+            tempfile.tempdir = None
             for name, value in before.items():
                 if value is None:
                     del os.environ[name]
@@ -190,7 +197,7 @@ def temporary_folders() -> Iterator[None]:
 def run_all() -> int:
     """Every test, several at once; the exit code of pytest."""
     workers = str(WORKERS_PER_CPU * (os.cpu_count() or 2))
-    argv = _pytest("--cache-clear", "-n", workers, "--dist", "loadgroup", *sys.argv[1:])
+    argv = _running("--cache-clear", "-n", workers, "--dist", "loadgroup", *sys.argv[1:])
     code = subprocess.run(argv, cwd=ROOT, check=False).returncode
     return once_more_alone() if code == TESTS_FAILED else code
 
