@@ -4,6 +4,10 @@ Every event carries `at` (UTC) and `by` (who caused it). `Event` is the closed u
 by `type`; `parse` reads one back from JSON.
 """
 
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter
+
 from bot.domain.events.base import Happened
 from bot.domain.events.closing import (
     ActionFiled,
@@ -91,7 +95,6 @@ from bot.domain.events.runs import (
     VerdictReached,
 )
 from bot.domain.events.traffic import TrafficAsked, TrafficContinued, TrafficShifted, TrafficStopped
-from bot.domain.events.union import Event, parse
 
 __all__ = [
     "ActionAdded",
@@ -177,3 +180,94 @@ __all__ = [
     "WayChosen",
     "parse",
 ]
+
+Event = Annotated[
+    IncidentDeclared
+    | ChannelOpened
+    | SomeoneJoined
+    | SeveritySet
+    | RoleAssigned
+    | NoteAdded
+    | ActionAdded
+    | PlanRequested
+    | PlanReady
+    | PlanBlocked
+    | PlanSuperseded
+    | WayChosen
+    | PlanExpired
+    | PlanRejected
+    | ApprovalGiven
+    | GlassBroken
+    | HoldPlaced
+    | HoldReleased
+    | RollbackChosen
+    | ForwardFixReminded
+    | RollbackApproved
+    | StepAdded
+    | StepStarted
+    | StepPrinted
+    | StepFinished
+    | IncidentMitigated
+    | IncidentVerified
+    | RollbackFailed
+    | IncidentRelapsed
+    | VerdictReached
+    | IncidentLeftUnverified
+    | DebtTaken
+    | DebtTakenOver
+    | RepaymentAsked
+    | DebtKept
+    | DebtRepaid
+    | BackupBegun
+    | BackupFinished
+    | BackupFailed
+    | BackupAccepted
+    | BackupSkipped
+    | TrafficShifted
+    | TrafficAsked
+    | TrafficContinued
+    | TrafficStopped
+    | RestoreAsked
+    | RestorePlanned
+    | RestoreBlocked
+    | RestoreApproved
+    | RestoreRejected
+    | RestoreBegun
+    | RestoreEnded
+    | PageBegun
+    | Paged
+    | PageFailed
+    | PageSpared
+    | PageAcknowledged
+    | PagerTold
+    | AlertReceived
+    | UserReported
+    | UserReportWithdrawn
+    | ExerciseMarked
+    | StakeholdersTold
+    | UpdateWritten
+    | NoticesDue
+    | NoticeSent
+    | NoticeFailed
+    | DeliveryFailed
+    | LessonsRecorded
+    | IncidentClosed
+    | PostmortemPosted
+    | DebtAccepted
+    | QuarantineLifted
+    | ActionFiled
+    | ActionNotFiled
+    | PostmortemPublished
+    | PostmortemNotPublished
+    | FilingAsked
+    | ChannelArchived,
+    Field(discriminator="type"),
+]
+
+
+_ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+def parse(data: dict[str, Any]) -> Event:
+    """Read one event back from its JSON form. Raises pydantic.ValidationError."""
+    return _ADAPTER.validate_python(data)
