@@ -3,13 +3,17 @@
 The colours are Okabe and Ito's, which people with any colour vision tell apart.
 """
 
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from bot.ports.charts import ChartData
 
@@ -33,6 +37,33 @@ class Frame:
     since: datetime
     until: datetime
     zone: tzinfo
+
+    @classmethod
+    def of(cls, since: datetime, until: datetime, zone: tzinfo) -> "Frame":
+        """An empty sheet of WIDTH × HEIGHT pixels."""
+        figure = Figure(figsize=(WIDTH / DPI, HEIGHT / DPI), dpi=DPI, facecolor="white")
+        FigureCanvasAgg(figure)
+        return cls(figure, since, until, zone)
+
+    def png(self) -> bytes:
+        """What was drawn. The same drawing gives the same bytes."""
+        buffer = io.BytesIO()
+        self.figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+        return buffer.getvalue()
+
+    def panel(self, top: float, height: float) -> Axes:
+        """Axes over the whole stretch of time, with lines across and without ticks along it."""
+        box = (LEFT / WIDTH, (top - height) / HEIGHT, (RIGHT - LEFT) / WIDTH, height / HEIGHT)
+        axes = self.figure.add_axes(box)
+        axes.set_xlim(self.since.timestamp(), self.until.timestamp())
+        axes.tick_params(labelsize=SMALL, labelcolor=INK, color=FAINT, length=6, width=1.5)
+        for side, spine in axes.spines.items():
+            spine.set_visible(side in ("left", "bottom"))
+            spine.set_color(FAINT)
+        axes.xaxis.set_major_locator(NullLocator())
+        axes.grid(axis="y", color=GRID, linewidth=1)
+        axes.set_axisbelow(True)
+        return axes
 
     @property
     def several_days(self) -> bool:

@@ -4,15 +4,12 @@ Made to be read in full and as a thumbnail 360 pixels wide. What colours tell is
 hatching and words.
 """
 
-import io
 from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
@@ -21,10 +18,8 @@ from bot.ports.charts import ChartData, Moment, Span
 from integrations.charts.curves import MOST, draw_curve
 from integrations.charts.frame import (
     BLUE,
-    DPI,
     FAINT,
     GREEN,
-    GRID,
     HEIGHT,
     INK,
     LARGE,
@@ -50,11 +45,9 @@ _DASHES, _DOTS, _MARKS = (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 2))
 
 def draw(data: ChartData, zone: tzinfo) -> bytes:
     """A PNG of WIDTH × HEIGHT pixels."""
-    figure = Figure(figsize=(WIDTH / DPI, HEIGHT / DPI), dpi=DPI, facecolor="white")
-    FigureCanvasAgg(figure)
     stretched = stretch(data)
     since, until = stretched or (datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 2, tzinfo=UTC))
-    frame = Frame(figure, since, until, zone)
+    frame = Frame.of(since, until, zone)
     series = bins(data.probes, since, until)
     moments = sorted(data.moments, key=lambda moment: moment.at)
     texts = [_text(moment, frame) for moment in moments]
@@ -72,9 +65,7 @@ def draw(data: ChartData, zone: tzinfo) -> bytes:
     _shade((errors, latency, *further), data.spans)
     _moments(frame, errors, marks, places, texts)
     _frame_text(frame, strip, data, known=stretched is not None, unnamed=len(moments) - len(places))
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
-    return buffer.getvalue()
+    return frame.png()
 
 
 def _text(moment: Moment, frame: Frame) -> str:
@@ -91,17 +82,7 @@ def _panels(frame: Frame, *, rows: int, count: int) -> list[Axes]:
     free = top - FOOT - STRIP - count * GAP
     found = []
     for height in (*(free // count,) * (count - 1), free - free // count * (count - 1), STRIP):
-        box = (LEFT / WIDTH, (top - height) / HEIGHT, (RIGHT - LEFT) / WIDTH, height / HEIGHT)
-        axes = frame.figure.add_axes(box)
-        axes.set_xlim(frame.since.timestamp(), frame.until.timestamp())
-        axes.tick_params(labelsize=SMALL, labelcolor=INK, color=FAINT, length=6, width=1.5)
-        for side, spine in axes.spines.items():
-            spine.set_visible(side in ("left", "bottom"))
-            spine.set_color(FAINT)
-        axes.xaxis.set_major_locator(NullLocator())
-        axes.grid(axis="y", color=GRID, linewidth=1)
-        axes.set_axisbelow(True)
-        found.append(axes)
+        found.append(frame.panel(top, height))
         top -= height + GAP
     return found
 

@@ -3,15 +3,12 @@
 Every incident is a dot, so that few of them look like few. What colours tell is told by shapes, hatching and words too.
 """
 
-import io
 import math
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
@@ -19,12 +16,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from bot.ports.charts import Dots, Stack, StatsData
 from integrations.charts.frame import (
     BLUE,
-    DPI,
     FAINT,
     GREEN,
-    GRID,
     HEIGHT,
-    INK,
     LEFT,
     RIGHT,
     SMALL,
@@ -45,9 +39,7 @@ _FEWEST_MONTHS, _MOST_MONTHS = 3, 14
 
 def draw_stats(data: StatsData, zone: tzinfo) -> bytes:
     """A PNG of WIDTH × HEIGHT pixels."""
-    figure = Figure(figsize=(WIDTH / DPI, HEIGHT / DPI), dpi=DPI, facecolor="white")
-    FigureCanvasAgg(figure)
-    frame = Frame(figure, data.since, data.until, zone)
+    frame = Frame.of(data.since, data.until, zone)
     frame.write(26, HEIGHT - 46, frame.fitting(shown(data.title), TITLE, "bold", WIDTH - 60), size=TITLE, fontweight="bold")  # fmt: skip
     frame.write(26, HEIGHT - 88, frame.fitting(shown(data.subtitle), SMALL, "normal", WIDTH - 60), size=SMALL, color=FAINT)  # fmt: skip
     *panels, last = _panels(frame, count=len(data.panels) + 1)
@@ -57,13 +49,11 @@ def draw_stats(data: StatsData, zone: tzinfo) -> bytes:
     last_tick = data.until - (data.until - data.since) * _EDGE
     ticks = [tick for tick in _months(frame) or frame.ticks() if tick[0] <= last_tick.timestamp()]
     last.set_xticks([at for at, _ in ticks], [text for _, text in ticks])
-    figure.legend(
+    frame.figure.legend(
         handles=_handles(data), loc="lower center", ncols=5, fontsize=SMALL, frameon=False,
         handlelength=1.6, columnspacing=1.6, borderaxespad=0.3, bbox_to_anchor=(0.5, 0.0),
     )  # fmt: skip
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
-    return buffer.getvalue()
+    return frame.png()
 
 
 def _months(frame: Frame) -> tuple[tuple[float, str], ...]:
@@ -87,17 +77,7 @@ def _panels(frame: Frame, *, count: int) -> list[Axes]:
     height = (HEIGHT - HEAD - FOOT - count * GAP + GAP) / count
     found, top = [], float(HEIGHT - HEAD)
     for _ in range(count):
-        box = (LEFT / WIDTH, (top - height) / HEIGHT, (RIGHT - LEFT) / WIDTH, height / HEIGHT)
-        axes = frame.figure.add_axes(box)
-        axes.set_xlim(frame.since.timestamp(), frame.until.timestamp())
-        axes.tick_params(labelsize=SMALL, labelcolor=INK, color=FAINT, length=6, width=1.5)
-        for side, spine in axes.spines.items():
-            spine.set_visible(side in ("left", "bottom"))
-            spine.set_color(FAINT)
-        axes.xaxis.set_major_locator(NullLocator())
-        axes.grid(axis="y", color=GRID, linewidth=1)
-        axes.set_axisbelow(True)
-        found.append(axes)
+        found.append(frame.panel(top, height))
         top -= height + GAP
     return found
 
