@@ -22,6 +22,7 @@ from bot.usecases.bounds import writing
 from bot.usecases.desk import Desk
 from bot.usecases.fleet import Fleet
 from bot.usecases.names import display_names
+from bot.usecases.turns import Turns
 from bot.usecases.unfinished import Chore, unfinished
 
 _log = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ class Filing:
         self._desk = desk
         self._chat = chat
         self._clock = clock
-        self._turns: dict[str, asyncio.Lock] = {}
+        self._turns = Turns()
 
     async def sweep(self) -> None:
         """Start what is due by now. What has been started already is not started again."""
@@ -72,7 +73,7 @@ class Filing:
         """Try one thing once, and write down what came of it."""
         incident_id, key, _ = argument.rsplit("/", 2)
         # The same thing is never tried twice at once: neither would find what the other is about to make.
-        async with self._turns.setdefault(f"{incident_id}/{key}", asyncio.Lock()):
+        async with self._turns.of(f"{incident_id}/{key}"):
             incident = await self._store.read(lambda uow: uow.incidents.get(incident_id))
             ends = self._desk.ends(incident)
             items = pending(incident, tracker=ends.tracker, papers=ends.papers)

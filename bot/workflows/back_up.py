@@ -19,10 +19,10 @@ from bot.ports.engine import Steps, Workflow
 from bot.store import Store, UnitOfWork
 from bot.usecases.desk import Desk
 from bot.usecases.fleet import Fleet
+from bot.usecases.turns import Turns
 from bot.views.backup_card import progress_line
 from bot.views.project import project_backup
 from bot.workflows.dumping import followed, taken
-from bot.workflows.turns import Turns
 
 _log = logging.getLogger(__name__)
 

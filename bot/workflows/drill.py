@@ -18,8 +18,8 @@ from bot.ports.engine import Steps, Workflow
 from bot.store.errors import StoreError
 from bot.usecases.drills import Drills
 from bot.usecases.fleet import Fleet
+from bot.usecases.turns import Turns
 from bot.workflows.dumping import followed
-from bot.workflows.turns import Turns
 
 _log = logging.getLogger(__name__)
 

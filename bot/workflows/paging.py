@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from weakref import WeakValueDictionary
 
 from bot.catalog import Catalog
 from bot.domain import decide
@@ -24,6 +23,7 @@ from bot.usecases.bounds import reading
 from bot.usecases.desk import Desk
 from bot.usecases.fleet import Fleet
 from bot.usecases.paging import on_call_names
+from bot.usecases.turns import Turns
 from bot.views.project import project_page
 from bot.workflows.insisting import LOOK_S, NotNeeded, insistently
 
@@ -46,7 +46,7 @@ class Paging:
         self._fleet = fleet
         self._desk = desk
         self._clock = clock
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._turns = Turns()
 
     async def clear(self, argument: str) -> None:
         """Resolve the alert of an earlier page: while it is open, the pager calls nobody anew."""
@@ -69,7 +69,7 @@ class Paging:
             done = await insistently(
                 lambda: self._send(argument, pager, page),
                 f"The page of {incident.id} through {through}",
-                turn=self._turn(incident.id),
+                turn=self._turns.of(incident.id),
                 look=partial(self._is_needed, incident.id, record),
                 show=partial(self._show, incident.id, record),
             )
@@ -205,7 +205,7 @@ class Paging:
             await insistently(
                 lambda: telling(incident.id, by=name),
                 f"Telling {through} of {incident.id}: {action}",
-                turn=self._turn(incident.id),
+                turn=self._turns.of(incident.id),
                 look=partial(self._is_to_be_told, incident.id, record, action, beneath),
                 show=None if beneath is None else partial(self._show, incident.id, beneath),
             )
@@ -249,10 +249,6 @@ class Paging:
         newer = None if beneath is None else beneath.number
         if not decide.may_tell_pager(incident, record.number, action, beneath=newer):
             raise NotNeeded("the pager has to be told something else by now.")
-
-    def _turn(self, incident_id: str) -> asyncio.Lock:
-        """Held while something is said of this incident to its pager."""
-        return self._turns.setdefault(incident_id, asyncio.Lock())
 
     async def _show(self, incident_id: str, record: PageRecord, trouble: str) -> None:
         """Let the page's card say what is in the way. Kept nowhere, and replaced by what comes next."""

@@ -17,6 +17,7 @@ from bot.usecases.fleet import Fleet
 from bot.usecases.gathering import Gathering
 from bot.usecases.probing import Probing
 from bot.usecases.reports import user_reports
+from bot.usecases.turns import Turns
 from bot.workflows.back_up import BackingUp
 from bot.workflows.backup_wait import BackupWait
 from bot.workflows.caching import Caching
@@ -29,7 +30,6 @@ from bot.workflows.ramping import Ramping
 from bot.workflows.restoring import Restoring
 from bot.workflows.switching import Switching, worst
 from bot.workflows.together import together
-from bot.workflows.turns import Turns
 from bot.workflows.watching import Watching
 
 
