@@ -7,7 +7,7 @@ from datetime import datetime
 import click
 
 from bot.cli.office import Office, carry_out, open_office
-from bot.cli.options import acting_as, which
+from bot.cli.options import acting_as, moment, which
 from bot.domain.base import Refusal
 from bot.usecases import commands as c
 
@@ -44,20 +44,9 @@ def mark(which: str, message: str, note: str, at: str | None, as_: str | None) -
         raise click.UsageError(
             f"{message!r} is no message. Give its link, or its ts such as 1764000000.000100."
         )
-    when = None if at is None else _time(at)
+    when = None if at is None else moment(at)
     incident = asyncio.run(_mark(which, f"{found[1]}.{found[2]}", note, when, as_))
     click.echo(f"Marked in the timeline of {incident}.")
-
-
-def _time(text: str) -> datetime:
-    wrong = click.UsageError(f"{text!r} is no time with its zone, such as 2026-11-24T14:05+01:00.")
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise wrong from error
-    if at.tzinfo is None:
-        raise wrong
-    return at
 
 
 async def _mark(word: str, ts: str, note: str, at: datetime | None, as_: str | None) -> str:

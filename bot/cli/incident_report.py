@@ -1,13 +1,12 @@
 """`kaeru incident report`: what users say, as evidence."""
 
 import asyncio
-from datetime import datetime
 
 import click
 
 from bot.cli.database import incident_of
 from bot.cli.office import Office, carry_out
-from bot.cli.options import acting_as
+from bot.cli.options import acting_as, moment
 from bot.cli.records import Records, open_records
 from bot.cli.words import indented
 from bot.domain.incident import Incident
@@ -51,7 +50,7 @@ def report(  # noqa: PLR0917 - click passes by name
     if not text and standing != "gone":
         click.echo(asyncio.run(_listed(which)))
         return
-    when = None if since is None else _time(since)
+    when = None if since is None else moment(since)
 
     def command(incident_id: str, office: Office) -> c.ReportUsers:
         return c.ReportUsers(
@@ -65,17 +64,6 @@ def report(  # noqa: PLR0917 - click passes by name
 
     incident = asyncio.run(carry_out(which, as_, command))
     click.echo(f"Counted as report {incident.reports[-1].id} of {incident.id}.")
-
-
-def _time(text: str) -> datetime:
-    wrong = click.UsageError(f"{text!r} is no time with its zone, such as 2026-11-24T14:05+01:00.")
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise wrong from error
-    if at.tzinfo is None:
-        raise wrong
-    return at
 
 
 async def _listed(word: str) -> str:

@@ -1,6 +1,7 @@
 """Arguments and options that several commands share."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, TypeVar
 
 import click
@@ -26,3 +27,15 @@ def which(command: F) -> F:
 def as_json(command: F) -> F:
     """`--json`."""
     return click.option("--json", "json_", is_flag=True, help="Print JSON, for scripts.")(command)
+
+
+def moment(text: str) -> datetime:
+    """What was typed for a time. Raises UsageError for one without its zone."""
+    wrong = click.UsageError(f"{text!r} is no time with its zone, such as 2026-11-24T14:05+01:00.")
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise wrong from error
+    if at.tzinfo is None:
+        raise wrong
+    return at

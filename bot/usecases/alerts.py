@@ -4,7 +4,6 @@ Every notification is in the inbox before the monitoring system is answered, and
 order: what a crash interrupts is carried out at the next start.
 """
 
-import asyncio
 import hashlib
 import logging
 from collections.abc import Callable
@@ -20,20 +19,18 @@ from bot.domain.base import BOT, Refusal, Value
 from bot.domain.incident import Incident
 from bot.domain.severity import Severity
 from bot.store import Store, StoreError, UnitOfWork
-from bot.store.errors import StoreClosed
 from bot.store.inbox import InboxItem
 from bot.usecases import commands as c
 from bot.usecases.desk import Desk
 from bot.usecases.fleet import NO_HANDS, Fleet
 from bot.usecases.repeated import count_again, is_same, last_heard
 from bot.usecases.suspects import suspects
+from bot.usecases.wakeful import Wakeful
 
 _log = logging.getLogger(__name__)
 
 KIND = "alert"
 """Of the inbox's rows."""
-POLL_S = 5.0
-BACKOFF_S, LONGEST_BACKOFF_S = 1.0, 30.0
 BATCH = 100
 OUTBREAKS = "alert:"
 """Facts: the outbreaks that are known, by `SERVICE:GROUP`."""
@@ -64,35 +61,18 @@ class Alerts:
         self._fleet = fleet
         self._desk = desk
         self._clock = clock
-        self._woken = asyncio.Event()
+        self._wakeful = Wakeful(self.carry_out, "Alerts wait for the database", trouble=StoreError)
 
     def wake(self) -> None:
         """Something was put into the inbox."""
-        self._woken.set()
+        self._wakeful.wake()
 
     async def run(self) -> None:
         """Carry out whenever woken, and look every few seconds in case nobody did. Ends by cancellation.
 
         Raises StoreClosed.
         """
-        pause = BACKOFF_S
-        while True:
-            self._woken.clear()
-            try:
-                await self.carry_out()
-            except StoreClosed:
-                raise
-            except StoreError:
-                _log.exception("Alerts wait for the database; trying again in %.0f s.", pause)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, LONGEST_BACKOFF_S)
-                continue
-            pause = BACKOFF_S
-            try:
-                async with asyncio.timeout(POLL_S):
-                    await self._woken.wait()
-            except TimeoutError:
-                continue
+        await self._wakeful.run()
 
     async def carry_out(self) -> None:
         """Everything that waits in the inbox, oldest first. What cannot be done is tried a few times."""

@@ -1,6 +1,5 @@
 """The recorder: what is said in an incident's channel goes from the inbox into its timeline."""
 
-import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
@@ -11,9 +10,10 @@ from bot.domain.base import UserId
 from bot.domain.incident import Incident
 from bot.domain.timeline import Entry, Kind, messages
 from bot.ports.chat import Chat, HistoryMessage
-from bot.store import Draft, InboxItem, Store, StoreClosed, StoreError, UnitOfWork
+from bot.store import Draft, InboxItem, Store, StoreError, UnitOfWork
 from bot.usecases.gaps import gaps
 from bot.usecases.transcript import Heard, edit_of, entry_of, ids_of_bot, message_of, time_of
+from bot.usecases.wakeful import Wakeful
 
 __all__ = ["EVENT", "Recorder", "entry_of"]
 
@@ -23,9 +23,6 @@ EVENT = "event"
 """The kind under which the inbox keeps the payloads of Slack's Events API."""
 
 BATCH = 500
-POLL_S = 5.0
-BACKOFF_S = 1.0
-MAX_BACKOFF_S = 30.0
 MAX_REASON = 500
 # How far behind the last backfill the next one looks: edits and late replies concern recent messages.
 OVERLAP = timedelta(hours=2)
@@ -40,11 +37,12 @@ class Recorder:
         self._store = store
         self._clock = clock
         self._own: set[str] = {bot_user} if bot_user else set()
-        self._woken = asyncio.Event()
+        # Whatever fails: the recorder must outlive a bad moment of the database.
+        self._wakeful = Wakeful(self.record_pending, "What was said cannot be recorded")
 
     def wake(self) -> None:
         """Something was put into the inbox."""
-        self._woken.set()
+        self._wakeful.wake()
 
     async def run(self) -> None:
         """Record whenever woken, and look every few seconds in case nobody did. Ends by cancellation.
@@ -52,24 +50,7 @@ class Recorder:
         What fails is logged and tried again: a recorder that ends is a timeline that says nothing.
         Raises StoreClosed.
         """
-        pause = BACKOFF_S
-        while True:
-            self._woken.clear()
-            try:
-                await self.record_pending()
-            except StoreClosed:
-                raise
-            except Exception:  # noqa: BLE001 - logged; the recorder must outlive a bad moment of the database
-                _log.exception("What was said cannot be recorded; trying again in %.0f s.", pause)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, MAX_BACKOFF_S)
-                continue
-            pause = BACKOFF_S
-            try:
-                async with asyncio.timeout(POLL_S):
-                    await self._woken.wait()
-            except TimeoutError:
-                continue
+        await self._wakeful.run()
 
     async def record_pending(self) -> int:
         """Record everything that waits in the inbox. Returns how many items were done with.

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from bot.domain.timeline import Entry, Kind, Message
 from bot.ports.chat import Done, HistoryMessage, Operation
 from bot.store import Store, UnitOfWork
-from bot.usecases.recorder import EVENT, POLL_S, Recorder, entry_of
+from bot.usecases.recorder import EVENT, Recorder, entry_of
 from bot.usecases.transcript import time_of
+from bot.usecases.wakeful import POLL_S
 from tests.contract.store_worlds import Clock, declared
 
 pytest_plugins = ("tests.postgres", "tests.contract.store_fixtures")
