@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from bot.catalog.document import Document, Loc, read_document
+from bot.catalog.health_spec import HealthSpec
 from bot.catalog.model import (
     Adapter,
     Catalog,
@@ -23,7 +24,7 @@ from bot.catalog.people import Directory
 from bot.catalog.policies import Layer, PoliciesSpec, unsatisfiable
 from bot.catalog.problems import CatalogInvalid, Problem, did_you_mean
 from bot.catalog.sentences import Setting, got, problems_of, setting_at
-from bot.catalog.spec import FileSpec, HealthSpec, ServiceSpec
+from bot.catalog.spec import FileSpec, ServiceSpec
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
 
+from bot.catalog.health_spec import HealthSpec
 from bot.catalog.policies import Layer, effective
 from bot.catalog.problems import did_you_mean
-from bot.catalog.spec import ForwardFixSpec, HealthSpec, NudgesSpec, WorkspaceSpec
+from bot.catalog.workspace_spec import ForwardFixSpec, NudgesSpec, WorkspaceSpec
 from bot.domain.base import Refusal, UserId
 from bot.domain.evidence import Thresholds
 from bot.domain.no_worse import Expectation

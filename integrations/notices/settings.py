@@ -8,9 +8,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from bot.catalog import Duration
+from bot.catalog import Channel, Duration
 from bot.catalog.people import People
-from bot.catalog.spec import Channel
 from bot.catalog.telling import ToldSettings
 from bot.ports.errors import Refused
 from integrations.json_api import ApiSettings, BaseUrl

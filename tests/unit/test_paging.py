@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.catalog import Catalog
-from bot.catalog.spec import WorkspaceSpec
+from bot.catalog.workspace_spec import WorkspaceSpec
 from bot.domain import decide
 from bot.domain import events as e
 from bot.domain.alerts import Alert

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.catalog.spec import HealthSpec
+from bot.catalog.health_spec import HealthSpec
 from bot.domain.evidence import Baseline, BaselineSource, Outcome, Probe
 from bot.domain.plan import Changes, ComponentChange, Plan
 from bot.domain.run import PROVE, Run, StepState, apply_step, steps_for
