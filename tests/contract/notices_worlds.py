@@ -148,6 +148,21 @@ class EmailWorld:
         self._server: asyncio.Server | None = None
         self.port = 0
 
+    @property
+    def described(self) -> dict[str, Any]:
+        """What kaeru.yml says of it."""
+        return {
+            "kind": "email",
+            "audience": "support",
+            "to": ["desk@example.com"],
+            "sender": "kaeru@example.com",
+            "host": "127.0.0.1",
+            "port": self.port,
+            "user": "kaeru",
+            "password": PASSWORD,
+            "ca_file": str(self.ca),
+        }
+
     async def start(self) -> None:
         trust = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         trust.load_cert_chain(self.ca, self._key)
@@ -366,6 +381,17 @@ class StatuspageWorld:
         self.api = StatuspageApi()
         self._serving: Any = None
         self._port = 0
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """What kaeru.yml says of it."""
+        return {
+            "kind": "statuspage",
+            "audience": "customers",
+            "page": "p4g3",
+            "url": f"{self.api.base}/v1",
+            "token": TOKEN,
+        }
 
     async def start(self) -> None:
         self._serving = serving(self.api, self._port)

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.contract.api_servers import serving
-from tests.contract.notices_worlds import PASSWORD, EmailWorld, StatuspageWorld, certificate
-from tests.contract.notices_worlds import TOKEN as PAGE_TOKEN
+from tests.contract.notices_worlds import EmailWorld, StatuspageWorld, certificate
 from tests.contract.oncall_worlds import ROUTING, SECRET, PagerDutyWorld
 from tests.contract.papers_worlds import GitWorld, git
 from tests.contract.trackers_worlds import TOKEN, GithubWorld
@@ -29,24 +28,8 @@ class Bystanders:
         """What kaeru.yml says of them in the service."""
         return {
             "notices": {
-                "desk": {
-                    "kind": "email",
-                    "audience": "support",
-                    "to": ["desk@example.com"],
-                    "sender": "kaeru@example.com",
-                    "host": "127.0.0.1",
-                    "port": self.mail.port,
-                    "user": "kaeru",
-                    "password": PASSWORD,
-                    "ca_file": str(self.mail.ca),
-                },
-                "page": {
-                    "kind": "statuspage",
-                    "audience": "customers",
-                    "page": "p4g3",
-                    "url": f"{self.page.api.base}/v1",
-                    "token": PAGE_TOKEN,
-                },
+                "desk": self.mail.described,
+                "page": self.page.described,
             },
             "on_call": {
                 "kind": "pagerduty",

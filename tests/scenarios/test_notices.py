@@ -41,17 +41,7 @@ class Outside:
     def changes(self) -> dict[str, Any]:
         """What kaeru.yml says of them, or of `only` some."""
         notices = {
-            "desk": {
-                "kind": "email",
-                "audience": "support",
-                "to": ["desk@example.com"],
-                "sender": "kaeru@example.com",
-                "host": "127.0.0.1",
-                "port": self.mail.port,
-                "user": "kaeru",
-                "password": PASSWORD,
-                "ca_file": str(self.mail.ca),
-            },
+            "desk": self.mail.described,
             "platform": {
                 "kind": "webhook",
                 "audience": "engineers",
@@ -59,13 +49,7 @@ class Outside:
                 "secret": SECRET,
                 "recognises_ids": True,
             },
-            "page": {
-                "kind": "statuspage",
-                "audience": "customers",
-                "page": "p4g3",
-                "url": f"{self.page.api.base}/v1",
-                "token": TOKEN,
-            },
+            "page": self.page.described,
         }
         mine = {name: one for name, one in notices.items() if not self._names or name in self._names}
         service = {"public_name": "Tea orders", "notices": mine}
