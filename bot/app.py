@@ -319,6 +319,7 @@ def _bolt(client: AsyncWebClient, identity: Identity) -> AsyncApp:
     log.addFilter(_is_news)
     try:
         return AsyncApp(
+            name="kaeru",  # what it would find out by reading the source of every caller
             client=client,
             authorize=_as_ourselves(identity, str(client.token)),
             ignoring_self_events_enabled=False,

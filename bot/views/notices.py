@@ -7,6 +7,7 @@ work never costs the notice: the built-in one takes its place, and the log says 
 import logging
 import re
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +64,7 @@ def _part(template: Any, block: str, known: Known) -> str:
     return "".join(template.blocks[block](template.new_context({"k": known})))
 
 
+@cache
 def _environment(folder: Path | None) -> "ImmutableSandboxedEnvironment":
     # Late, as for the postmortem: every start of the bot would pay.
     from jinja2 import FileSystemLoader, PackageLoader, StrictUndefined  # noqa: PLC0415 - see above

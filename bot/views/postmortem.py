@@ -7,6 +7,7 @@ A template that does not work never costs the postmortem: the built-in one takes
 import traceback
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,6 +60,7 @@ def render_strictly(postmortem: Postmortem, template: Path | None) -> str:
     return text
 
 
+@cache
 def _environment(folder: Path | None) -> "ImmutableSandboxedEnvironment":
     # Late, because only the end of an incident needs them, and every start of the bot would pay.
     from jinja2 import FileSystemLoader, PackageLoader, StrictUndefined  # noqa: PLC0415 - see above

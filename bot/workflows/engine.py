@@ -37,6 +37,8 @@ OnBroken = Callable[[str, str, str], Awaitable[None]]
 
 ATTEMPTS = 3
 PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
+BEGINNING_S = 5.0
+"""So long the end waits for workflows that are just being begun; a database that does not answer must not hold it."""
 LOOKS, LOOK_S = 5, 0.05
 """A command that only looks whether a bot runs has the lock for an instant."""
 
@@ -128,6 +130,7 @@ class DbosEngine:
         self._registered: dict[str, Any] = {}
         self._started: set[str] = set()
         self._running: set[asyncio.Task[Any]] = set()
+        self._beginning: set[asyncio.Task[None]] = set()
         self._alone: IO[str] | None = None
         self._closing = asyncio.Event()
 
@@ -200,10 +203,17 @@ class DbosEngine:
         DBOS goes first, so that it does not take the end of this process for the end of a workflow.
         """
         self._closing.set()
+        if self._beginning:
+            await asyncio.wait(self._beginning, timeout=BEGINNING_S)
         # DBOS has made its own pool the loop's default and is about to shut it down: what a step still does in
         # threads must not fail because of that, it would look like the step's own failure.
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(thread_name_prefix="kaeru"))
-        await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
+        loop, threads = asyncio.get_running_loop(), ThreadPoolExecutor(thread_name_prefix="kaeru")
+        loop.set_default_executor(threads)
+        try:
+            await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
+        finally:
+            # A step that was just about to begin has put the pool of DBOS back; the loop would have none for ever.
+            loop.set_default_executor(threads)
         running = list(self._running)
         with _unheard("dbos"):
             for task in running:
@@ -213,11 +223,14 @@ class DbosEngine:
             self._alone.close()
 
     async def start(self, name: str, workflow_id: str, argument: str) -> None:
-        if workflow_id in self._started:
-            return
+        if workflow_id in self._started or self._closing.is_set():
+            return  # what is due while everything ends, the next start begins
         # In a context of its own: what follows from a step must not become that step's child.
         starting = self._begin(name, workflow_id, argument)
-        await asyncio.get_running_loop().create_task(starting, context=Context())
+        task = asyncio.get_running_loop().create_task(starting, context=Context())
+        self._beginning.add(task)
+        task.add_done_callback(self._beginning.discard)
+        await task
         self._started.add(workflow_id)
 
     async def _begin(self, name: str, workflow_id: str, argument: str) -> None:

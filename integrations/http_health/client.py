@@ -53,7 +53,7 @@ class ProbeClient:
         """
         self._timeout_s = timeout_s
         self._warn_days = warn_days
-        self._heard: dict[str, str] = {}
+        self._heard: dict[str, tuple[str, bytes | None]] = {}
         self._client = httpx.AsyncClient(
             verify=_trust(ca_file),
             limits=httpx.Limits(max_keepalive_connections=0),
@@ -68,7 +68,10 @@ class ProbeClient:
 
     def heard(self, endpoint: str) -> str:
         """The address that was asked last for `endpoint` and how its answer began, redacted."""
-        return self._heard.get(endpoint, "")
+        if endpoint not in self._heard:
+            return ""
+        url, body = self._heard[endpoint]
+        return f"asked {url}" if body is None else f"asked {url}, {_beginning(body)}"
 
     async def ask(
         self,
@@ -89,7 +92,7 @@ class ProbeClient:
         is good without one. `host` is the name to ask for, where `url` leads to one of several that have it.
         """
         at = datetime.now(UTC)
-        self._heard[endpoint] = f"asked {url}"
+        self._heard[endpoint] = (url, None)
         begun = time.perf_counter()
         try:
             async with asyncio.timeout(self._timeout_s):  # httpx's own limits each single read, not the whole
@@ -97,7 +100,7 @@ class ProbeClient:
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             return Probe(endpoint=endpoint, at=at, ok=False, error=kind_of(error))
         latency_ms = round((time.perf_counter() - begun) * 1000, 2)
-        self._heard[endpoint] += f", {_beginning(answer.body)}"
+        self._heard[endpoint] = (url, answer.body)
         problem = of_status(answer.status, url, answer.headers.get("location"))
         problem = problem or of_fields(answer.body, expect or {})
         version, note = None, ""

@@ -51,6 +51,11 @@ def last_writer(workload: Json) -> Writer | None:
 
     Their times are of whole seconds; of two in one second it is not kaeru.
     """
+    return next(iter(_last_writers(workload)), None)
+
+
+def _last_writers(workload: Json) -> list[Writer]:
+    """Who may have been the last one: several where they wrote in one second. kaeru only where it was alone."""
     found = [
         Writer(str(entry.get("manager") or ""), str(entry.get("operation") or ""), _at(entry))
         for entry in workload["metadata"].get("managedFields") or ()
@@ -58,27 +63,36 @@ def last_writer(workload: Json) -> Writer | None:
         and entry.get("manager") not in _CONTROLLERS
         and "f:template" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
     ]
-    return max(found, key=lambda one: (one.at or _LONG_AGO, one.manager != FIELD_MANAGER), default=None)
+    newest = max((one.at or _LONG_AGO for one in found), default=_LONG_AGO)
+    last = [one for one in found if (one.at or _LONG_AGO) == newest]
+    return [one for one in last if one.manager != FIELD_MANAGER] or last
 
 
 def author_of(workload: Workload) -> str:
-    """The program that set the pod template last (`kubectl-set`, `helm`); empty where that is not told."""
-    last = last_writer(workload.raw)
-    return last.manager if last else ""
+    """The program that set the pod template last (`kubectl-set`, `helm`); empty where that is not told.
+
+    `kubectl-patch or kubectl-rollout` where both did so in one second.
+    """
+    return " or ".join(sorted({one.manager for one in _last_writers(workload.raw)}))
 
 
 def who_changed(workload: Json) -> str:
     """Who set what `workload` runs last, as a sentence without an end: `Argo CD (argocd-controller, Update) at 10:02:03 UTC`.
 
-    Empty where that is not told.
+    Empty where that is not told; both, joined by `or`, where two did so in one second.
     """
-    last = last_writer(workload)
-    if last is None:
+    last = _last_writers(workload)
+    if not last:
         return ""
-    manager = last.manager or "somebody"
-    how = ", ".join(filter(None, (manager, last.operation)))
-    who = f"{_KNOWN[manager]} ({how})" if manager in _KNOWN else f"{manager} ({last.operation})"
-    return f"{who} at {last.at.astimezone(UTC):%H:%M:%S} UTC" if last.at else who
+    who = " or ".join(dict.fromkeys(_called(one) for one in last))
+    return f"{who} at {last[0].at.astimezone(UTC):%H:%M:%S} UTC" if last[0].at else who
+
+
+def _called(writer: Writer) -> str:
+    manager = writer.manager or "somebody"
+    if manager not in _KNOWN:
+        return f"{manager} ({writer.operation})"
+    return f"{_KNOWN[manager]} ({', '.join(filter(None, (manager, writer.operation)))})"
 
 
 def said_cause(cause: str) -> str:

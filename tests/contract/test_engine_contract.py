@@ -117,6 +117,27 @@ async def test_a_workflow_begun_by_a_step_stands_on_its_own(url: str) -> None:
         assert await engine.parked() == ()
 
 
+async def test_what_is_begun_while_everything_ends_is_left_to_the_next_start(url: str) -> None:
+    seen: Seen = []
+    engine = engine_at(url)
+    engine.add("shout.v1", noted(seen))
+    names = [f"word {number}" for number in range(12)]
+    await engine.open()
+    beginning = [asyncio.create_task(engine.start("shout.v1", name, name)) for name in names]
+    await asyncio.sleep(0)  # all of them are under way
+    await engine.close()
+    await asyncio.gather(*beginning)
+    await engine.start("shout.v1", "too late", "too late")
+    assert await asyncio.to_thread(len, names) == len(names), "threads are to be had as before"
+    again = engine_at(url)
+    again.add("shout.v1", noted(seen))
+    async with opened(again):
+        for name in names:
+            await again.start("shout.v1", name, name)
+        await until(lambda: {name.upper() for name in names} <= set(seen))
+    assert "did too late" not in seen
+
+
 async def test_a_workflow_that_breaks_down_is_tried_again_told_of_once_and_shown_as_parked(url: str) -> None:
     tries: Seen = []
     told: Seen = []
