@@ -271,7 +271,9 @@ class KubernetesNode:
                 "--read-only-port=0",
                 "--max-pods=250",
                 "--sync-frequency=10s",
-                "--node-status-update-frequency=1s",
+                "--node-status-update-frequency=5s",
+                # cAdvisor looks at every container so often.
+                "--housekeeping-interval=60s",
                 "--kube-api-qps=100",
                 "--kube-api-burst=200",
                 "--event-qps=0",
