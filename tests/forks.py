@@ -19,10 +19,10 @@ _PRELOADED = (
     "tests.crash.cluster_victim",
     "tests.classic.crashing",
     "tests.classic.scripts",
-    "tests.command_line",
     "integrations.symlink",
     "integrations.git",
     "integrations.http_health.probe",
+    "tests.command_line",
 )
 PROCESSES = multiprocessing.get_context("forkserver")
 # There is one such process for each worker, and the list is read when it starts.
