@@ -10,15 +10,17 @@ from typing import NoReturn, TypeVar
 
 import pytest
 
-from sandbox.clusters import build, kubernetes, swarm
+from sandbox.clusters import build, kubernetes, namespaces, swarm
 from sandbox.clusters.errors import ClusterError
 from sandbox.clusters.kubernetes import KubernetesCluster
-from sandbox.clusters.namespaces import Namespace, namespace
+from sandbox.clusters.namespaces import Namespace
 from sandbox.clusters.places import places
 from sandbox.clusters.swarm import SwarmCluster
 
 EXPECTED = "KAERU_TEST_EXPECTED"
 """The clusters that were brought up before the tests, for the workers: a test that does not find one must fail."""
+ENDING = "KAERU_TEST_ENDING"
+"""Those of them that end with the tests."""
 PATIENCE_S = 30.0
 """How long a cluster that is expected may not answer: the machine is busy, or it is being mended."""
 
@@ -56,9 +58,11 @@ def running(*, ci: bool, kinds: Sequence[Kind] = KINDS) -> Iterator[list[str]]:
         if ci and without:
             raise SystemExit("\n".join([*without, "Every suite has to run in CI."]))
         os.environ[EXPECTED] = ",".join(kind.name for kind, (_, reason) in outcomes if reason is None)
+        os.environ[ENDING] = ",".join(kind.name for kind in started)
         yield without
     finally:
-        os.environ.pop(EXPECTED, None)
+        for variable in (EXPECTED, ENDING):
+            os.environ.pop(variable, None)
         for kind in started:
             kind.down()
 
@@ -99,21 +103,31 @@ def the_swarm() -> SwarmCluster:
 
 def _found(name: str, find: Callable[[], T | None]) -> T | None:
     """What answers; waited for where it answered before the tests."""
-    deadline = time.monotonic() + (PATIENCE_S if _is_expected(name) else 0)
+    deadline = time.monotonic() + (PATIENCE_S if _is_among(EXPECTED, name) else 0)
     while (found := find()) is None and time.monotonic() < deadline:
         time.sleep(0.5)
     return found
 
 
-def _is_expected(name: str) -> bool:
-    return name in os.environ.get(EXPECTED, "").split(",")
+def _is_among(variable: str, name: str) -> bool:
+    return name in os.environ.get(variable, "").split(",")
 
 
 def without(name: str, reason: str) -> NoReturn:
     """Skip a test that needs the cluster. In CI, and where the cluster answered before the tests, it fails."""
-    if in_ci() or _is_expected(name):
+    if in_ci() or _is_among(EXPECTED, name):
         pytest.fail(f"{name}: {reason}")
     pytest.skip(f"{name}: {reason}")
+
+
+def namespace(cluster: KubernetesCluster) -> contextlib.AbstractContextManager[Namespace]:
+    """A fresh one, whose pods end with it; the rest as well, unless the cluster does."""
+    return namespaces.namespace(cluster, left=kubernetes_ends())
+
+
+def kubernetes_ends() -> bool:
+    """Whether it was started for the tests, and ends with them."""
+    return _is_among(ENDING, "Kubernetes")
 
 
 @pytest.fixture(scope="session")

@@ -19,9 +19,9 @@ import pytest
 from bot.ports.logs import Logs
 from integrations import registry
 from sandbox.clusters.engine import Engine
-from sandbox.clusters.namespaces import Namespace, namespace
+from sandbox.clusters.namespaces import Namespace
 from sandbox.clusters.shop_images import WEB
-from tests.clusters import in_ci, the_kubernetes
+from tests.clusters import in_ci, namespace, the_kubernetes
 from tests.fakes.logs import MemoryLogs
 from tests.swarm.world import the_swarm
 

@@ -14,8 +14,7 @@ from bot.ports.errors import AuthFailed, Refused
 from integrations import registry
 from integrations.logs.journald import raw_of
 from sandbox.clusters.kubernetes import KubernetesCluster
-from sandbox.clusters.namespaces import namespace
-from tests.clusters import in_ci
+from tests.clusters import in_ci, namespace
 from tests.contract.logs_worlds import JournalWorld, PodWorld, made, no_journald
 from tests.contract.test_logs_contract import HOUR, Followed, now, until
 

@@ -15,11 +15,21 @@ from integrations.kubernetes.errors import Doing
 from integrations.kubernetes.settings import KubernetesSettings
 from sandbox.clusters.kubernetes import LABEL, KubernetesCluster
 from sandbox.clusters.namespaces import Namespace
+from tests.clusters import kubernetes_ends
 
 Json = dict[str, Any]
 
 _STRATEGIC = "application/strategic-merge-patch+json"
 _MERGE = "application/merge-patch+json"
+_RUNNING = (
+    "apis/autoscaling/v1/horizontalpodautoscalers",
+    "apis/apps/v1/deployments",
+    "apis/apps/v1/statefulsets",
+    "apis/apps/v1/daemonsets",
+    "apis/apps/v1/replicasets",
+    "api/v1/pods",
+)
+"""Owners before what they own."""
 _APPLY = "application/apply-patch+yaml"  # JSON is YAML
 
 
@@ -55,6 +65,15 @@ class Hands:
     async def delete(self, path: str) -> None:
         """Nothing where it is gone already; it may take its time to go."""
         await self.api.delete(path)
+
+    async def end_all(self, namespace: str) -> None:
+        """Delete what runs in a namespace, and nothing else."""
+        for kind in _RUNNING:
+            group, _, plural = kind.rpartition("/")
+            await self.delete(f"/{group}/namespaces/{namespace}/{plural}")
+        services = f"/api/v1/namespaces/{namespace}/services"
+        for one in (await self.api.get(services))["items"]:  # which have to be deleted one by one
+            await self.delete(f"{services}/{one['metadata']['name']}")
 
     async def _written(
         self, method: str, path: str, body: Json, content_type: str, by: str, **query: str
@@ -95,4 +114,7 @@ async def fresh_namespace(cluster: KubernetesCluster) -> AsyncIterator[Namespace
         try:
             yield Namespace(name, cluster)
         finally:
-            await hands.delete(f"/api/v1/namespaces/{name}")
+            if kubernetes_ends():
+                await hands.end_all(name)
+            else:
+                await hands.delete(f"/api/v1/namespaces/{name}")

@@ -140,7 +140,7 @@ async def test_argocd_that_is_switched_on_in_the_middle_and_puts_it_back_is_name
 
     walked = await walk(target, change, meanwhile=Once(heal))
     assert walked.end.outcome is Outcome.FAILED
-    assert "was put back to v1.3.0 by Argo CD (argocd-controller, Apply) at " in walked.end.detail
+    assert "was put back to v1.3.0 by Argo CD (argocd-controller, Apply) " in walked.end.detail
     assert "syncs by itself again" in walked.end.detail
     assert walked.end.debts == ()
 

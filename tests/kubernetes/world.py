@@ -13,8 +13,9 @@ from integrations.kubernetes.errors import Missing
 from integrations.kubernetes.kind import Kind
 from integrations.kubernetes.settings import KubernetesSettings
 from sandbox.clusters.kubernetes import KubernetesCluster
-from sandbox.clusters.namespaces import Namespace, namespace
+from sandbox.clusters.namespaces import Namespace
 from sandbox.clusters.shop_images import WEB
+from tests.clusters import namespace
 from tests.kubernetes.hands import Hands
 
 Json = dict[str, Any]

@@ -12,10 +12,11 @@ from typing import Any, TypeVar
 
 from integrations.kubernetes.api import Api
 from sandbox.clusters.kubernetes import KubernetesCluster
-from sandbox.clusters.namespaces import Namespace, namespace
+from sandbox.clusters.namespaces import Namespace
 from sandbox.clusters.relay import relay, to_service
 from sandbox.clusters.services import service_url
 from sandbox.workspace.local import LocalWorkspace
+from tests.clusters import namespace
 from tests.contract.shop import RunningShop
 from tests.kubernetes.world import Shop, api_of
 from tests.scenarios import services

@@ -136,6 +136,19 @@ def test_a_quota_is_kept(kubernetes_namespace: Namespace) -> None:
         own.kubectl("create", "configmap", "one")
 
 
+def test_of_a_namespace_that_is_left_to_the_clusters_end_only_what_runs_goes(
+    kubernetes_cluster: KubernetesCluster,
+) -> None:
+    with namespace(kubernetes_cluster, left=True) as own:
+        own.kubectl("create", "deployment", "web", "--image=kaeru-test/web:v1.2.9")
+        own.kubectl("create", "configmap", "one")
+    try:
+        assert own.kubectl("get", "deployments,services", "--output", "name") == ""
+        assert own.kubectl("get", "configmap/one", "--output", "name").strip() == "configmap/one"
+    finally:
+        kubectl(kubernetes_cluster.kubeconfig, "delete", "namespace", own.name, "--wait=false")
+
+
 def test_a_namespace_goes_with_its_context(kubernetes_cluster: KubernetesCluster) -> None:
     with namespace(kubernetes_cluster) as own:
         pass
