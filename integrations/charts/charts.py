@@ -51,6 +51,7 @@ class MatplotlibCharts:
 
     async def _draw(self, kind: str, request: bytes) -> tuple[int, bytes, str]:
         environment = {name: value for name, value in os.environ.items() if name in INHERITED}
+        environment["OPENBLAS_NUM_THREADS"] = "1"  # which are started for every core, and have nothing to do here
         if self._cache is not None:
             environment["MPLCONFIGDIR"] = str(self._cache)
         try:
