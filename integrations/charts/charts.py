@@ -51,7 +51,7 @@ class MatplotlibCharts:
 
     async def _draw(self, kind: str, request: bytes) -> tuple[int, bytes, str]:
         environment = {name: value for name, value in os.environ.items() if name in INHERITED}
-        environment["OPENBLAS_NUM_THREADS"] = "1"  # which are started for every core, and have nothing to do here
+        environment["OPENBLAS_NUM_THREADS"] = "1"  # one for each core otherwise, with nothing to do
         if self._cache is not None:
             environment["MPLCONFIGDIR"] = str(self._cache)
         try:
