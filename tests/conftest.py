@@ -5,6 +5,7 @@ import gc
 import pytest
 
 from tests.clusters import kubernetes_cluster, kubernetes_namespace, swarm_cluster
+from tests.order import in_shares, on_cluster
 
 __all__ = ["kubernetes_cluster", "kubernetes_namespace", "swarm_cluster"]
 
@@ -17,11 +18,12 @@ CLUSTER_S = 300
 """A test on a real cluster waits for pods that start beside those of other tests."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
-        in_cluster = item.get_closest_marker("kubernetes") or item.get_closest_marker("swarm")
-        if in_cluster and not item.get_closest_marker("timeout"):
+        if on_cluster(item) and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(CLUSTER_S))
+    if of_xdist := getattr(config, "workerinput", None):
+        items[:] = in_shares(items, of_xdist["workercount"])
 
 
 def pytest_collection_finish() -> None:

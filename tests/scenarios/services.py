@@ -35,7 +35,7 @@ def services_file(shop: RunningShop, changes: Mapping[str, Any], second: Mapping
             "critical": ["/products", "/cart", "/checkout"],
             "consecutive": 3,
             "interval": "150ms",
-            "probe_every": "150ms",
+            "probe_every": "300ms",
             # Three probes of one customer in a row may be lucky with v1.3.0; its slowness is always there.
             "thresholds": {"latency_slack": "250ms"},
         },
