@@ -30,11 +30,11 @@ async def test_a_whole_incident_behind_nginx(new_world: NewWorld, street: Street
     async with street.users() as users:
         room = await world.declare()
         await room.approve()
+        await reached(room, 0.0, 0.5, 1.0)
         await room.status("mitigated", "verified", timeout_s=40)
     run = (await room.incident()).runs[0]
     assert run.step(RAMP).state is StepState.SUCCEEDED
     assert "traffic is back, verified" in run.step(RAMP).detail
-    assert await shares(room) == [0.0, 0.5, 1.0]
     split = await steering(world).inspect()
     assert (split.share, split.ready) == (1.0, 2)
     assert await world.serves() == GOOD

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
+
 from bot.domain import events as e
 from bot.ports.traffic import Traffic
 from tests.contract.traffic_load import Load
@@ -153,7 +155,9 @@ async def reached(room: Room, *wanted: float, timeout_s: float = 30) -> None:
 
     async def look() -> bool:
         seen = await shares(room)
-        assert seen[: len(wanted)] == list(wanted)[: len(seen)], seen
+        if seen[: len(wanted)] != list(wanted)[: len(seen)]:
+            why = [event.sentence for event in await room.events(e.TrafficShifted)]
+            pytest.fail(f"{seen} instead of {list(wanted)}: {why}")
         return len(seen) >= len(wanted)
 
     await room.world.until(look, f"the shares {wanted}", timeout_s=timeout_s)
