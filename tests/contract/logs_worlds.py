@@ -312,13 +312,15 @@ class TaskWorld:
 
 
 def tell(address: str, *lines: bytes) -> None:
-    """Again and again, until it listens: between two connections it does not."""
+    """Again and again, until it listens: between two connections it does not, and who waited for it is turned away."""
     deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
             with socket.create_connection((address, PORT), timeout=5) as line:
                 line.sendall(b"".join(one + b"\n" for one in lines))
-        except ConnectionRefusedError:
+                line.shutdown(socket.SHUT_WR)
+                line.recv(1)  # its end, where it was taken
+        except (ConnectionRefusedError, ConnectionResetError):
             assert time.monotonic() < deadline, f"nothing listens on {address}"
             time.sleep(0.05)
         else:
