@@ -36,7 +36,8 @@ demo-k8s-check:   DEMO = --on kubernetes --check
 demo-swarm:       DEMO = --on swarm
 demo-swarm-check: DEMO = --on swarm --check
 
-test: lint
+# The linters run beside what the tests need before they can begin.
+test: $(VENV)/.dev
 	@$(BIN)/python -m tests.run $(ARGS)
 
 lint: $(VENV)/.dev

@@ -1,4 +1,4 @@
-"""`make test`: bring what the tests need, run them all, and say loudly what did not run.
+"""`make test`: lint, bring what the tests need, run them all, and say loudly what did not run.
 
 Debian packages are installed where that is possible (root, apt-get). Where it is not, the suites that need
 them are left out with a notice at the end; with CI=true a missing component is a failure.
@@ -19,8 +19,9 @@ from tests import clusters, templates
 from tests.chromium import chromium
 
 TESTS_FAILED = 1
+LINT_FAILED = 2
 FEW = 12
-WORKERS_PER_CPU = 3
+WORKERS_PER_CPU = 3.5
 """Most of what tests do is waiting: for pods, for processes, for the next round of probes."""
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - only looked at; what is made there has a name of its own
@@ -150,10 +151,13 @@ def main() -> int:
         names = ", ".join(component.name for component in left_out)
         print(f"Missing in CI: {names}. Every suite has to run there.", file=sys.stderr)
         return 1
+    linting = subprocess.Popen(["make", "--no-print-directory", "lint"], cwd=ROOT)
     # Every worker would compile all tests for itself; what one process has compiled, the others read.
     compiling = subprocess.Popen(_pytest("--collect-only", "--quiet"), cwd=ROOT, stdout=subprocess.DEVNULL)
     with clusters.running(ci=in_ci) as without, temporary_folders():
         compiling.wait()
+        if linting.wait() != 0:
+            return LINT_FAILED
         code = run_all()
     for component in left_out:
         print(
@@ -196,7 +200,7 @@ def temporary_folders() -> Iterator[None]:
 
 def run_all() -> int:
     """Every test, several at once; the exit code of pytest."""
-    workers = str(WORKERS_PER_CPU * (os.cpu_count() or 2))
+    workers = str(int(WORKERS_PER_CPU * (os.cpu_count() or 2)))
     # Long rows of tests for each worker: their servers are started fewer times, and who waits works beside others.
     argv = _running("--cache-clear", "-n", workers, "--dist", "worksteal", *sys.argv[1:])
     code = subprocess.run(argv, cwd=ROOT, check=False).returncode

@@ -326,7 +326,7 @@ async def whispered(person: Person, channel: str, act: Callable[[], Awaitable[ob
         fresh = [m for m in await whispers() if m["ts"] not in before]
         return fresh[-1] if fresh else None
 
-    answer = await person.wait_for(new, timeout=10, what="an answer that only they see")
+    answer = await person.wait_for(new, timeout=30, what="an answer that only they see")
     return forms.text_of(answer)
 
 
