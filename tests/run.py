@@ -21,7 +21,7 @@ from tests.chromium import chromium
 TESTS_FAILED = 1
 LINT_FAILED = 2
 FEW = 12
-WORKERS_PER_CPU = 3.5
+WORKERS_PER_CPU = 3
 """Most of what tests do is waiting: for pods, for processes, for the next round of probes."""
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - only looked at; what is made there has a name of its own
@@ -200,7 +200,7 @@ def temporary_folders() -> Iterator[None]:
 
 def run_all() -> int:
     """Every test, several at once; the exit code of pytest."""
-    workers = str(int(WORKERS_PER_CPU * (os.cpu_count() or 2)))
+    workers = str(WORKERS_PER_CPU * (os.cpu_count() or 2))
     # Long rows of tests for each worker: their servers are started fewer times, and who waits works beside others.
     argv = _running("--cache-clear", "-n", workers, "--dist", "worksteal", *sys.argv[1:])
     code = subprocess.run(argv, cwd=ROOT, check=False).returncode
