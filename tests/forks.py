@@ -22,7 +22,7 @@ _PRELOADED = (
     "integrations.symlink",
     "integrations.git",
     "integrations.http_health.probe",
-    "tests.command_line",
+    "tests.command_line",  # the last one: it freezes all that was imported
 )
 PROCESSES = multiprocessing.get_context("forkserver")
 # There is one such process for each worker, and the list is read when it starts.

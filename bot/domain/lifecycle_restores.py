@@ -3,18 +3,9 @@
 from typing import Any
 
 from bot.domain import events as e
+from bot.domain.events.databases import RestoreEvent
 from bot.domain.incident import Incident
 from bot.domain.restores import Restore, RestoreState
-
-RestoreEvent = (
-    e.RestoreAsked
-    | e.RestorePlanned
-    | e.RestoreBlocked
-    | e.RestoreApproved
-    | e.RestoreRejected
-    | e.RestoreBegun
-    | e.RestoreEnded
-)
 
 
 def restored(incident: Incident, event: RestoreEvent) -> dict[str, Any]:

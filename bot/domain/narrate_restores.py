@@ -3,17 +3,8 @@
 from typing import assert_never
 
 from bot.domain import events as e
+from bot.domain.events.databases import RestoreEvent
 from bot.domain.prose import person, typed
-
-RestoreEvent = (
-    e.RestoreAsked
-    | e.RestorePlanned
-    | e.RestoreBlocked
-    | e.RestoreApproved
-    | e.RestoreRejected
-    | e.RestoreBegun
-    | e.RestoreEnded
-)
 
 
 def narrate_restore(event: RestoreEvent) -> str:  # noqa: PLR0911 - one sentence per event, a table in match form

@@ -13,16 +13,16 @@ from sandbox.clusters.errors import ClusterError
 from sandbox.clusters.kubernetes import LABEL, KubernetesCluster
 
 _TOKEN_S = 3600
-_RUNNING = (
-    "horizontalpodautoscalers",
-    "deployments",
-    "statefulsets",
-    "daemonsets",
-    "replicasets",
-    "pods",
-    "services",
-)
-"""What makes work for a cluster; owners before what they own."""
+RUNNING = {
+    "horizontalpodautoscalers": "/apis/autoscaling/v1",
+    "deployments": "/apis/apps/v1",
+    "statefulsets": "/apis/apps/v1",
+    "daemonsets": "/apis/apps/v1",
+    "replicasets": "/apis/apps/v1",
+    "pods": "/api/v1",
+    "services": "/api/v1",
+}
+"""What makes work for a cluster, and where its API has it; owners before what they own."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def namespace(
     finally:
         with contextlib.suppress(_Gone):
             if left:
-                own.kubectl("delete", ",".join(_RUNNING), "--all", "--wait=false")
+                own.kubectl("delete", ",".join(RUNNING), "--all", "--wait=false")
             else:
                 _delete(cluster, name)
 

@@ -149,10 +149,8 @@ class EmailWorld:
         self.port = 0
 
     @property
-    def described(self) -> dict[str, Any]:
-        """What kaeru.yml says of it."""
+    def settings(self) -> dict[str, Any]:
         return {
-            "kind": "email",
             "audience": "support",
             "to": ["desk@example.com"],
             "sender": "kaeru@example.com",
@@ -162,6 +160,11 @@ class EmailWorld:
             "password": PASSWORD,
             "ca_file": str(self.ca),
         }
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """What kaeru.yml says of it."""
+        return {"kind": "email", **self.settings}
 
     async def start(self) -> None:
         trust = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -190,17 +193,7 @@ class EmailWorld:
             self._server = None
 
     def notifier(self, **changes: Any) -> EmailNotifier:
-        usual = {
-            "audience": "support",
-            "to": ["desk@example.com"],
-            "sender": "kaeru@example.com",
-            "host": "127.0.0.1",
-            "port": self.port,
-            "user": "kaeru",
-            "password": PASSWORD,
-            "ca_file": self.ca,
-            "timeout": "3s",
-        }
+        usual = self.settings | {"timeout": "3s"}
         return EmailNotifier(EmailSettings.model_validate(usual | changes))
 
     @property
@@ -385,13 +378,11 @@ class StatuspageWorld:
     @property
     def described(self) -> dict[str, Any]:
         """What kaeru.yml says of it."""
-        return {
-            "kind": "statuspage",
-            "audience": "customers",
-            "page": "p4g3",
-            "url": f"{self.api.base}/v1",
-            "token": TOKEN,
-        }
+        return {"kind": "statuspage", "audience": "customers", **self.settings}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"page": "p4g3", "url": f"{self.api.base}/v1", "token": TOKEN}
 
     async def start(self) -> None:
         self._serving = serving(self.api, self._port)
@@ -417,13 +408,7 @@ class StatuspageWorld:
         ]
 
     def notifier(self, **changes: Any) -> StatuspageNotifier:
-        usual = {
-            "audience": "support",
-            "page": "p4g3",
-            "url": f"{self.api.base}/v1",
-            "token": TOKEN,
-            "timeout": "3s",
-        }
+        usual = self.settings | {"audience": "support", "timeout": "3s"}
         return StatuspageNotifier(StatuspageSettings.model_validate(usual | changes))
 
     @property

@@ -14,22 +14,13 @@ from integrations.kubernetes.api import Api
 from integrations.kubernetes.errors import Doing
 from integrations.kubernetes.settings import KubernetesSettings
 from sandbox.clusters.kubernetes import LABEL, KubernetesCluster
-from sandbox.clusters.namespaces import Namespace
+from sandbox.clusters.namespaces import RUNNING, Namespace
 from tests.clusters import kubernetes_ends
 
 Json = dict[str, Any]
 
 _STRATEGIC = "application/strategic-merge-patch+json"
 _MERGE = "application/merge-patch+json"
-_RUNNING = (
-    "apis/autoscaling/v1/horizontalpodautoscalers",
-    "apis/apps/v1/deployments",
-    "apis/apps/v1/statefulsets",
-    "apis/apps/v1/daemonsets",
-    "apis/apps/v1/replicasets",
-    "api/v1/pods",
-)
-"""Owners before what they own."""
 _APPLY = "application/apply-patch+yaml"  # JSON is YAML
 
 
@@ -68,12 +59,13 @@ class Hands:
 
     async def end_all(self, namespace: str) -> None:
         """Delete what runs in a namespace, and nothing else."""
-        for kind in _RUNNING:
-            group, _, plural = kind.rpartition("/")
-            await self.delete(f"/{group}/namespaces/{namespace}/{plural}")
-        services = f"/api/v1/namespaces/{namespace}/services"
-        for one in (await self.api.get(services))["items"]:  # which have to be deleted one by one
-            await self.delete(f"{services}/{one['metadata']['name']}")
+        for plural, group in RUNNING.items():
+            path = f"{group}/namespaces/{namespace}/{plural}"
+            if plural == "services":  # which have to be deleted one by one
+                for one in (await self.api.get(path))["items"]:
+                    await self.delete(f"{path}/{one['metadata']['name']}")
+            else:
+                await self.delete(path)
 
     async def _written(
         self, method: str, path: str, body: Json, content_type: str, by: str, **query: str

@@ -107,3 +107,15 @@ class RestoreEnded(Happened):
     number: int
     outcome: Outcome
     detail: str
+
+
+RestoreEvent = (
+    RestoreAsked
+    | RestorePlanned
+    | RestoreBlocked
+    | RestoreApproved
+    | RestoreRejected
+    | RestoreBegun
+    | RestoreEnded
+)
+"""Whatever happens to a restore."""
