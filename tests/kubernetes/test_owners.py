@@ -76,7 +76,7 @@ async def test_who_changed_names_the_last_one_who_set_the_template(
     await shop.hands.apply(reverted, namespace=shop.space.name, by="argocd-controller", force=True)
     await shop.annotate(unrelated="yes")
     await shop.scale(1)
-    assert who_changed(await api.get(path)).startswith("Argo CD (argocd-controller, Apply) ")
+    assert who_changed(await api.get(path)).startswith("Argo CD (argocd-controller, Apply) at ")
 
 
 @pytest.fixture
