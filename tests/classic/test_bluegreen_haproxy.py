@@ -20,8 +20,6 @@ from tests.contract.shop import eventually
 from tests.contract.worlds import change
 from tests.fakes.memory import FakeMemory
 
-pytestmark = pytest.mark.xdist_group("bluegreen-haproxy")
-
 
 @pytest.fixture(scope="module")
 def server(ports: Ports, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Haproxy]:

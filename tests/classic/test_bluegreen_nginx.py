@@ -24,8 +24,6 @@ from tests.contract.shop import eventually
 from tests.contract.worlds import change
 from tests.fakes.memory import FakeMemory
 
-pytestmark = pytest.mark.xdist_group("bluegreen-nginx")
-
 SCRIPT = (sys.executable, "-c")
 
 

@@ -15,7 +15,7 @@ from tests.contract.shop import copied, running
 
 globals().update(promised(but={}))
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("script")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from tests.contract.aws_world import ACCOUNT, AlbWorld, Cloud, enforced, own_key
 
 __all__ = ["own_keys"]
 
-pytestmark = [pytest.mark.xdist_group("aws"), pytest.mark.usefixtures("own_keys")]
+pytestmark = pytest.mark.usefixtures("own_keys")
 ELSEWHERE = "222222222222"
 ROLE = f"arn:aws:iam::{ELSEWHERE}:role/kaeru"
 RESOURCE = f"arn:aws:elasticloadbalancing:eu-central-1:{ACCOUNT}:listener/app/shop/1/2"

@@ -19,7 +19,7 @@ from tests.contract.aws_world import AlbWorld, Cloud, own_keys, started, states
 
 __all__ = ["own_keys"]
 
-pytestmark = [pytest.mark.xdist_group("aws"), pytest.mark.usefixtures("own_keys")]
+pytestmark = pytest.mark.usefixtures("own_keys")
 KEY = "inc-20261124-shop-1:traffic:1"
 DENIED = (
     "User: arn:aws:sts::123456789012:assumed-role/kaeru/kaeru is not authorized to perform: "

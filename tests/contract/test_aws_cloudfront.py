@@ -15,7 +15,7 @@ from tests.contract.aws_world import CdnWorld, Cloud, own_keys, started
 
 __all__ = ["own_keys"]
 
-pytestmark = [pytest.mark.xdist_group("aws"), pytest.mark.usefixtures("own_keys")]
+pytestmark = pytest.mark.usefixtures("own_keys")
 KEY = "inc-20261124-shop-1:cache"
 BUSY = (
     400,

@@ -28,7 +28,7 @@ from tests.contract.aws_world import (
 
 __all__ = ["own_keys"]
 
-pytestmark = [pytest.mark.xdist_group("aws"), pytest.mark.usefixtures("own_keys")]
+pytestmark = pytest.mark.usefixtures("own_keys")
 FOLDER = Path(integrations.aws.__file__).parent
 PREFIXES = {
     "elbv2": "elasticloadbalancing",

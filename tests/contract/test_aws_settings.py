@@ -13,7 +13,6 @@ from integrations.aws.alb import AlbTraffic
 from integrations.aws.cloudfront import CloudFrontCache
 from integrations.registry import CACHES, TRAFFIC, make_cache, make_traffic
 
-pytestmark = pytest.mark.xdist_group("aws")
 PAGE = Path(__file__).parents[2] / "docs" / "aws.md"
 PAIR = act.Pair("new", "old")
 

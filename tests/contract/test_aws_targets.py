@@ -13,7 +13,7 @@ from tests.contract.aws_world import AlbWorld, Cloud, host, own_keys, started, s
 
 __all__ = ["own_keys"]
 
-pytestmark = [pytest.mark.xdist_group("aws"), pytest.mark.usefixtures("own_keys")]
+pytestmark = pytest.mark.usefixtures("own_keys")
 KEY = "inc-20261124-shop-1:traffic:1"
 DENIED = "User: arn:aws:iam::123456789012:user/kaeru is not authorized to perform: "
 CHANGES = ("RegisterTargets", "DeregisterTargets")

@@ -47,11 +47,7 @@ KEY = "inc-20261124-shop-1:backup"
 SLOW_ROWS = 60_000  # a second or so at the slowest compression
 
 
-# One server is enough for all that needs a MariaDB.
-ON_MARIADB = pytest.param("mariadb", marks=pytest.mark.xdist_group("mariadb"))
-
-
-@pytest.fixture(params=["postgresql", ON_MARIADB])
+@pytest.fixture(params=["postgresql", "mariadb"])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
     if request.param == "mariadb":
         return MariadbWorld(request.getfixturevalue("mariadb"), tmp_path / "backups")

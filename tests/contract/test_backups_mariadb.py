@@ -23,7 +23,6 @@ from tests.databases import Mariadb, mariadb, mariadb_running
 
 __all__ = ["mariadb"]
 
-pytestmark = pytest.mark.xdist_group("mariadb")
 KEY = "inc-20261124-shop-1:backup"
 ROOT = Path(__file__).resolve().parents[2]
 

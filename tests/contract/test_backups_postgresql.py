@@ -24,7 +24,6 @@ from tests.postgres import Server, postgres
 
 __all__ = ["postgres"]
 
-pytestmark = pytest.mark.xdist_group("backups-postgresql")
 KEY = "inc-20261124-shop-1:backup"
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -20,7 +20,6 @@ from tests.postgres import postgres
 
 __all__ = ["postgres"]
 
-pytestmark = pytest.mark.xdist_group("backups-s3")
 KEY = "inc-20261124-shop-1:backup"
 BUCKET = "shop-backups"
 KEYS = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "eu-central-1"}

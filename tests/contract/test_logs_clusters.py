@@ -102,7 +102,6 @@ async def test_a_program_that_fails_says_so_without_its_secrets() -> None:
 
 
 @pytest.mark.kubernetes
-@pytest.mark.xdist_group("logs-kubernetes")
 async def test_the_right_to_read_logs_is_asked_for_by_name(pods: PodWorld, tmp_path: Path) -> None:
     rules = [
         {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get"]},
@@ -120,7 +119,6 @@ async def test_the_right_to_read_logs_is_asked_for_by_name(pods: PodWorld, tmp_p
 
 
 @pytest.mark.kubernetes
-@pytest.mark.xdist_group("logs-kubernetes")
 async def test_what_pods_that_are_gone_wrote_is_said_to_be_missing(pods: PodWorld) -> None:
     async with aclosing(pods.logs()) as logs:
         found = await logs.counts(now() - HOUR, now())
@@ -133,7 +131,6 @@ async def test_what_pods_that_are_gone_wrote_is_said_to_be_missing(pods: PodWorl
 
 
 @pytest.mark.kubernetes
-@pytest.mark.xdist_group("logs-kubernetes")
 async def test_more_than_may_be_read_of_a_container_is_said(pods: PodWorld) -> None:
     begun = now()
     await asyncio.to_thread(pods.write, *(f"ERROR {n} {'x' * 100}".encode() for n in range(40)))

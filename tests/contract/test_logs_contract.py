@@ -20,7 +20,7 @@ HOUR = timedelta(hours=1)
 
 def _kind(name: str) -> object:
     marks = [getattr(pytest.mark, name)] if name in ("kubernetes", "swarm") else []
-    return pytest.param(name, marks=[*marks, pytest.mark.xdist_group(f"logs-{name}")])
+    return pytest.param(name, marks=marks)
 
 
 KINDS = [_kind(name) for name in ("memory", "file", "command", "journald", "kubernetes", "swarm")]

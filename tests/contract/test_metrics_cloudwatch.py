@@ -28,8 +28,6 @@ from tests.contract.metrics_worlds import (
     put,
 )
 
-pytestmark = pytest.mark.xdist_group("metrics")
-
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[CloudWatchWorld]:

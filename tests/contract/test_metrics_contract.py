@@ -24,8 +24,6 @@ from tests.contract.metrics_worlds import (
     put,
 )
 
-pytestmark = pytest.mark.xdist_group("metrics")
-
 
 @pytest.fixture(scope="module")
 def prometheus_world() -> Iterator[PrometheusWorld]:

@@ -15,8 +15,6 @@ from integrations import registry
 from integrations.metrics.settings import JsonSettings
 from tests.contract.metrics_worlds import STEP, JsonWorld, closing, endpoint
 
-pytestmark = pytest.mark.xdist_group("metrics")
-
 
 @pytest.fixture
 def world() -> Iterator[JsonWorld]:

@@ -31,8 +31,6 @@ from tests.contract.metrics_worlds import (
     endpoint,
 )
 
-pytestmark = pytest.mark.xdist_group("metrics")
-
 PASSWORD = "tea-for-tests"
 WEB = """\
 tls_server_config: {{cert_file: {certificate}, key_file: {key}}}

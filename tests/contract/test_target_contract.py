@@ -31,17 +31,12 @@ VERSIONS = {"v1.2.8", "v1.2.9", "v1.3.0"}
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-def _kind(name: str, *marks: pytest.MarkDecorator) -> object:
-    """All tests on one adapter share a world, so they belong to one worker."""
-    return pytest.param(name, marks=[*marks, pytest.mark.xdist_group(f"targets-{name}")])
-
-
 NETWORKED = (
-    _kind("memory"),
-    _kind("swarm", pytest.mark.swarm),
-    _kind("kubernetes", pytest.mark.kubernetes),
+    "memory",
+    pytest.param("swarm", marks=pytest.mark.swarm),
+    pytest.param("kubernetes", marks=pytest.mark.kubernetes),
 )
-KINDS = (*NETWORKED, _kind("symlink"))
+KINDS = (*NETWORKED, "symlink")
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ STAGES = (0.1, 0.25, 0.5, 1.0)
 @pytest_asyncio.fixture(
     scope="module",
     loop_scope="module",
-    params=[pytest.param(kind, marks=pytest.mark.xdist_group(f"traffic-{kind}")) for kind in KINDS],
+    params=KINDS,
 )
 async def shared(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory

@@ -15,8 +15,6 @@ from tests.classic.backends import Backend
 from tests.contract.traffic_proxies import HaproxyDoor, Line
 from tests.contract.traffic_worlds import shifted, three_backends, visits
 
-pytestmark = pytest.mark.xdist_group("traffic-haproxy")
-
 
 @pytest.fixture(scope="module")
 def backends() -> Iterator[list[Backend]]:

@@ -17,8 +17,6 @@ from tests.contract.shop import eventually
 from tests.contract.traffic_proxies import NginxDoor
 from tests.contract.traffic_worlds import shifted, three_backends, visits
 
-pytestmark = pytest.mark.xdist_group("traffic-nginx")
-
 
 @pytest.fixture(scope="module")
 def backends() -> Iterator[list[Backend]]:

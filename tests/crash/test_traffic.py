@@ -18,7 +18,7 @@ from tests.scenarios.traffic_worlds import Street, haproxy_street
 
 __all__ = ["own_keys"]
 
-pytestmark = [pytest.mark.xdist_group("aws"), pytest.mark.usefixtures("own_keys")]
+pytestmark = pytest.mark.usefixtures("own_keys")
 CACHE = cache_step("cdn")
 PLACES = (
     f"commit:step_started:{OFF}",

@@ -24,8 +24,6 @@ from tests.contract.worlds import change
 from tests.hosts.rack import BAD, GOOD, Rack, rack_of
 from tests.hosts.sshd import new_key, public
 
-pytestmark = pytest.mark.xdist_group("hosts-access")
-
 KEY = "INC-1/apply"
 SFTP_SERVER = "/usr/lib/openssh/sftp-server"
 SECRET = "BEGIN OPENSSH PRIVATE KEY"

@@ -11,7 +11,7 @@ import pytest_asyncio
 from tests.contract import test_target_contract as suite
 from tests.hosts.world import HostsWorld, Site
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("hosts-contract")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 def _of_one_world(test: Callable[..., Any]) -> bool:

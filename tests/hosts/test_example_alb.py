@@ -34,7 +34,7 @@ from tests.scenarios.world import MANIFEST, World
 
 __all__ = ["own_keys"]
 
-pytestmark = [pytest.mark.xdist_group("hosts-examples"), pytest.mark.timeout(240)]
+pytestmark = pytest.mark.timeout(240)
 
 EXAMPLE, MACHINES, FAILED = "ec2-alb", NAMES[:2], "failed requests"
 ARN = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:"

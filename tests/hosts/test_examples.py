@@ -18,8 +18,6 @@ from tests.scenarios.world import MANIFEST, World
 
 __all__ = ["mariadb", "postgres"]
 
-pytestmark = pytest.mark.xdist_group("hosts-examples")
-
 
 def of_three_hosts(hosts: Site) -> dict[str, str]:
     """What stands in the example, and what there is here instead."""

@@ -16,8 +16,6 @@ from tests.contract.shop import PROJECT, eventually
 from tests.contract.worlds import change
 from tests.hosts.rack import BAD, GOOD, OLDER, Rack
 
-pytestmark = pytest.mark.xdist_group("hosts-lost")
-
 KEY = "INC-1/apply"
 
 APPLY = """

@@ -16,8 +16,6 @@ from integrations.hosts.target import HostsTarget
 from tests.contract.worlds import change
 from tests.hosts.rack import BAD, GOOD, OLDER, Rack
 
-pytestmark = pytest.mark.xdist_group("hosts-rollout")
-
 KEY = "INC-1/apply"
 
 

@@ -127,10 +127,6 @@ async def _deployed_by_others(gitops: Gitops) -> None:
     await gitops.labelled(annotations={TRACKING: gitops.tracking_id}, labels=labels)
 
 
-IN_ONE_WORLD = pytest.mark.xdist_group("the rights, one by one")
-
-
-@IN_ONE_WORLD
 @pytest.mark.parametrize("kind", ["deployment", "statefulset", "daemonset"])
 async def test_with_all_of_them_nothing_is_lacking(kind: str, world: World) -> None:
     async with world.seen(kind) as (_, target):
@@ -141,7 +137,6 @@ async def test_with_all_of_them_nothing_is_lacking(kind: str, world: World) -> N
         await until(has_all, "free of complaints")
 
 
-@IN_ONE_WORLD
 @pytest.mark.parametrize("right", RIGHTS, ids=" ".join)
 async def test_without_one_of_them_it_is_named(right: Right, world: World) -> None:
     role, verb, resource = right

@@ -25,7 +25,6 @@ from tests.scenarios.world import BAD, GOOD, Room, buttons
 
 __all__ = ["mariadb", "postgres"]
 
-pytestmark = pytest.mark.xdist_group("backups-in-incidents")
 STEP = backup_step("orders")
 
 

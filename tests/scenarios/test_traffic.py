@@ -18,8 +18,6 @@ from tests.scenarios.conftest import NewWorld
 from tests.scenarios.traffic_worlds import Street, haproxy_street, reached, shares, steering
 from tests.scenarios.world import BAD, GOOD, World, buttons, has_button
 
-pytestmark = pytest.mark.xdist_group("traffic-in-incidents")
-
 
 @pytest.fixture
 def street(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Street]:

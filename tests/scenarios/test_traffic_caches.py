@@ -15,7 +15,7 @@ from tests.scenarios.world import BAD, GOOD
 
 __all__ = ["own_keys"]
 
-pytestmark = [pytest.mark.xdist_group("aws"), pytest.mark.usefixtures("own_keys")]
+pytestmark = pytest.mark.usefixtures("own_keys")
 STEP = cache_step("cdn")
 DENIED = (403, declined("AccessDenied", "User is not authorized to perform cloudfront:CreateInvalidation."))
 

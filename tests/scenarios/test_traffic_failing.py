@@ -13,7 +13,6 @@ from tests.scenarios.services import laid_over
 from tests.scenarios.traffic_worlds import Street, haproxy_street, shares, steering
 from tests.scenarios.world import BAD, GOOD, OLDER
 
-pytestmark = pytest.mark.xdist_group("traffic-in-incidents")
 # Three of ten checkouts fail: ten well in a row are not to be had by luck.
 IMPATIENT = {"services": {"shop": {"health": {"consecutive": 10, "interval": "100ms", "prove_for": "3s"}}}}
 

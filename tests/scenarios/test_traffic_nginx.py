@@ -12,8 +12,6 @@ from tests.scenarios.conftest import NewWorld
 from tests.scenarios.traffic_worlds import Street, nginx_street, reached, shares, steering
 from tests.scenarios.world import BAD, GOOD
 
-pytestmark = pytest.mark.xdist_group("traffic-in-incidents")
-
 
 @pytest.fixture
 def street(tmp_path: Path) -> Iterator[Street]:
