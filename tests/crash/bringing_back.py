@@ -18,5 +18,5 @@ def watch(passing: Callable[[str], None]) -> None:
         await switch(self, *arguments)
         passing("switched")
 
-    Keeping._prove_beside = proven  # type: ignore[method-assign]
-    Keeping._switch = switched  # type: ignore[method-assign]
+    Keeping._prove_beside = proven  # type: ignore[method-assign]  # a bot for tests dies in them
+    Keeping._switch = switched  # type: ignore[method-assign]  # a bot for tests dies in them
