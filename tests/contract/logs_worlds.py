@@ -292,7 +292,11 @@ class TaskWorld:
     def replace(self) -> None:
         before = self._containers()[0]["Id"]
         self.write(b"die")
-        until(lambda: self._address() and self._containers()[0]["Id"] != before, "another task runs")
+
+        def another() -> bool:
+            return any(one["Id"] != before for one in self._containers()) and self._address() != ""
+
+        until(another, "another task runs")
 
     def _containers(self) -> list[Any]:
         label = f"com.docker.swarm.service.name={self.name}"
